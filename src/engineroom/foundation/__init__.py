@@ -1,0 +1,1 @@
+"""The ground: PostgreSQL, clients and their isolation, access, commands, audit, approvals, vault, numbering, imports, jobs."""
