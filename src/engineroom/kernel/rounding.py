@@ -32,7 +32,8 @@ def half_up(numerator: Num, denominator: int) -> Num:
     if isinstance(numerator, int):
         sign = -1 if numerator < 0 else 1
         return sign * ((2 * abs(numerator) + denominator) // (2 * denominator))
-    return np.sign(numerator) * ((2 * np.abs(numerator) + denominator) // (2 * denominator))
+    rounded: Num = np.sign(numerator) * ((2 * np.abs(numerator) + denominator) // (2 * denominator))
+    return rounded
 
 
 def half_down(numerator: Num, denominator: int) -> Num:
@@ -40,7 +41,8 @@ def half_down(numerator: Num, denominator: int) -> Num:
     if isinstance(numerator, int):
         sign = -1 if numerator < 0 else 1
         return sign * -((denominator - 2 * abs(numerator)) // (2 * denominator))
-    return np.sign(numerator) * -((denominator - 2 * np.abs(numerator)) // (2 * denominator))
+    rounded: Num = np.sign(numerator) * -((denominator - 2 * np.abs(numerator)) // (2 * denominator))
+    return rounded
 
 
 def half_even(numerator: Num, denominator: int) -> Num:
@@ -48,7 +50,8 @@ def half_even(numerator: Num, denominator: int) -> Num:
     quotient = numerator // denominator
     twice = 2 * (numerator - quotient * denominator)
     up = (twice > denominator) | ((twice == denominator) & (quotient % 2 == 1))
-    return quotient + up
+    rounded: Num = quotient + up
+    return rounded
 
 
 def floor_to_pound(pence: Num) -> Num:

@@ -1,0 +1,66 @@
+"""Users, their tokens, and their dated, reasoned grants."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Now
+
+from engineroom.foundation.access.roles import ROLES
+from engineroom.foundation.tenancy.models import Client, FirmModel
+
+KINDS = ("staff", "worker", "client", "employee", "system")
+
+
+class User(AbstractBaseUser, FirmModel):
+    """A human who signs in, or the system itself. What they may do is in their grants, never here."""
+
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10, choices=[(k, k) for k in KINDS], default="staff")
+    is_active = models.BooleanField(default=True)
+
+    USERNAME_FIELD = "email"
+    objects: ClassVar[BaseUserManager[User]] = BaseUserManager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(kind__in=KINDS), name="user_kind_known")]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Token(FirmModel):
+    """A personal token for programs and the command line; only its SHA-256 is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
+    sha256 = models.BinaryField(unique=True)
+    label = models.CharField(max_length=100, default="")
+    issued_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+
+class Grant(FirmModel):
+    """A user's dated, reasoned right to act on a client in a role. Nobody grants to themselves."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="grants")
+    of_client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="grants")
+    role = models.CharField(max_length=20, choices=[(r, r) for r in ROLES])
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    reason = models.CharField(max_length=500)
+    granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    granted_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(role__in=list(ROLES)), name="grant_role_known"),
+            models.CheckConstraint(condition=~models.Q(reason=""), name="grant_has_a_reason"),
+            models.CheckConstraint(
+                condition=~models.Q(role="auditor") | models.Q(ends__isnull=False), name="auditor_grants_end"
+            ),
+        ]
+        indexes = [models.Index(fields=["user", "of_client"], name="grant_user_client")]

@@ -1,0 +1,85 @@
+"""Who may do what. The table of docs/roles.md is generated from here, and a test compares the two.
+
+A permission is `<room>.<read|prepare|approve|release|admin>`; a role holds patterns of them. What a role never does is
+held elsewhere too: maker is not checker, and approver is not releaser, by PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+
+@dataclass(frozen=True)
+class Role:
+    """face: where this role works. masked: classes of data shown only as dots. never: what is refused, in words."""
+
+    face: str
+    permissions: tuple[str, ...]
+    masked: tuple[str, ...] = ()
+    never: str = ""
+
+    def may(self, permission: str) -> bool:
+        return any(fnmatchcase(permission, pattern) for pattern in self.permissions)
+
+
+BOOKS = ("ledger", "openitems", "settlement", "accounting")
+SERVICES = ("payroll", "timesheets", "billing", "people", "sop")
+
+ROLES: dict[str, Role] = {
+    "owner": Role("firm", ("*.read", "*.approve", "*.release"), ("identity", "health"), "release what they approved"),
+    "lead": Role(
+        "firm",
+        ("*.read", "*.prepare", "*.approve", "*.release", "foundation.grant"),
+        ("health",),
+        "release what they approved",
+    ),
+    "specialist": Role(
+        "firm",
+        ("*.read", *(f"{room}.prepare" for room in SERVICES)),
+        (),
+        "approve",
+    ),
+    "bookkeeper": Role(
+        "firm", ("*.read", *(f"{room}.prepare" for room in BOOKS)), ("identity", "health"), "approve"
+    ),
+    "checker": Role(
+        "firm",
+        ("*.read", "*.approve", "*.release"),
+        ("health",),
+        "prepare; release what they approved where two others exist",
+    ),
+    "auditor": Role("firm", ("*.read",), ("bank", "identity", "health"), "write"),
+    "admin": Role(
+        "firm",
+        ("foundation.admin", "foundation.grant"),
+        ("pay", "bank", "identity", "health"),
+        "any client data; grant to self",
+    ),
+    "worker": Role("work", ("sop.own",), ("as the task declares",), "anything else"),
+    "client_finance": Role(
+        "client", ("*.read", "timesheets.prepare", "people.prepare"), ("identity", "health"), "another company"
+    ),
+    "client_approver": Role(
+        "client",
+        ("*.read", "timesheets.prepare", "people.prepare", "payroll.approve", "billing.approve"),
+        ("identity", "health"),
+        "approve what they prepared",
+    ),
+    "employee": Role("self", ("people.own", "payroll.own"), (), "another person"),
+}
+
+RELEASING = tuple(name for name, role in ROLES.items() if role.may("settlement.release"))
+"""Roles counted when a checker asks whether two others exist who could release."""
+
+
+def may(roles: frozenset[str], permission: str) -> bool:
+    """Whether any of the roles holds the permission."""
+    return any(ROLES[name].may(permission) for name in roles)
+
+
+def masked(roles: frozenset[str]) -> frozenset[str]:
+    """Classes of data hidden from somebody with these roles: hidden only if every role hides it."""
+    if not roles:
+        return frozenset({"pay", "bank", "identity", "health"})
+    return frozenset.intersection(*(frozenset(ROLES[name].masked) for name in roles))

@@ -1,0 +1,40 @@
+"""Questions about users and grants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from django.db.models import Q
+
+from engineroom.foundation.access.models import Grant, User
+from engineroom.foundation.tenancy.models import Client, Installation
+from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+
+
+def my_clients() -> Sequence[Client]:
+    """The clients on which the acting user holds a live grant, house first, then by code."""
+    today = date.today()
+    live = Grant.objects.filter(user_id=current_scope().user.id, starts__lte=today).filter(
+        Q(ends=None) | Q(ends__gte=today)
+    )
+    return list(Client.objects.filter(id__in=live.values("of_client_id")).order_by("-is_house", "code"))
+
+
+def client_named(user: Identity, code: str) -> Client:
+    """The client with that code, if the user may see it. Opens its own scope. Raises NotFound."""
+    from engineroom.kernel.errors import NotFound
+
+    with acting(user):
+        for client in my_clients():
+            if client.code.lower() == code.lower():
+                return client
+    raise NotFound(f"there is no client {code!r} that {user.email} may see")
+
+
+def installation() -> Installation | None:
+    return Installation.objects.first()
+
+
+def user_by_email(email: str) -> User | None:
+    return User.objects.filter(email__iexact=email).first()

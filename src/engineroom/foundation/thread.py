@@ -1,0 +1,127 @@
+"""The thread: how any figure is followed back to the hour and forward to the bank line.
+
+Each room registers what its nodes are and which table links them; a lower room never knows a higher one. A link is a
+table with two columns, so it can be walked both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from django.db import connection
+
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.kernel.errors import NotFound
+
+
+@dataclass(frozen=True)
+class Node:
+    """One thing on the thread, as a person reads it."""
+
+    kind: str
+    id: UUID
+    label: str
+    amount_minor: int | None = None
+    currency: str = "GBP"
+    day: date | None = None
+    who: str = ""
+    rule: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """`from_kind` leads to `to_kind` through a table of one client. Columns are SQL expressions of its own columns."""
+
+    from_kind: str
+    to_kind: str
+    table: str
+    from_column: str
+    to_column: str
+    where: str = "true"
+
+    def pairs(self, column: str, ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+        """(from, to) pairs where the given side is one of the ids."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT DISTINCT {self.from_column}, {self.to_column} FROM {self.table} "  # noqa: S608 names are ours
+                f"WHERE client_id = ANY(%s) AND {column} = ANY(%s) AND {self.from_column} IS NOT NULL "
+                f"AND {self.to_column} IS NOT NULL AND {self.where} ORDER BY 1, 2",
+                [list(current_scope().read), list(ids)],
+            )
+            return cursor.fetchall()
+
+
+Describe = Callable[[Sequence[UUID]], list[Node]]
+Find = Callable[[str], Sequence[UUID]]
+
+LINKS: list[Link] = []
+DESCRIBE: dict[str, Describe] = {}
+FIND: dict[str, Find] = {}
+
+
+def register_kind(kind: str, describe: Describe, find: Find | None = None) -> None:
+    """A kind of node: how to describe rows by id, and how to find one by what people call it."""
+    DESCRIBE[kind] = describe
+    if find:
+        FIND[kind] = find
+
+
+def register_link(*links: Link) -> None:
+    LINKS.extend(links)
+
+
+def find(reference: str) -> tuple[str, UUID]:
+    """The node that a person means: a number, a code, `kind:reference`, or an id. Raises NotFound."""
+    kind, _, rest = reference.partition(":")
+    kinds = [kind] if rest and kind in FIND else list(FIND)
+    text = rest if rest and kind in FIND else reference
+    for candidate in kinds:
+        if ids := FIND[candidate](text):
+            return candidate, ids[0]
+    raise NotFound(f"nothing here is called {reference!r}; try one of: {', '.join(f'{k}:…' for k in sorted(FIND))}")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A node and what lies beyond it in one direction."""
+
+    node: Node
+    branches: tuple[Tree, ...]
+    more: int = 0
+    """Branches not followed because the limit was reached; never silently dropped."""
+
+
+def walk(kind: str, node_id: UUID, *, forward: bool, limit: int = 12) -> Tree:
+    """The tree of everything the node leads to (forward) or comes from (back).
+
+    Every node is described once where it first appears; at most `limit` branches of one kind per node are followed.
+    """
+    seen = {(kind, node_id)}
+
+    def expand(kind: str, node_id: UUID) -> Tree:
+        branches: list[Tree] = []
+        more = 0
+        for link in LINKS:
+            if (link.from_kind if forward else link.to_kind) != kind:
+                continue
+            column = link.from_column if forward else link.to_column
+            other = link.to_kind if forward else link.from_kind
+            found = [(pair[1] if forward else pair[0]) for pair in link.pairs(column, [node_id])]
+            fresh = [i for i in dict.fromkeys(found) if (other, i) not in seen]
+            seen.update((other, i) for i in fresh[:limit])
+            branches += [expand(other, i) for i in fresh[:limit]]
+            more += max(0, len(fresh) - limit)
+        return Tree(describe(kind, node_id), tuple(branches), more)
+
+    return expand(kind, node_id)
+
+
+def describe(kind: str, node_id: UUID) -> Node:
+    nodes = DESCRIBE[kind]([node_id])
+    if not nodes:
+        raise NotFound(f"there is no {kind.replace('_', ' ')} {node_id} here")
+    return nodes[0]

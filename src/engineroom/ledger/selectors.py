@@ -1,0 +1,149 @@
+"""Questions of the books: balances as at a day, and as known at a sealed point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from django.db import connection
+
+from engineroom.foundation.tenancy.scope import current_scope
+
+
+@dataclass(frozen=True)
+class Balance:
+    """One account's balance. debit, credit: turnover in minor units; balance: debit minus credit."""
+
+    account_id: UUID
+    code: str
+    name: str
+    type: str
+    currency: str
+    debit: int
+    credit: int
+
+    @property
+    def balance(self) -> int:
+        return self.debit - self.credit
+
+
+def trial_balance(*, as_at: date | None = None, known_at: int | None = None, book: str = "main") -> list[Balance]:
+    """Balances per account and currency, by effective day and by sealed point; either may be left open.
+
+    known_at: a sealed number. The answer for a sealed point never changes, whatever is posted later.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a.id, a.code, a.name, a.type, d.currency, sum(d.debit)::bigint, sum(d.credit)::bigint
+            FROM ledger_delta d
+            JOIN ledger_account a ON a.client_id = d.client_id AND a.id = d.account_id
+            JOIN ledger_book b ON b.client_id = a.client_id AND b.id = a.book_id AND b.code = %(book)s
+            LEFT JOIN ledger_batchseal s ON s.client_id = d.client_id AND s.id = d.batch_id
+            WHERE d.client_id = %(client)s
+              AND (%(day)s::date IS NULL OR d.day <= %(day)s)
+              AND (%(seal)s::bigint IS NULL OR s.sealed_no <= %(seal)s)
+            GROUP BY a.id, a.code, a.name, a.type, d.currency ORDER BY a.code, d.currency
+            """,
+            {"client": _client(), "book": book, "day": as_at, "seal": known_at},
+        )
+        return [Balance(*row) for row in cursor.fetchall()]
+
+
+def last_seal() -> int:
+    """The client's latest sealed point; 0 before the first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(max(sealed_no), 0) FROM ledger_batchseal WHERE client_id = %s", [_client()])
+        return int(cursor.fetchone()[0])
+
+
+@dataclass(frozen=True)
+class JournalLine:
+    """One posting as the journal prints it. amount: minor units, debit positive."""
+
+    entry_id: UUID
+    day: date
+    batch_kind: str
+    narrative: str
+    account_code: str
+    account_name: str
+    currency: str
+    amount: int
+    dimension: UUID | None
+
+
+def journal(*, subjects: list[UUID] | None = None, book: str = "main") -> list[JournalLine]:
+    """Every posting of the book, or of the batches with these subjects, in the order of days and entries."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.id, e.day, b.kind, e.narrative, a.code, a.name, p.currency, p.amount, p.dimension
+            FROM ledger_posting p
+            JOIN ledger_entry e ON e.client_id = p.client_id AND e.id = p.entry_id
+            JOIN ledger_batch b ON b.client_id = e.client_id AND b.id = e.batch_id
+            JOIN ledger_account a ON a.client_id = p.client_id AND a.id = p.account_id
+            JOIN ledger_book k ON k.client_id = e.client_id AND k.id = e.book_id AND k.code = %(book)s
+            WHERE p.client_id = %(client)s AND (%(subjects)s::uuid[] IS NULL OR b.subject_id = ANY(%(subjects)s))
+            ORDER BY e.day, e.id, p.line_no
+            """,
+            {"client": _client(), "book": book, "subjects": subjects},
+        )
+        return [JournalLine(*row) for row in cursor.fetchall()]
+
+
+CHECKS = {
+    "entries whose lines are not the declared number, or do not add to zero": """
+        SELECT count(*) FROM (
+          SELECT e.id FROM ledger_entry e
+          LEFT JOIN ledger_posting p ON p.client_id = e.client_id AND p.entry_id = e.id
+          WHERE e.client_id = %(client)s GROUP BY e.id, e.line_count, p.currency
+          HAVING sum(p.amount) IS DISTINCT FROM 0) wrong""",
+    "entries with missing or extra lines": """
+        SELECT count(*) FROM (
+          SELECT e.id FROM ledger_entry e
+          LEFT JOIN ledger_posting p ON p.client_id = e.client_id AND p.entry_id = e.id
+          WHERE e.client_id = %(client)s GROUP BY e.id, e.line_count HAVING count(p.id) <> e.line_count) wrong""",
+    "account days whose balance is not the sum of their postings": """
+        SELECT count(*) FROM (
+          SELECT account_id, currency, day, sum(amount) FROM ledger_posting WHERE client_id = %(client)s GROUP BY 1, 2, 3
+          EXCEPT
+          SELECT account_id, currency, day, sum(debit - credit) FROM ledger_delta WHERE client_id = %(client)s
+          GROUP BY 1, 2, 3) wrong""",
+    "account days with a balance but no postings": """
+        SELECT count(*) FROM (
+          SELECT account_id, currency, day, sum(debit - credit) FROM ledger_delta WHERE client_id = %(client)s
+          GROUP BY 1, 2, 3
+          EXCEPT
+          SELECT account_id, currency, day, sum(amount) FROM ledger_posting WHERE client_id = %(client)s
+          GROUP BY 1, 2, 3) wrong""",
+    "gaps in the order of sealed batches": """
+        SELECT coalesce(max(sealed_no), 0) - count(*) FROM ledger_batchseal WHERE client_id = %(client)s""",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold, and how often it does not."""
+
+    what: str
+    wrong: int
+
+    @property
+    def ok(self) -> bool:
+        return self.wrong == 0
+
+
+def verify() -> list[Check]:
+    """Re-prove the books from the postings themselves. Each check counts what is wrong; all must be zero."""
+    results = []
+    with connection.cursor() as cursor:
+        for what, sql in CHECKS.items():
+            cursor.execute(sql, {"client": _client()})
+            results.append(Check(what, int(cursor.fetchone()[0])))
+    return results
+
+
+def _client() -> UUID:
+    scope = current_scope()
+    return scope.write or scope.read[0]

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class OpenItemsConfig(AppConfig):
+    name = "engineroom.openitems"
+    label = "openitems"

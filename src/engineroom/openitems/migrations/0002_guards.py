@@ -1,0 +1,96 @@
+"""Open items' promises: an item is on the books for what it says; nothing is allocated twice or across accounts."""
+
+from django.db import migrations
+
+from engineroom.foundation.tenancy.operations import ClientTable, GuardFunction
+
+# Sums per entry and control account must be the postings' own, once the statement that adds items is done.
+CHECK_ITEMS = """
+DECLARE
+  wrong text;
+BEGIN
+  SELECT format('entry %s, account %s: items %s, posted %s', t.entry_id, c.code, t.items, coalesce(p.posted, 0)) INTO wrong
+    FROM (SELECT o.client_id, o.entry_id, o.account_id, o.currency, sum(o.amount) items
+          FROM openitems_openitem o
+          JOIN (SELECT DISTINCT client_id, entry_id, account_id, currency FROM added) a
+            ON a.client_id = o.client_id AND a.entry_id = o.entry_id AND a.account_id = o.account_id
+               AND a.currency = o.currency
+          GROUP BY 1, 2, 3, 4) t
+    JOIN ledger_account c ON c.client_id = t.client_id AND c.id = t.account_id
+    LEFT JOIN LATERAL (SELECT sum(amount) posted FROM ledger_posting p
+      WHERE p.client_id = t.client_id AND p.entry_id = t.entry_id AND p.account_id = t.account_id
+        AND p.currency = t.currency) p ON true
+    WHERE NOT c.is_control OR t.items <> coalesce(p.posted, 0) LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'open items of an entry add to what it posted on the control account: %', wrong
+      USING ERRCODE = 'ER422';
+  END IF;
+  RETURN NULL;
+END
+"""
+
+# The items are locked in id order first, so two people cannot both use the last of an item.
+CHECK_ALLOCATIONS = """
+DECLARE
+  wrong text;
+BEGIN
+  PERFORM 1 FROM openitems_openitem o
+    WHERE (o.client_id, o.id) IN (SELECT client_id, item_a_id FROM added UNION SELECT client_id, item_b_id FROM added)
+    ORDER BY o.id FOR NO KEY UPDATE;
+  SELECT format('%s and %s', a.item_a_id, a.item_b_id) INTO wrong FROM added a
+    JOIN openitems_openitem x ON x.client_id = a.client_id AND x.id = a.item_a_id
+    JOIN openitems_openitem y ON y.client_id = a.client_id AND y.id = a.item_b_id
+    WHERE x.account_id <> y.account_id OR x.currency <> y.currency OR sign(x.amount) = sign(y.amount) LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'allocated items share account and currency and have opposite signs: %', wrong
+      USING ERRCODE = 'ER422';
+  END IF;
+  SELECT format('%s of %s', used.total, abs(o.amount)) INTO wrong
+    FROM (SELECT DISTINCT client_id, item_a_id AS id FROM added UNION SELECT client_id, item_b_id FROM added) touched
+    JOIN openitems_openitem o ON o.client_id = touched.client_id AND o.id = touched.id
+    CROSS JOIN LATERAL (
+      SELECT coalesce((SELECT sum(amount) FROM openitems_allocation WHERE client_id = o.client_id AND item_a_id = o.id), 0)
+           + coalesce((SELECT sum(amount) FROM openitems_allocation WHERE client_id = o.client_id AND item_b_id = o.id), 0)
+           AS total) used
+    WHERE used.total > abs(o.amount) OR used.total < 0 LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'an item cannot be allocated beyond its amount: %', wrong USING ERRCODE = 'ER409';
+  END IF;
+  SELECT u.undoes_id::text INTO wrong FROM added u
+    JOIN openitems_allocation o ON o.client_id = u.client_id AND o.id = u.undoes_id
+    WHERE (u.item_a_id, u.item_b_id, -u.amount) <> (o.item_a_id, o.item_b_id, o.amount) LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'an undo is the exact negative of what it undoes: %', wrong USING ERRCODE = 'ER422';
+  END IF;
+  RETURN NULL;
+END
+"""
+
+GUARD_READS = """
+GRANT SELECT, UPDATE ON openitems_openitem TO engineroom_guard;
+GRANT SELECT ON openitems_allocation TO engineroom_guard;
+"""
+GUARD_READS_BACK = "REVOKE ALL ON openitems_openitem, openitems_allocation FROM engineroom_guard;"
+
+
+def after_insert(table: str, function: str) -> migrations.RunSQL:
+    return migrations.RunSQL(
+        f"CREATE TRIGGER {table}_checked AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
+        f"DROP TRIGGER {table}_checked ON {table}",
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("openitems", "0001_initial"), ("ledger", "0002_guards")]
+
+    operations = [
+        ClientTable("Counterparty"),
+        ClientTable("OpenItem", history=True),
+        ClientTable("Allocation", history=True),
+        migrations.RunSQL(GUARD_READS, GUARD_READS_BACK),
+        GuardFunction("check_items()", "trigger", CHECK_ITEMS),
+        GuardFunction("check_allocations()", "trigger", CHECK_ALLOCATIONS),
+        after_insert("openitems_openitem", "check_items"),
+        after_insert("openitems_allocation", "check_allocations"),
+    ]

@@ -1,0 +1,332 @@
+"""One GB payslip, from gross pay to net: the steps in the order the law needs them, over a chunk of people.
+
+    tables = resolve_tables(date(2026, 6, 26))
+    done = calculate({"tax_code": ["1257L"], "frequency": "monthly", "tax_period": 3, "ni_category": ["A"],
+                      "basic_pay": [300000], "taxable_pay_to_date_before": [600000],
+                      "tax_to_date_before": [78040]}, tables)
+    done.columns["net_pay"][0]
+
+Money is pence. A chunk mixes tax codes, regions, categories, plans and frequencies freely. Rows that cannot
+be calculated are in `problems` and have no numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from engineroom.kernel.rounding import Minor
+from engineroom.kernel.tables import Version, load_table, rules_hash
+from engineroom.payroll.engine.gb import holiday, nic, paye, pension, student_loan
+from engineroom.payroll.engine.gb.inputs import EARNINGS, NUMBERS, PAY_FOR_WORK, Values, read_chunk
+from engineroom.payroll.engine.steps import Calculation, Column, Element, RowProblem, Step, Unit
+
+ENGINE_VERSION = 1
+"""Raised by hand when the same inputs under the same tables may give other numbers."""
+
+TABLES = {
+    "income_tax": paye.IncomeTax.of,
+    "ni_class1": nic.NicClass1.of,
+    "student_loan": student_loan.StudentLoan.of,
+    "pension_auto_enrolment": pension.AutoEnrolment.of,
+    "holiday": holiday.Holiday.of,
+}
+"""The dated tables a payslip uses, and how each becomes parameters of its steps."""
+
+
+@dataclass(frozen=True)
+class GbTables:
+    """The versions in force on one pay date, and the parameters made from them."""
+
+    pay_date: date
+    versions: Mapping[str, Version]
+    parameters: Mapping[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """What a run keeps to prove which law it applied."""
+        return rules_hash(self.versions.values())
+
+
+@lru_cache(maxsize=512)
+def resolve_tables(pay_date: date) -> GbTables:
+    """The law of a payday. Raises NoTableForDate when a table has no version for it."""
+    versions = {name: load_table(__package__ or "", name).at(pay_date) for name in TABLES}
+    return GbTables(pay_date, versions, {name: of(versions[name]) for name, of in TABLES.items()})
+
+
+def total_of(*columns: Minor) -> Minor:
+    """The sum of pay elements."""
+    total: Minor = np.sum(np.stack(columns), axis=0)
+    return total
+
+
+def gross_after_sacrifice(pay_elements: Minor, sacrificed: Minor) -> Minor:
+    """Gross pay: what the contract pays once the sacrificed pay has been given up (ITEPA 2003 s.62)."""
+    return pay_elements - sacrificed
+
+
+def pay_for_tax_and_ni(
+    gross: Minor, employee_pension: Minor, relief: Column, benefits: Minor
+) -> tuple[Minor, Minor]:
+    """Taxable pay and pay liable to National Insurance.
+
+    Only a net pay arrangement takes pension contributions off taxable pay (Finance Act 2004 s.193); National
+    Insurance and loans see all of gross. Payrolled benefits in kind are taxed, and neither paid nor charged
+    to Class 1.
+    """
+    before_tax = np.where(relief == pension.NET_PAY, employee_pension, 0)
+    return gross - before_tax + benefits, gross.copy()
+
+
+def net_of(
+    gross: Minor, tax: Minor, ni: Minor, student: Minor, postgraduate: Minor, employee_pension: Minor
+) -> Minor:
+    """Net pay: gross less what is deducted from it. Benefits in kind were had already and are not paid."""
+    return gross - tax - ni - student - postgraduate - employee_pension
+
+
+ROUTINES = "HMRC, Specification for PAYE tax table routines"
+NI_GUIDE = "HMRC, National Insurance guidance for software developers"
+LOANS = "HMRC, Collection of Student Loans Manual (CSLM17000 onwards)"
+PENSIONS = "Pensions Act 2008 s.13 and s.20"
+
+STEPS: tuple[Step, ...] = (
+    Step("Pay elements", total_of, EARNINGS, ("pay_elements",), "Employment Rights Act 1996 s.27"),
+    Step("Pay for work", total_of, PAY_FOR_WORK, ("pay_for_work",), "Working Time Regulations 1998 reg. 16A"),
+    Step(
+        "Qualifying earnings",
+        pension.qualifying_earnings,
+        ("pay_elements", "frequency", "pension_member"),
+        ("qualifying_earnings",),
+        PENSIONS,
+        "pension_auto_enrolment",
+    ),
+    Step(
+        "Employee's pension contribution",
+        pension.employee_contribution,
+        ("qualifying_earnings", "pension_employee_ppm", "pension_relief"),
+        ("pension_contribution", "employee_pension", "pension_tax_relief", "salary_sacrifice"),
+        f"{PENSIONS}; Finance Act 2004 s.192 and s.193",
+        "pension_auto_enrolment",
+    ),
+    Step(
+        "Employer's pension contribution",
+        pension.employer_contribution,
+        ("qualifying_earnings", "pension_employer_ppm"),
+        ("employer_pension",),
+        PENSIONS,
+    ),
+    Step(
+        "Gross pay",
+        gross_after_sacrifice,
+        ("pay_elements", "salary_sacrifice"),
+        ("gross",),
+        "ITEPA 2003 s.62",
+    ),
+    Step(
+        "Taxable and NI-able pay",
+        pay_for_tax_and_ni,
+        ("gross", "employee_pension", "pension_relief", "payrolled_benefits"),
+        ("taxable_pay", "niable_pay"),
+        "ITEPA 2003 s.62; Finance Act 2004 s.193; SSCBA 1992 s.6",
+    ),
+    Step(
+        "PAYE table and basis",
+        paye.table_position,
+        ("frequency", "tax_period", "week1_month1", "tax_code_week1_month1"),
+        ("paye_week1_month1", "paye_units_in_year", "paye_units"),
+        f"{ROUTINES}; PAYE manual PAYE70015",
+    ),
+    Step(
+        "Free pay",
+        paye.free_pay,
+        ("tax_code_kind", "tax_code_number", "paye_units_in_year", "paye_units"),
+        ("free_pay_of_one", "free_pay"),
+        f"{ROUTINES}, free pay",
+        "income_tax",
+    ),
+    Step(
+        "Taxable pay of the table",
+        paye.taxable_pay_of_table,
+        ("taxable_pay", "taxable_pay_to_date_before", "paye_week1_month1", "free_pay"),
+        ("taxable_pay_to_date", "paye_pay", "paye_pay_less_free_pay", "paye_whole_pounds"),
+        f"{ROUTINES}, taxable pay",
+    ),
+    Step(
+        "Tax due",
+        paye.tax_liability,
+        (
+            "tax_code_region",
+            "tax_code_kind",
+            "tax_code_number",
+            "paye_units_in_year",
+            "paye_units",
+            "paye_pay_less_free_pay",
+            "paye_whole_pounds",
+        ),
+        ("tax_band", "tax_rate_ppm", "tax_band_start", "tax_below_band", "tax_liability"),
+        f"{ROUTINES}, tax due",
+        "income_tax",
+    ),
+    Step(
+        "Tax deducted",
+        paye.tax_deducted,
+        ("tax_liability", "paye_week1_month1", "tax_to_date_before", "taxable_pay", "payrolled_benefits"),
+        ("tax_before_limit", "regulatory_limit", "paye", "tax_to_date"),
+        f"{ROUTINES}, regulatory limit (PAYE Regulations 2003)",
+        "income_tax",
+    ),
+    Step(
+        "Earnings bands",
+        nic.earnings_bands,
+        ("niable_pay", "frequency", "ni_category"),
+        ("earnings_at_lel", "earnings_lel_to_pt", "earnings_pt_to_uel", "earnings_above_uel"),
+        NI_GUIDE,
+        "ni_class1",
+    ),
+    Step(
+        "Employee's Class 1 NIC",
+        nic.class1_primary,
+        ("earnings_pt_to_uel", "earnings_above_uel", "ni_category"),
+        ("employee_nic",),
+        f"{NI_GUIDE}, exact percentage method",
+        "ni_class1",
+    ),
+    Step(
+        "Employer's Class 1 NIC",
+        nic.class1_secondary,
+        ("niable_pay", "earnings_above_uel", "frequency", "ni_category"),
+        ("employer_nic_earnings_to_uel", "employer_nic"),
+        f"{NI_GUIDE}, exact percentage method",
+        "ni_class1",
+    ),
+    Step(
+        "Student loan",
+        student_loan.student_loan,
+        ("niable_pay", "frequency", "student_loan_plan"),
+        ("student_loan_pay_above", "student_loan"),
+        LOANS,
+        "student_loan",
+    ),
+    Step(
+        "Postgraduate loan",
+        student_loan.postgraduate_loan,
+        ("niable_pay", "frequency", "has_postgraduate_loan"),
+        ("postgraduate_loan_pay_above", "postgraduate_loan"),
+        LOANS,
+        "student_loan",
+    ),
+    Step(
+        "Holiday accrued",
+        holiday.holiday_accrued,
+        ("minutes_worked", "pay_for_work", "holiday_accrues"),
+        ("holiday_accrued_minutes", "holiday_accrued_pay"),
+        "Working Time Regulations 1998 reg. 15B and 16A",
+        "holiday",
+    ),
+    Step(
+        "Net pay",
+        net_of,
+        ("gross", "paye", "employee_nic", "student_loan", "postgraduate_loan", "employee_pension"),
+        ("net_pay",),
+        "Employment Rights Act 1996 s.8",
+    ),
+)
+"""The law in order. A step reads only what stands before it."""
+
+ELEMENTS: tuple[Element, ...] = (
+    Element("basic_pay", "Basic pay", "earning"),
+    Element("overtime_pay", "Overtime", "earning"),
+    Element("weekend_pay", "Weekend pay", "earning"),
+    Element("bonus_pay", "Bonus", "earning"),
+    Element("holiday_pay", "Holiday pay", "earning"),
+    Element("salary_sacrifice", "Salary sacrifice, paid to the pension", "reduction"),
+    Element("gross", "Gross pay", "total"),
+    Element("paye", "Income tax (PAYE)", "deduction"),
+    Element("employee_nic", "National Insurance", "deduction"),
+    Element("student_loan", "Student loan", "deduction"),
+    Element("postgraduate_loan", "Postgraduate loan", "deduction"),
+    Element("employee_pension", "Pension", "deduction"),
+    Element("net_pay", "Net pay", "total"),
+    Element("employer_nic", "Employer's National Insurance", "employer"),
+    Element("employer_pension", "Employer's pension contribution", "employer"),
+    Element("holiday_accrued_minutes", "Holiday earned", "accrual", "minutes"),
+    Element("holiday_accrued_pay", "Holiday pay earned", "accrual"),
+    Element("minutes_worked", "Time worked", "figure", "minutes"),
+    Element("payrolled_benefits", "Benefits in kind taxed through pay", "figure"),
+    Element("taxable_pay", "Taxable pay", "figure"),
+    Element("niable_pay", "Pay for National Insurance", "figure"),
+    Element("earnings_at_lel", "Earnings at the lower earnings limit", "figure"),
+    Element("earnings_lel_to_pt", "Earnings from there to the primary threshold", "figure"),
+    Element("earnings_pt_to_uel", "Earnings from there to the upper earnings limit", "figure"),
+    Element("qualifying_earnings", "Qualifying earnings for the pension", "figure"),
+    Element("pension_tax_relief", "Tax relief reclaimed by the pension provider", "figure"),
+    Element("taxable_pay_to_date", "Taxable pay to date", "figure"),
+    Element("tax_to_date", "Tax to date", "figure"),
+)
+"""What a payslip shows or stores, in order.
+
+Earnings less reductions are gross pay; gross less deductions is net pay.
+"""
+
+UNITS: dict[str, Unit] = {
+    **{name: spec.unit for name, spec in NUMBERS.items()},
+    "frequency": "code",
+    "ni_category": "code",
+    "student_loan_plan": "code",
+    "pension_relief": "code",
+    "tax_code_region": "code",
+    "tax_code_kind": "code",
+    "tax_code_number": "count",
+    "tax_code_suffix": "code",
+    "tax_code_week1_month1": "flag",
+    "paye_week1_month1": "flag",
+    "paye_units_in_year": "count",
+    "paye_units": "count",
+    "tax_band": "count",
+    "tax_rate_ppm": "ppm",
+    "tax_band_start": "ten_thousandths",
+    "tax_below_band": "ten_thousandths",
+    "holiday_accrued_minutes": "minutes",
+}
+"""Units of the columns that are not pence."""
+
+
+def calculate(chunk: Mapping[str, Values], tables: GbTables) -> Calculation:
+    """Every payslip of a chunk. A bad row is a problem, no exception; a chunk that is none raises BadChunk.
+
+    chunk: inputs.TEXTS and inputs.NUMBERS say which columns there are, their units, bounds and defaults. One
+    value alone stands for every row. Result: see Calculation; `rows` says where in the chunk each result row
+    comes from.
+    """
+    columns, problems = read_chunk(chunk, tables.versions)
+    n = len(columns["tax_period"])
+    rows = np.setdiff1d(np.arange(n, dtype=np.int64), np.array([p.row for p in problems], dtype=np.int64))
+    if len(rows) < n:
+        columns = {name: column[rows] for name, column in columns.items()}
+    for step in STEPS:
+        step.run(columns, tables.parameters)
+    return _without_negative_net(Calculation(columns, rows, problems))
+
+
+def _without_negative_net(done: Calculation) -> Calculation:
+    below = done.columns["net_pay"] < 0
+    if not below.any():
+        return done
+    more = [
+        RowProblem(
+            int(row),
+            "net_pay",
+            "the deductions are more than the pay",
+            "Lower the pension percentage, or correct the benefits or the pay",
+        )
+        for row in done.rows[below].tolist()
+    ]
+    kept = {name: column[~below] for name, column in done.columns.items()}
+    return Calculation(kept, done.rows[~below], sorted([*done.problems, *more]))

@@ -1,0 +1,243 @@
+"""A chunk as the payroll service hands it over, read into int64 columns, or refused row by row.
+
+Texts (tax code, frequency, category, plan, relief) become numbers; amounts are held inside the bounds for
+which the steps' products fit 64 bits. A row that cannot be read is named with what is wrong and what to do;
+it gets no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from engineroom.kernel.money import format_minor
+from engineroom.kernel.tables import Version
+from engineroom.payroll.engine.gb import nic, pension, student_loan
+from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, LAST_TAX_PERIOD, frequencies_of
+from engineroom.payroll.engine.gb.tax_codes import tax_code_columns
+from engineroom.payroll.engine.steps import Column, RowProblem, Unit
+
+Values: TypeAlias = str | int | Sequence[str] | Sequence[int] | npt.NDArray[np.int64] | npt.NDArray[np.str_]
+"""A column of a chunk: texts or whole numbers, shape (n,); one alone stands for every row."""
+
+MAX_PAY_PENCE = 10**11
+"""A thousand million pounds, for one payslip and for the year to date: it bounds every product in the steps."""
+
+MAX_MINUTES = 366 * 24 * 60
+PPM_OF_ALL = 1_000_000
+FAR_OUTSIDE = 2**62
+"""Whole numbers beyond int64 are read as this, which every bound refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberInput:
+    """A column of whole numbers: its unit, its bounds (inclusive), and the value where it is not given."""
+
+    unit: Unit
+    most: int
+    least: int = 0
+    default: int | None = 0
+
+
+EARNINGS = ("basic_pay", "overtime_pay", "weekend_pay", "bonus_pay", "holiday_pay")
+"""The elements of gross pay. All are taxed, charged to National Insurance and pensionable."""
+
+PAY_FOR_WORK = ("basic_pay", "overtime_pay", "weekend_pay", "bonus_pay")
+"""Those that are pay for work done, on which holiday accrues; holiday pay itself is not."""
+
+NUMBERS: dict[str, NumberInput] = {
+    **{name: NumberInput("pence", MAX_PAY_PENCE) for name in EARNINGS},
+    "payrolled_benefits": NumberInput("pence", MAX_PAY_PENCE),
+    "tax_period": NumberInput("count", 56, 1, None),
+    "week1_month1": NumberInput("flag", 1),
+    "taxable_pay_to_date_before": NumberInput("pence", MAX_PAY_PENCE),
+    "tax_to_date_before": NumberInput("pence", MAX_PAY_PENCE, -MAX_PAY_PENCE),
+    "has_postgraduate_loan": NumberInput("flag", 1),
+    "pension_member": NumberInput("flag", 1),
+    "pension_employee_ppm": NumberInput("ppm", PPM_OF_ALL),
+    "pension_employer_ppm": NumberInput("ppm", PPM_OF_ALL),
+    "minutes_worked": NumberInput("minutes", MAX_MINUTES),
+    "holiday_accrues": NumberInput("flag", 1),
+}
+"""Columns of whole numbers a chunk may have. Without a default the column must be there."""
+
+TEXTS: dict[str, str | None] = {
+    "tax_code": None,
+    "frequency": None,
+    "ni_category": None,
+    "student_loan_plan": "",
+    "pension_relief": "",
+}
+"""Columns of text a chunk may have, with the value where one is not given; None: it must be there."""
+
+
+class BadChunk(ValueError):
+    """The caller's mistake, not a person's: a column missing, unknown, or of another length or type."""
+
+
+def read_chunk(
+    chunk: Mapping[str, Values], versions: Mapping[str, Version]
+) -> tuple[dict[str, Column], list[RowProblem]]:
+    """The chunk's columns as int64, and every problem of every row, by row. Raises BadChunk."""
+    n = _length(chunk)
+    columns: dict[str, Column] = {}
+    problems: list[RowProblem] = []
+    for name, spec in NUMBERS.items():
+        columns[name] = _numbers(name, chunk, spec.default, n)
+        problems += _out_of_bounds(name, columns[name], spec)
+    problems += _read_texts({name: _texts(name, chunk, n) for name in TEXTS}, versions, columns)
+    problems += _across_columns(columns)
+    return columns, sorted(set(problems))
+
+
+def _length(chunk: Mapping[str, Values]) -> int:
+    known = NUMBERS.keys() | TEXTS.keys()
+    if unknown := sorted(chunk.keys() - known):
+        raise BadChunk(
+            f"there is no input called {', '.join(unknown)}; inputs are {', '.join(sorted(known))}"
+        )
+    lengths = {name: len(v) for name, v in chunk.items() if not isinstance(v, str | int | np.integer)}
+    if len(set(lengths.values())) > 1:
+        raise BadChunk(f"the columns have different lengths: {lengths}")
+    return next(iter(lengths.values()), 1)
+
+
+def _numbers(name: str, chunk: Mapping[str, Values], default: int | None, n: int) -> Column:
+    given = chunk.get(name, default)
+    if given is None:
+        raise BadChunk(f"the chunk has no column {name}")
+    raw = np.asarray(given)
+    if raw.size == 0:
+        return np.zeros(n, dtype=np.int64)
+    if raw.dtype.kind in "uO" and all(isinstance(v, int | np.integer) for v in raw.flat):
+        clipped = [max(-FAR_OUTSIDE, min(FAR_OUTSIDE, int(v))) for v in raw.flat]
+        raw = np.array(clipped, dtype=np.int64).reshape(raw.shape)
+    if raw.dtype.kind not in "ib":
+        raise BadChunk(f"the column {name} is {raw.dtype}, not whole numbers; money is pence, never a float")
+    return np.array(np.broadcast_to(raw.astype(np.int64), (n,)))
+
+
+def _texts(name: str, chunk: Mapping[str, Values], n: int) -> list[str]:
+    given = chunk.get(name, TEXTS[name])
+    if given is None:
+        raise BadChunk(f"the chunk has no column {name}")
+    if isinstance(given, str):
+        return [given] * n
+    values: list[Any] = np.atleast_1d(np.asarray(given, dtype=object)).tolist()
+    if not all(isinstance(v, str) for v in values):
+        raise BadChunk(f"the column {name} is not text in every row")
+    return values
+
+
+def _out_of_bounds(name: str, column: Column, spec: NumberInput) -> Iterator[RowProblem]:
+    for row in np.flatnonzero((column < spec.least) | (column > spec.most)).tolist():
+        yield RowProblem(row, name, *_bound_broken(int(column[row]), spec))
+
+
+def _bound_broken(value: int, spec: NumberInput) -> tuple[str, str]:
+    written = format_minor(value, symbol=True) if spec.unit == "pence" else f"{value:,} {spec.unit}"
+    if abs(value) >= FAR_OUTSIDE:
+        written = "the number"
+    if spec.unit == "flag":
+        return f"{value} is neither 0 nor 1", "Give 1 for yes and 0 for no"
+    if spec.unit == "count":
+        return (
+            f"{value} is not a tax week or month",
+            "Give the payday's tax week (1 to 56) or month (1 to 12)",
+        )
+    if value < spec.least:
+        if spec.unit == "pence":
+            return (
+                f"{written} is below zero",
+                "Pay of a period is not negative; correct the period it is for",
+            )
+        return f"{written} is below zero", "Give nought or more"
+    most = format_minor(spec.most, symbol=True) if spec.unit == "pence" else f"{spec.most:,} {spec.unit}"
+    return f"{written} is more than the {most} one person can have", "Check the amount and its decimal point"
+
+
+def _read_texts(
+    texts: Mapping[str, list[str]], versions: Mapping[str, Version], columns: dict[str, Column]
+) -> list[RowProblem]:
+    codes, refused = tax_code_columns(texts["tax_code"])
+    columns.update(codes)
+    problems = [
+        RowProblem(row, "tax_code", refused[text].problem, refused[text].remedy)
+        for row, text in enumerate(texts["tax_code"] if refused else ())
+        if text in refused
+    ]
+    choices: tuple[tuple[str, Sequence[str], Sequence[str], str], ...] = (
+        ("frequency", FREQUENCIES, _frequencies(versions), "a pay frequency"),
+        (
+            "ni_category",
+            *_categories(versions["ni_class1"]),
+            "a National Insurance category of this tax year",
+        ),
+        (
+            "student_loan_plan",
+            student_loan.PLANS,
+            _plans(versions["student_loan"]),
+            "a loan plan of this tax year",
+        ),
+        ("pension_relief", pension.RELIEFS, pension.RELIEFS, "a way of pension tax relief"),
+    )
+    for name, numbering, allowed, what in choices:
+        columns[name], more = _choose(name, texts[name], numbering, allowed, what)
+        problems += more
+    return problems
+
+
+def _choose(
+    name: str, texts: list[str], numbering: Sequence[str], allowed: Sequence[str], what: str
+) -> tuple[Column, list[RowProblem]]:
+    place = {text: numbering.index(text) if text in allowed else -1 for text in set(texts)}
+    column = np.fromiter(map(place.__getitem__, texts), dtype=np.int64, count=len(texts))
+    remedy = f"Give one of {', '.join(a or repr(a) for a in allowed)}"
+    wrong = np.flatnonzero(column < 0).tolist()
+    problems = [RowProblem(row, name, f"{texts[row]!r} is not {what}", remedy) for row in wrong]
+    return np.maximum(column, 0), problems
+
+
+def _categories(version: Version) -> tuple[Sequence[str], Sequence[str]]:
+    return nic.CATEGORIES, [letter for letter in nic.CATEGORIES if letter in version["categories"]]
+
+
+def _plans(version: Version) -> list[str]:
+    return [plan for plan in student_loan.PLANS if not plan or plan in version["plans"]]
+
+
+def _frequencies(versions: Mapping[str, Version]) -> list[str]:
+    tables = [versions[name] for name in ("income_tax", "ni_class1", "student_loan")]
+    return [f for f in FREQUENCIES if all(f in frequencies_of(version) for version in tables)]
+
+
+def _across_columns(columns: Mapping[str, Column]) -> Iterator[RowProblem]:
+    """What only two columns together can show."""
+    frequency, period = columns["frequency"], columns["tax_period"]
+    last = LAST_TAX_PERIOD[frequency]
+    for row in np.flatnonzero(period > last).tolist():
+        paid = FREQUENCIES[frequency[row]]
+        problem = f"{period[row]} is not a tax period of someone paid {paid}"
+        yield RowProblem(row, "tax_period", problem, f"Give 1 to {last[row]}")
+    no_relief = (columns["pension_member"] == 1) & (columns["pension_relief"] == pension.NO_RELIEF)
+    for row in np.flatnonzero(no_relief).tolist():
+        remedy = f"Give one of {', '.join(pension.RELIEFS[1:])}"
+        yield RowProblem(row, "pension_relief", "a pension member has no way of tax relief", remedy)
+    for row in np.flatnonzero(_pay_to_date(columns) > MAX_PAY_PENCE).tolist():
+        most = format_minor(MAX_PAY_PENCE, symbol=True)
+        problem = f"pay to date with this payslip is more than {most}"
+        yield RowProblem(
+            row, "taxable_pay_to_date_before", problem, "Check the amounts and their decimal points"
+        )
+
+
+def _pay_to_date(columns: Mapping[str, Column]) -> Column:
+    """With this payslip, as bounded: what is refused on its own may be beyond int64 when added."""
+    total = np.zeros_like(columns["tax_period"])
+    for name in (*EARNINGS, "payrolled_benefits", "taxable_pay_to_date_before"):
+        total += np.clip(columns[name], 0, MAX_PAY_PENCE)
+    return total

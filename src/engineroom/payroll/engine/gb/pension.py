@@ -1,0 +1,71 @@
+"""Workplace pension contributions on qualifying earnings (Pensions Act 2008 s.13 and s.20; DWP thresholds).
+
+Three ways of tax relief. Relief at source: the contribution less basic-rate tax is taken from net pay and the
+provider reclaims the tax. Net pay: all of it is taken, before tax. Salary sacrifice: the person gives up that
+much pay and the employer pays it in; tax, National Insurance and loans see the lower pay.
+
+Qualifying earnings are taken from pay before any sacrifice, as schemes do, so a sacrifice does not lower the
+pension. Each contribution rounds half up to a penny. Largest product: 5,000,000 pence x 10**6 ppm x 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+
+from engineroom.kernel.rates import PPM, ppm
+from engineroom.kernel.rounding import Minor, half_up
+from engineroom.kernel.tables import Version
+from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES
+from engineroom.payroll.engine.steps import Column
+
+RELIEFS = ("", "relief_at_source", "net_pay", "salary_sacrifice")
+"""A way's number in columns is its place here; the first is nobody's who is a member."""
+
+NO_RELIEF, RELIEF_AT_SOURCE, NET_PAY, SALARY_SACRIFICE = range(len(RELIEFS))
+
+
+@dataclass(frozen=True)
+class AutoEnrolment:
+    """The table `pension_auto_enrolment` as arrays in pence by frequency."""
+
+    qualifying_lower: Column
+    qualifying_upper: Column
+    relief_at_source_ppm: int
+
+    @classmethod
+    def of(cls, version: Version) -> AutoEnrolment:
+        def pence(name: str) -> Column:
+            return np.array([100 * version[name].get(f, 0) for f in FREQUENCIES], dtype=np.int64)
+
+        return cls(pence("qualifying_lower"), pence("qualifying_upper"), ppm(version["relief_at_source"]))
+
+
+def qualifying_earnings(pay: Minor, frequency: Column, member: Column, t: AutoEnrolment) -> Minor:
+    """Pay between the lower and the upper limit of the pay period; nothing for those who are not members."""
+    capped = np.minimum(pay, t.qualifying_upper[frequency])
+    return member * np.maximum(capped - t.qualifying_lower[frequency], 0)
+
+
+def employee_contribution(
+    earnings: Minor, employee_ppm: Column, relief: Column, t: AutoEnrolment
+) -> tuple[Minor, Minor, Minor, Minor]:
+    """The whole contribution; then what is deducted, reclaimed by the provider, and sacrificed of it.
+
+    At source the deduction is the net percentage of qualifying earnings (4% for 5%), rounded once, so it
+    agrees with the scheme's own reckoning; what is reclaimed is the rest.
+    """
+    whole = half_up(earnings * employee_ppm, PPM)
+    kept = PPM - t.relief_at_source_ppm
+    shared = gcd(kept, PPM)
+    net = half_up(earnings * employee_ppm * (kept // shared), PPM * (PPM // shared))
+    deducted = np.select([relief == RELIEF_AT_SOURCE, relief == NET_PAY], [net, whole], 0)
+    sacrificed = np.where(relief == SALARY_SACRIFICE, whole, 0)
+    return whole, deducted, whole - deducted - sacrificed, sacrificed
+
+
+def employer_contribution(earnings: Minor, employer_ppm: Column) -> Minor:
+    """The employer's own contribution; a sacrifice is paid in on top of it."""
+    return half_up(earnings * employer_ppm, PPM)

@@ -1,0 +1,72 @@
+"""Student and postgraduate loan deductions for one pay period; nothing is carried from one to the next.
+
+A percentage of the pay above the period's threshold, down to a whole pound (HMRC, CSLM17000 onwards). The
+threshold is cut to whole pence *first*; the untruncated one gives a pound less just above a whole pound. One
+of plans 1, 2, 4 and 5 and the postgraduate loan may be due together; each rounds on its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engineroom.kernel.money import parse_minor
+from engineroom.kernel.rates import PPM, ppm
+from engineroom.kernel.rounding import Minor, floor_div, floor_to_pound
+from engineroom.kernel.tables import Version
+from engineroom.payroll.engine.gb.pay_periods import by_frequency, share_of_year
+from engineroom.payroll.engine.steps import Column
+
+PLANS = ("", "1", "2", "3", "4", "5")
+"""A plan's number in columns is its own number, 0 for none. Which plans exist is the table's to say."""
+
+POSTGRADUATE = "PG"
+UNREACHED = 10**15
+"""Pence; the threshold of no plan, and of a frequency the table does not speak of."""
+
+
+@dataclass(frozen=True)
+class StudentLoan:
+    """The table `student_loan` as arrays: thresholds in pence by plan and frequency, rates in ppm."""
+
+    threshold: Column  # (plans, frequencies)
+    rate_ppm: Column  # (plans,)
+    postgraduate_threshold: Column  # (frequencies,)
+    postgraduate_rate_ppm: int
+
+    @classmethod
+    def of(cls, version: Version) -> StudentLoan:
+        plans: dict[str, dict[str, Any]] = version["plans"]
+        return cls(
+            threshold=np.stack([_thresholds(version, plans.get(plan)) for plan in PLANS]),
+            rate_ppm=np.array([ppm(plans[p]["rate"]) if p in plans else 0 for p in PLANS], dtype=np.int64),
+            postgraduate_threshold=_thresholds(version, plans[POSTGRADUATE]),
+            postgraduate_rate_ppm=ppm(plans[POSTGRADUATE]["rate"]),
+        )
+
+
+def _thresholds(version: Version, plan: dict[str, Any] | None) -> Column:
+    return by_frequency(version, lambda f: period_threshold(plan, f) if plan else UNREACHED, UNREACHED)
+
+
+def period_threshold(plan: dict[str, Any], frequency: str) -> int:
+    """Pence: as published, else annual x weeks / 52 (months / 12) cut to a penny."""
+    if frequency in plan:
+        return parse_minor(str(plan[frequency]))
+    return floor_div(*share_of_year(100 * int(plan["annual"]), frequency))
+
+
+def student_loan(niable_pay: Minor, frequency: Column, plan: Column, t: StudentLoan) -> tuple[Minor, Minor]:
+    """Pay above the plan's threshold, and the deduction in whole pounds (as pence). Plan 0 owes nothing."""
+    above = np.maximum(niable_pay - t.threshold[plan, frequency], 0)
+    return above, floor_to_pound(floor_div(above * t.rate_ppm[plan], PPM))
+
+
+def postgraduate_loan(
+    niable_pay: Minor, frequency: Column, has_loan: Column, t: StudentLoan
+) -> tuple[Minor, Minor]:
+    """Pay above the postgraduate threshold, and the deduction in whole pounds (as pence)."""
+    above = has_loan * np.maximum(niable_pay - t.postgraduate_threshold[frequency], 0)
+    return above, floor_to_pound(floor_div(above * t.postgraduate_rate_ppm, PPM))

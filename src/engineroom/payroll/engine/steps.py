@@ -1,0 +1,128 @@
+"""What a calculation is made of: steps over named columns, the elements they leave, the rows refused.
+
+A calculation is a tuple of `Step`s run in order over a dict of int64 columns of shape (n,). A step reads
+columns, may use one dated table, and writes columns. Nothing is thrown away, so the columns that are left
+*are* the trace, and `trace` prints any one row of them as: what was read, under which version of which table,
+and what came out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engineroom.kernel.money import format_minor
+from engineroom.kernel.tables import Version
+
+Column = npt.NDArray[np.int64]
+"""Whole numbers of any unit, int64, shape (n,)."""
+
+Unit = Literal["pence", "minutes", "ppm", "ten_thousandths", "count", "flag", "code"]
+"""Of a column. ten_thousandths are of a pound: the precision HMRC's PAYE routines carry."""
+
+
+class RowProblem(NamedTuple):
+    """One row of a chunk that cannot be calculated: which (from 0), where, what, and what to do about it."""
+
+    row: int
+    field: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}, {self.field}: {self.problem}. {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A figure that a payslip shows or stores. Reductions and deductions are positive amounts taken off."""
+
+    code: str
+    label: str
+    kind: Literal["earning", "reduction", "deduction", "employer", "accrual", "total", "figure"]
+    unit: Unit = "pence"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule of the calculation.
+
+    function takes the `reads` columns in order, then the table's parameters when it has a table, and returns
+    the `writes` columns in order (one column, or a tuple of them).
+    """
+
+    name: str
+    function: Callable[..., Column | tuple[Column, ...]]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    source: str
+    table: str | None = None
+
+    def run(self, columns: dict[str, Column], parameters: Mapping[str, Any]) -> None:
+        """Add what this step writes to the columns."""
+        arguments: list[Any] = [columns[name] for name in self.reads]
+        if self.table is not None:
+            arguments.append(parameters[self.table])
+        written = self.function(*arguments)
+        columns.update(zip(self.writes, written if isinstance(written, tuple) else (written,), strict=True))
+
+
+class Calculation(NamedTuple):
+    """What a chunk came to.
+
+    columns: every input and every step's result, int64, shape (m,), for the m rows that could be calculated.
+    rows: for each of those, its index in the chunk, ascending. problems: the rows that could not; they have
+    no numbers.
+    """
+
+    columns: dict[str, Column]
+    rows: Column
+    problems: list[RowProblem]
+
+
+def trace(
+    row: int,
+    columns: Mapping[str, Column],
+    steps: Sequence[Step],
+    versions: Mapping[str, Version],
+    units: Mapping[str, Unit],
+) -> list[str]:
+    """One line a step: what it read, the law it applied, and what it wrote, for one row of the columns."""
+
+    def figures(names: tuple[str, ...]) -> str:
+        return ", ".join(
+            f"{name} {_written(int(columns[name][row]), units.get(name, 'pence'))}" for name in names
+        )
+
+    return [
+        f"{step.name}: read {figures(step.reads)}; {_law(step, versions)}; wrote {figures(step.writes)}"
+        for step in steps
+    ]
+
+
+def _law(step: Step, versions: Mapping[str, Version]) -> str:
+    if step.table is None:
+        return step.source
+    version = versions[step.table]
+    until = f" until {version.ends}" if version.ends else ""
+    memory = f"; unverified: {', '.join(version.unverified())}" if version.unverified() else ""
+    law = f"table {step.table} from {version.starts}{until} ({version.confidence}: {version.source}{memory})"
+    return f"{step.source}; {law}"
+
+
+def four_decimals(ten_thousandths: int) -> str:
+    """Pounds to four decimals, as tax routines carry them."""
+    whole, fraction = divmod(ten_thousandths, 10_000)
+    return f"{whole:,}.{fraction:04d}"
+
+
+def _written(value: int, unit: Unit) -> str:
+    if unit == "pence":
+        return format_minor(value)
+    if unit == "ten_thousandths":
+        return four_decimals(value)
+    return str(value) if unit in ("flag", "code", "count") else f"{value:,} {unit}"

@@ -1,0 +1,157 @@
+"""Bank accounts, payment batches, statements, and what each line turned out to be."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from engineroom.foundation.tenancy.models import ClientKey, ClientModel
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.ledger.models import Account
+from engineroom.openitems.models import Counterparty, OpenItem
+
+
+class OwnAccount(ClientModel):
+    """A bank account of the client: where it pays from and is paid to."""
+
+    code = models.CharField(max_length=20)
+    name = models.CharField(max_length=100)
+    currency = models.CharField(max_length=3, default="GBP")
+    sort_code = models.CharField(max_length=6)
+    account_number = models.CharField(max_length=8)
+    iban = models.CharField(max_length=34, default="")
+    service_user_number = models.CharField(max_length=6, default="")
+    account = ClientKey(Account, indexed=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "code"], name="own_account_code")]
+
+
+class PaymentBatch(ClientModel):
+    """Payments that left in one file, for one subject. Released means the file was written, not that money moved."""
+
+    history = True
+
+    number = models.IntegerField()
+    scheme = models.CharField(max_length=20)
+    own_account = ClientKey(OwnAccount, indexed=False)
+    subject_kind = models.CharField(max_length=50)
+    subject_id = models.UUIDField()
+    pay_date = models.DateField()
+    submit_by = models.DateField()
+    processing_day = models.DateField()
+    entry_day = models.DateField()
+    count = models.IntegerField()
+    total = models.BigIntegerField()
+    file = ClientKey(VaultFile, indexed=False)
+    transit_item = ClientKey(OpenItem)
+    """What is on its way: the open item in the transit account, cleared by the bank's line."""
+    reference = models.CharField(max_length=18)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "number"], name="payment_batch_number"),
+            models.UniqueConstraint(fields=["client", "subject_kind", "subject_id"], name="payment_batch_once"),
+        ]
+
+
+class BatchStage(ClientModel):
+    """What is known of a batch after its release: submitted to the scheme, settled by it. Cleared is the bank line's."""
+
+    history = True
+
+    batch = ClientKey(PaymentBatch)
+    stage = models.CharField(max_length=12, choices=[("submitted", "submitted"), ("settled", "settled")])
+    on = models.DateField()
+    evidence = models.CharField(max_length=200)
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "batch", "stage"], name="batch_stage_once")]
+
+
+class Payment(ClientModel):
+    """One payee's line in a batch. Its id is also the allocation's that settled the open item."""
+
+    history = True
+
+    batch = ClientKey(PaymentBatch)
+    item = ClientKey(OpenItem)
+    payee = ClientKey(Counterparty, indexed=False)
+    amount = models.BigIntegerField()
+    reference = models.CharField(max_length=18)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "batch", "reference"], name="payment_reference")]
+
+
+class Statement(ClientModel):
+    """A bank statement as imported. Balances are minor units."""
+
+    history = True
+
+    own_account = ClientKey(OwnAccount, indexed=False)
+    statement_id = models.CharField(max_length=60)
+    sequence = models.CharField(max_length=30, default="")
+    starts = models.DateField(null=True)
+    ends = models.DateField(null=True)
+    opening = models.BigIntegerField(null=True)
+    closing = models.BigIntegerField(null=True)
+    import_id = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "own_account", "statement_id", "import_id"], name="statement_once")
+        ]
+
+
+class BankLine(ClientModel):
+    """One booked line. identity: what makes it the same line in another copy of the statement."""
+
+    history = True
+
+    statement = ClientKey(Statement)
+    own_account = ClientKey(OwnAccount, indexed=False)
+    ordinal = models.IntegerField()
+    identity = models.BinaryField()
+    booked = models.DateField()
+    value_date = models.DateField(null=True)
+    currency = models.CharField(max_length=3)
+    amount = models.BigIntegerField()
+    """Signed: money in is positive."""
+    bank_reference = models.CharField(max_length=60, default="")
+    end_to_end = models.CharField(max_length=60, default="")
+    counterparty_name = models.CharField(max_length=140, default="")
+    remittance = models.CharField(max_length=500, default="")
+    return_reason = models.CharField(max_length=10, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "own_account", "identity"], name="bank_line_identity")]
+        indexes = [models.Index(fields=["client", "own_account", "booked"], name="bank_line_booked")]
+
+
+class Cleared(ClientModel):
+    """The line is explained: by which rule, and what it settles. Its id is the line's, so a line clears once."""
+
+    history = True
+
+    id = None  # type: ignore[assignment]
+    line = ClientKey(BankLine, primary_key=True, db_column="id")
+    rule = models.CharField(max_length=30)
+    why = models.CharField(max_length=300)
+    item = ClientKey(OpenItem, null=True)
+    """What it settles: the batch in transit, the invoice; for a return, the item that is owed again."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class LineException(ClientModel):
+    """Why a line is not cleared, in words, as found at one try. The latest counts while the line is not cleared."""
+
+    history = True
+
+    line = ClientKey(BankLine)
+    reason = models.CharField(max_length=40)
+    detail = models.CharField(max_length=300)
+    at = models.DateTimeField(db_default=Now(), editable=False)

@@ -1,0 +1,71 @@
+"""Timesheets' promises: every minute of an hour is charged exactly once; dated rates do not overlap."""
+
+from django.db import migrations
+
+from engineroom.foundation.tenancy.operations import ClientTable, Contributes, GuardFunction, NoOverlap
+
+# One hour is never counted twice and never lost: the charges of an entry add to its minutes. Both tables are checked at
+# the end of the statement that adds to them; entries and charges are therefore written in one statement.
+CHECK_CHARGES = """
+DECLARE
+  wrong text;
+BEGIN
+  SELECT format('entry %s has %s minutes, its charges %s', e.id, e.minutes, sum(c.minutes)) INTO wrong
+    FROM (SELECT DISTINCT client_id, time_entry_id FROM added) a
+    JOIN timesheets_timeentry e ON e.client_id = a.client_id AND e.id = a.time_entry_id
+    JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
+    GROUP BY e.id, e.minutes HAVING sum(c.minutes) <> e.minutes LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'the charges of a time entry add to its minutes: %', wrong USING ERRCODE = 'ER422';
+  END IF;
+  RETURN NULL;
+END
+"""
+
+CHECK_ENTRIES = """
+DECLARE
+  wrong text;
+BEGIN
+  SELECT a.id::text INTO wrong FROM added a WHERE NOT EXISTS (
+    SELECT FROM timesheets_charge c WHERE c.client_id = a.client_id AND c.time_entry_id = a.id) LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'a time entry is written with its charges: %', wrong USING ERRCODE = 'ER422';
+  END IF;
+  RETURN NULL;
+END
+"""
+
+GUARD_READS = "GRANT SELECT ON timesheets_timeentry, timesheets_charge TO engineroom_guard;"
+GUARD_READS_BACK = "REVOKE ALL ON timesheets_timeentry, timesheets_charge FROM engineroom_guard;"
+
+
+def after_insert(table: str, function: str) -> migrations.RunSQL:
+    return migrations.RunSQL(
+        f"CREATE TRIGGER {table}_checked AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
+        f"DROP TRIGGER {table}_checked ON {table}",
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("timesheets", "0001_initial"), ("people", "0002_guards")]
+
+    operations = [
+        ClientTable("PurchaseOrder"),
+        ClientTable("Assignment"),
+        ClientTable("AssignmentRate"),
+        NoOverlap("AssignmentRate", key=["assignment_id"]),
+        ClientTable("Timesheet", history=True),
+        ClientTable("TimeEntry", history=True),
+        ClientTable("Charge", history=True),
+        ClientTable("Hold", history=True),
+        ClientTable("HoldEnd", history=True),
+        migrations.RunSQL(GUARD_READS, GUARD_READS_BACK),
+        GuardFunction("check_charges()", "trigger", CHECK_CHARGES),
+        GuardFunction("check_time_entries()", "trigger", CHECK_ENTRIES),
+        after_insert("timesheets_charge", "check_charges"),
+        after_insert("timesheets_timeentry", "check_time_entries"),
+        Contributes("Timesheet", subject="import", column="taken_in_id"),
+        Contributes("Assignment", subject="assignment"),
+        Contributes("AssignmentRate", subject="assignment", column="assignment_id"),
+    ]

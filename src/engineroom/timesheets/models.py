@@ -1,0 +1,142 @@
+"""From placement to charge."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from engineroom.foundation.imports.models import ImportCommit
+from engineroom.foundation.tenancy.models import ClientKey, ClientModel
+from engineroom.openitems.models import Counterparty
+from engineroom.people.models import Person
+
+CHARGE_KINDS = ("basic", "overtime", "weekend")
+HOLD_REASONS = ("disputed", "over_order")
+
+
+class PurchaseOrder(ClientModel):
+    """A customer's order: work under it is billed up to its limit, and held beyond."""
+
+    customer = ClientKey(Counterparty)
+    number = models.CharField(max_length=40)
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    limit_minor = models.BigIntegerField(null=True)
+    limit_minutes = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "customer", "number"], name="purchase_order_number")]
+
+
+class Assignment(ClientModel):
+    """A person placed with a customer."""
+
+    code = models.CharField(max_length=20)
+    person = ClientKey(Person)
+    customer = ClientKey(Counterparty)
+    order = ClientKey(PurchaseOrder, null=True)
+    role = models.CharField(max_length=100)
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "code"], name="assignment_code")]
+
+
+class AssignmentRate(ClientModel):
+    """What an hour pays and bills from a day on, minor units per hour, and the multipliers per kind (ppm).
+
+    weekly_threshold_minutes: weekday minutes a week before overtime starts.
+    """
+
+    assignment = ClientKey(Assignment)
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    pay_rate = models.BigIntegerField()
+    bill_rate = models.BigIntegerField()
+    overtime_ppm = models.BigIntegerField()
+    weekend_ppm = models.BigIntegerField()
+    weekly_threshold_minutes = models.BigIntegerField()
+
+
+class Timesheet(ClientModel):
+    """One assignment's week as the customer answered for it. A correction is a later revision, beside this one."""
+
+    history = True
+
+    assignment = ClientKey(Assignment, indexed=False)
+    week_ending = models.DateField()
+    revision = models.IntegerField(default=1)
+    status = models.CharField(max_length=10, choices=[("approved", "approved"), ("disputed", "disputed")])
+    note = models.CharField(max_length=500, default="")
+    taken_in = ClientKey(ImportCommit)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client", "assignment", "week_ending", "revision"], name="timesheet_revision"
+            )
+        ]
+        indexes = [models.Index(fields=["client", "week_ending"], name="timesheet_week")]
+
+
+class TimeEntry(ClientModel):
+    """Minutes worked on a day."""
+
+    history = True
+
+    timesheet = ClientKey(Timesheet, indexed=False)
+    day = models.DateField()
+    minutes = models.IntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "timesheet", "day"], name="time_entry_day"),
+            models.CheckConstraint(
+                condition=models.Q(minutes__gte=-1440, minutes__lte=1440) & ~models.Q(minutes=0),
+                name="time_entry_minutes",
+            ),
+        ]
+
+
+class Charge(ClientModel):
+    """What part of a time entry became: the payable side and the billable side of the same minutes.
+
+    Rates are minor units per hour with the kind's multiplier applied; amounts are minor units.
+    """
+
+    history = True
+
+    time_entry = ClientKey(TimeEntry)
+    kind = models.CharField(max_length=10, choices=[(k, k) for k in CHARGE_KINDS])
+    minutes = models.IntegerField()
+    pay_rate = models.BigIntegerField()
+    pay_amount = models.BigIntegerField()
+    bill_rate = models.BigIntegerField()
+    bill_amount = models.BigIntegerField()
+
+
+class Hold(ClientModel):
+    """The billable side may not be billed yet. Its id is the charge's."""
+
+    history = True
+
+    id = None  # type: ignore[assignment]
+    charge = ClientKey(Charge, primary_key=True, db_column="id")
+    reason = models.CharField(max_length=20, choices=[(r, r) for r in HOLD_REASONS])
+    note = models.CharField(max_length=500, default="")
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class HoldEnd(ClientModel):
+    """A hold that no longer holds: the hour may be billed, or was written off to margin, and why. Its id is the charge's."""
+
+    history = True
+
+    id = None  # type: ignore[assignment]
+    hold = ClientKey(Hold, primary_key=True, db_column="id")
+    outcome = models.CharField(max_length=12, choices=[("billable", "billable"), ("written_off", "written_off")])
+    reason = models.CharField(max_length=500)
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
