@@ -1,0 +1,1 @@
+"""The command line: what operators type. Every command is a few lines over services and selectors."""

@@ -152,10 +152,11 @@ def stage(name: str, columns: Mapping[str, Any], n: int) -> None:
             copy.write(binary_rows(list(ready.values()), n))
 
 
-def insert_columns(model: Any, columns: Mapping[str, Any], n: int) -> int:
+def insert_columns(model: Any, columns: Mapping[str, Any], n: int, casts: Mapping[str, str] | None = None) -> int:
     """Insert n rows given by column; every guard of the table applies. Returns the number of rows.
 
-    Column names are the database's (`client_id`). Raises what PostgreSQL raises.
+    Column names are the database's (`client_id`). casts: the SQL type of a column whose values cannot say it (all NULL,
+    or jsonb given as text). Raises what PostgreSQL raises.
     """
     if n == 0:
         return 0
@@ -163,7 +164,24 @@ def insert_columns(model: Any, columns: Mapping[str, Any], n: int) -> int:
     name = f"stage_{table}"
     stage(name, columns, n)
     listed = ", ".join(columns)
+    selected = ", ".join(f"{c}::{casts[c]}" if casts and c in casts else c for c in columns)
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM pg_temp.{name}")  # noqa: S608 names are ours
+        cursor.execute(f"INSERT INTO {table} ({listed}) SELECT {selected} FROM pg_temp.{name}")  # noqa: S608 names are ours
         cursor.execute(f"DROP TABLE pg_temp.{name}")
     return n
+
+
+def insert_together(*parts: tuple[Any, Mapping[str, Any], int]) -> None:
+    """Insert into several tables in one statement, for triggers that look at them together: (model, columns, rows)."""
+    inserts = []
+    for model, columns, n in parts:
+        table = model._meta.db_table
+        stage(f"stage_{table}", columns, n)
+        listed = ", ".join(columns)
+        inserts.append(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM pg_temp.stage_{table}")  # noqa: S608 names are ours
+    *first, last = inserts
+    named = ", ".join(f"part{i} AS ({sql})" for i, sql in enumerate(first))
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {named} {last}" if first else last)
+        for model, _, _ in parts:
+            cursor.execute(f"DROP TABLE pg_temp.stage_{model._meta.db_table}")

@@ -19,7 +19,7 @@ SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "PHP": "₱", "INR": "₹", "J
 MAX_MINOR = 10**15
 """No amount in the system is larger: ten trillion pounds. Leaves a factor of 9,000 before int64 ends."""
 
-_AMOUNT = re.compile(r"(-?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?")
+_AMOUNT = re.compile(r"(-?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?", re.ASCII)
 
 
 class NotMoney(EngineroomError):
@@ -77,8 +77,9 @@ def parse_minor(text: str, currency: str = "GBP") -> int:
     sign, whole, fraction = match.group(1), match.group(2).replace(",", ""), match.group(3) or ""
     if len(fraction) > digits and fraction[digits:].strip("0"):
         raise NotMoney(f"{text!r} has more than {digits} decimals")
-    minor = int(whole + fraction[:digits].ljust(digits, "0"))
-    if minor > MAX_MINOR:
+    too_long = len(whole) > len(str(MAX_MINOR))  # before int(), which refuses thousands of digits its own way
+    minor = 0 if too_long else int(whole + fraction[:digits].ljust(digits, "0"))
+    if too_long or minor > MAX_MINOR:
         raise NotMoney(f"{text!r} is larger than any amount we take")
     return -minor if sign else minor
 

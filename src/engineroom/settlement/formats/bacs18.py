@@ -44,6 +44,7 @@ _EIGHT_DIGITS = re.compile(r"[0-9]{8}")
 _DIGITS = re.compile(r"[0-9]+")
 _BACS_TEXT = re.compile(r"[A-Z0-9.&/\- ]*")
 _NOT_BACS = re.compile(r"[^A-Z0-9.&/\-]+")
+_SIGNS = ".&/- "
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ`´"))
 _LETTERS = str.maketrans(
     {"Æ": "AE", "Œ": "OE", "Ø": "O", "Ł": "L", "Đ": "D", "Ð": "D", "Þ": "TH", "ẞ": "SS", "–": "-", "—": "-"}
@@ -259,7 +260,7 @@ def _problems_of_file(
             "Enter eight digits; put zeros before a shorter number",
         ),
         (
-            bacs_characters(originator.name),
+            bacs_characters(originator.name).strip(_SIGNS),
             "originator name",
             f"nothing of {originator.name!r} can be written in Bacs characters",
             "Enter the name with letters A to Z",
@@ -311,10 +312,10 @@ def _problems_of_credit(
     if not _is_account(credit.account):
         remedy = "Enter eight digits; put zeros before a shorter number"
         wrong("account", f"{credit.account!r} is not an account number", remedy)
-    if not name:
+    if not name.strip(_SIGNS):
         remedy = "Enter the payee's name with letters A to Z"
         wrong("name", f"nothing of {credit.name!r} can be written in Bacs characters", remedy)
-    if not reference:
+    if not reference.strip(_SIGNS):
         wrong("reference", "the reference is empty", "Enter what the payee should read, up to 18 characters")
     elif len(reference) > NAME_WIDTH:
         wrong(

@@ -102,7 +102,7 @@ class BankTransactionCode:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One payment of an entry (TxDtls). The amount, if the bank says one, is signed as the account sees it."""
+    """One payment of an entry (TxDtls). The amount, if said, is signed as the account sees it."""
 
     amount_minor: int | None = None
     currency: str | None = None
@@ -212,7 +212,7 @@ class _Reading:
         self.batch_count: int | None = None
         self.inside_statement = False
 
-    # the walk -------------------------------------------------------------------------------------------------
+    # the walk --------------------------------------------------------------------------------------------
 
     def statements(self) -> Iterator[Statement]:
         elements = self.elements()
@@ -266,9 +266,9 @@ class _Reading:
         XML.
         """
         for element in self.parse():
-            name = etree.QName(element).localname
+            name = _name(element)
             parent = element.getparent()
-            if parent is None or etree.QName(parent).localname != _PARENTS[name]:
+            if parent is None or _name(parent) != _PARENTS[name]:
                 self.refuse(_at(element), name, f"{name} stands where camt.053 has none", CORRECT)
             if name in ("TxDtls", "Btch"):
                 self.read_inside_entry(name, element, parent)
@@ -280,10 +280,10 @@ class _Reading:
     def read_inside_entry(self, name: str, element: etree._Element, parent: etree._Element) -> None:
         """Take in one transaction or batch, then drop it and what stands before it."""
         entry = parent.getparent()
-        if entry is None or etree.QName(entry).localname != "Ntry":
+        if entry is None or _name(entry) != "Ntry":
             self.refuse(_at(element), name, "NtryDtls stands where camt.053 has none", CORRECT)
         if name == "Btch":
-            self.batch_count = (self.batch_count or 0) + (self.whole(element, "NbOfTxs") or 0) or None
+            self.batch_count = (self.batch_count or 0) + (self.whole(_Texts(element), "NbOfTxs") or 0) or None
         elif len(self.transactions) < MAX_TRANSACTIONS:
             self.transactions.append(self.transaction(element, entry))
         else:
@@ -292,7 +292,7 @@ class _Reading:
         element.clear()
         _remove_before(element)
         for sibling in list(parent.itersiblings(preceding=True)):
-            if etree.QName(sibling).localname not in _ENTRY_FIELDS:
+            if _name(sibling) not in _ENTRY_FIELDS:
                 entry.remove(sibling)
         if len(entry) > 2 * len(_ENTRY_FIELDS):
             self.refuse(_at(entry), "Ntry", "an entry repeats its fields", CORRECT)
@@ -312,7 +312,7 @@ class _Reading:
             except etree.XMLSyntaxError as error:
                 self.refuse_syntax(error, at_end=not chunk)
             held += len(chunk)
-            for _, element in parser.read_events():
+            for element in _events(parser):
                 held = 0
                 yield element
             if not chunk:
@@ -343,9 +343,8 @@ class _Reading:
             parser.feed(chunk)
         except etree.XMLSyntaxError as error:
             failed = error
-        events = iter(parser.read_events())
-        root = next((element for _, element in events), None)
-        message = next((element for _, element in events), None)
+        events = _events(parser)
+        root, message = next(events, None), next(events, None)
         if _DOCTYPE.match(chunk) or (root is not None and root.getroottree().docinfo.internalDTD is not None):
             problem = "the file has a DOCTYPE, which could make it mean something else than it says"
             self.refuse(1, "DOCTYPE", problem, "Ask the bank for the statement without it")
@@ -356,10 +355,10 @@ class _Reading:
         self.check_message(root, message)
 
     def check_message(self, root: etree._Element, message: etree._Element) -> None:
-        name = etree.QName(message).localname
-        namespace = etree.QName(root).namespace
-        if etree.QName(root).localname != "Document" or name != "BkToCstmrStmt":
-            kind = _OTHER_MESSAGES.get(name, f"<{etree.QName(root).localname}><{name}>")
+        name = _name(message)
+        namespace = root.tag.rpartition("}")[0].removeprefix("{")
+        if _name(root) != "Document" or name != "BkToCstmrStmt":
+            kind = _OTHER_MESSAGES.get(name, f"<{_name(root)}><{name}>")
             problem = f"the file is {kind}, not an account statement (camt.053)"
             self.refuse(_at(message), name, problem, "Choose camt.053 when you download from the bank")
         if not namespace:
@@ -372,7 +371,7 @@ class _Reading:
             remedy = f"Ask the bank for a version from {FIRST_VERSION:02d} to {LAST_VERSION:02d}"
             self.refuse(_at(root), "Document", problem, remedy)
 
-    # what is wrong --------------------------------------------------------------------------------------------
+    # what is wrong ---------------------------------------------------------------------------------------
 
     def wrong(self, line: int | None, field: str | None, problem: str, remedy: str) -> None:
         self.problems.append(Problem(problem, remedy, self.file_name, line, field))
@@ -397,28 +396,30 @@ class _Reading:
             self.refuse(error.lineno, None, problem, "Upload it as the bank gave it, not saved by an editor")
         self.refuse(error.lineno, None, f"the file is not well-formed XML: {message}", AGAIN)
 
-    # parts of a statement -------------------------------------------------------------------------------------
+    # parts of a statement --------------------------------------------------------------------------------
 
     def statement(self, stmt: etree._Element, first_entry: etree._Element | None) -> Statement:
         message = stmt.getparent()
         if message is not None:  # the first statement takes it away with itself; the others keep it
-            self.message_id = _text(message, "GrpHdr/MsgId") or self.message_id
-        account = self.account(stmt)
+            group = message.find(_q("GrpHdr/MsgId"))
+            self.message_id = group.text if group is not None else self.message_id
+        text = _Texts(stmt)
+        account = self.account(text)
         currency = self.currency_of(stmt, account, first_entry)
         found = (self.balance(bal, currency) for bal in stmt.findall(_q("Bal")))
         balances = tuple(balance for balance in found if balance is not None)
         by_code = {b.code: b.amount_minor for b in reversed(balances)}
-        last_page = _text(stmt, "StmtPgntn/LastPgInd")
+        last_page = text("StmtPgntn/LastPgInd")
         return Statement(
-            id=self.needed(stmt, "Id"),
+            id=self.needed(text, "Id"),
             message_id=self.message_id,
-            electronic_sequence_number=self.whole(stmt, "ElctrncSeqNb"),
-            legal_sequence_number=self.whole(stmt, "LglSeqNb"),
-            page_number=self.whole(stmt, "StmtPgntn/PgNb"),
+            electronic_sequence_number=self.whole(text, "ElctrncSeqNb"),
+            legal_sequence_number=self.whole(text, "LglSeqNb"),
+            page_number=self.whole(text, "StmtPgntn/PgNb"),
             is_last_page=None if last_page is None else _is_true(last_page),
-            created_at=self.moment(stmt, "CreDtTm"),
-            period_start=self.day(stmt, "FrToDt/FrDtTm", "FrToDt/FrDt"),
-            period_end=self.day(stmt, "FrToDt/ToDtTm", "FrToDt/ToDt"),
+            created_at=self.moment(text, "CreDtTm"),
+            period_start=self.day(text, "FrToDt/FrDtTm", "FrToDt/FrDt"),
+            period_end=self.day(text, "FrToDt/ToDtTm", "FrToDt/ToDt"),
             account=account,
             currency=currency,
             balances=balances,
@@ -428,18 +429,18 @@ class _Reading:
             problems=self.problems,
         )
 
-    def account(self, stmt: etree._Element) -> Account:
+    def account(self, text: _Texts) -> Account:
         bank = "Acct/Svcr/FinInstnId"
         account = Account(
-            iban=_text(stmt, "Acct/Id/IBAN"),
-            other_id=_text(stmt, "Acct/Id/Othr/Id"),
-            currency=_text(stmt, "Acct/Ccy"),
-            name=_text(stmt, "Acct/Nm", "Acct/Ownr/Nm"),
-            servicer=_text(stmt, f"{bank}/BICFI", f"{bank}/BIC", f"{bank}/Nm"),
+            iban=text("Acct/Id/IBAN"),
+            other_id=text("Acct/Id/Othr/Id"),
+            currency=text("Acct/Ccy"),
+            name=text("Acct/Nm", "Acct/Ownr/Nm"),
+            servicer=text(f"{bank}/BICFI", f"{bank}/BIC", f"{bank}/Nm"),
         )
         if not (account.iban or account.other_id):
             problem = "the statement does not say which account it is of"
-            self.wrong(_at(stmt), "Acct", problem, CORRECT)
+            self.wrong(text.line, "Acct", problem, CORRECT)
         return account
 
     def currency_of(self, stmt: etree._Element, account: Account, entry: etree._Element | None) -> str:
@@ -462,12 +463,13 @@ class _Reading:
         return currency
 
     def balance(self, bal: etree._Element, currency: str) -> Balance | None:
-        code = _text(bal, "Tp/CdOrPrtry/Cd", "Tp/CdOrPrtry/Prtry") or "?"
+        text = _Texts(bal)
+        code = text("Tp/CdOrPrtry/Cd", "Tp/CdOrPrtry/Prtry") or "?"
         amount = self.amount(bal, f"Bal {code}", currency)
-        sign = self.sign(bal, f"Bal {code}")
+        sign = self.sign(text, f"Bal {code}")
         if amount is None or sign is None:
             return None
-        return Balance(code, sign * amount, currency, self.day(bal, "Dt/Dt", "Dt/DtTm"))
+        return Balance(code, sign * amount, currency, self.day(text, "Dt/Dt", "Dt/DtTm"))
 
     def check_footing(self, statement: Statement, booked_minor: int, complete: bool) -> None:
         """Opening plus booked lines is closing. Not asked when a line could not be read."""
@@ -489,9 +491,10 @@ class _Reading:
     def line(self, statement: Statement, ntry: etree._Element, ordinal: int) -> Line | None:
         """The entry; None, and problems, when what it says of money cannot be believed."""
         where = f"Ntry {ordinal}"
+        text = _Texts(ntry)
         amount = self.amount(ntry, where, statement.currency)
-        sign = self.sign(ntry, where)
-        status = _text(ntry, "Sts/Cd", "Sts/Prtry", "Sts")
+        sign = self.sign(text, where)
+        status = text("Sts/Cd", "Sts/Prtry", "Sts")
         if status is None:
             self.wrong(_at(ntry), where, "the entry does not say whether it is booked (Sts)", CORRECT)
         if amount is None or sign is None or status is None:
@@ -503,14 +506,14 @@ class _Reading:
             amount_minor=sign * amount,
             currency=statement.currency,
             is_credit=sign > 0,
-            is_reversal=_is_true(_text(ntry, "RvslInd")),
+            is_reversal=_is_true(text("RvslInd")),
             status=status,
-            booking_date=self.day(ntry, "BookgDt/Dt", "BookgDt/DtTm"),
-            value_date=self.day(ntry, "ValDt/Dt", "ValDt/DtTm"),
-            entry_reference=_text(ntry, "NtryRef"),
-            account_servicer_reference=_text(ntry, "AcctSvcrRef"),
-            bank_transaction_code=_bank_transaction_code(ntry),
-            additional_information=_text(ntry, "AddtlNtryInf"),
+            booking_date=self.day(text, "BookgDt/Dt", "BookgDt/DtTm"),
+            value_date=self.day(text, "ValDt/Dt", "ValDt/DtTm"),
+            entry_reference=text("NtryRef"),
+            account_servicer_reference=text("AcctSvcrRef"),
+            bank_transaction_code=_bank_transaction_code(text),
+            additional_information=text("AddtlNtryInf"),
             batch_count=self.batch_count,
             transactions=tuple(self.transactions),
         )
@@ -526,33 +529,35 @@ class _Reading:
             self.warn(_at(ntry), where, f"its transactions add to {sums}", "Match the entry as a whole")
 
     def transaction(self, tx: etree._Element, ntry: etree._Element) -> Transaction:
-        sign = -1 if (_text(tx, "CdtDbtInd") or _text(ntry, "CdtDbtInd")) == "DBIT" else 1
+        text = _Texts(tx)
+        indicator = text("CdtDbtInd") or ntry.findtext(_q("CdtDbtInd"), "").strip()
+        sign = -1 if indicator == "DBIT" else 1
         amount, currency = self.transaction_amount(tx)
-        end_to_end = _text(tx, "Refs/EndToEndId")
+        end_to_end = text("Refs/EndToEndId")
         end_to_end = (
             None if end_to_end == "NOTPROVIDED" else end_to_end
         )  # ISO 20022's word for "there is none"
         is_return = tx.find(_q("RtrInf")) is not None
-        name, account, agent = _counterparty(tx, sign)
+        name, account, agent = _counterparty(text, sign)
         return Transaction(
             amount_minor=None if amount is None else sign * amount,
             currency=currency,
             end_to_end_id=end_to_end,
-            instruction_id=_text(tx, "Refs/InstrId"),
-            transaction_id=_text(tx, "Refs/TxId"),
-            mandate_id=_text(tx, "Refs/MndtId"),
-            payment_information_id=_text(tx, "Refs/PmtInfId"),
-            account_servicer_reference=_text(tx, "Refs/AcctSvcrRef"),
+            instruction_id=text("Refs/InstrId"),
+            transaction_id=text("Refs/TxId"),
+            mandate_id=text("Refs/MndtId"),
+            payment_information_id=text("Refs/PmtInfId"),
+            account_servicer_reference=text("Refs/AcctSvcrRef"),
             counterparty_name=name,
             counterparty_account=account,
             counterparty_agent=agent,
             remittance_text=_joined(tx, "RmtInf/Ustrd"),
             structured_reference=_joined(tx, "RmtInf/Strd/CdtrRefInf/Ref"),
             is_return=is_return,
-            return_reason=_text(tx, "RtrInf/Rsn/Cd", "RtrInf/Rsn/Prtry", "RtrInf/AddtlInf"),
+            return_reason=text("RtrInf/Rsn/Cd", "RtrInf/Rsn/Prtry", "RtrInf/AddtlInf"),
             original_end_to_end_id=end_to_end if is_return else None,  # the return's Refs keep it
-            additional_information=_text(tx, "AddtlTxInf"),
-            bank_transaction_code=_bank_transaction_code(tx),
+            additional_information=text("AddtlTxInf"),
+            bank_transaction_code=_bank_transaction_code(text),
         )
 
     def transaction_amount(self, tx: etree._Element) -> tuple[int | None, str | None]:
@@ -564,12 +569,12 @@ class _Reading:
             return None, None
         currency = element.get("Ccy") or ""
         if currency not in EXPONENTS:  # it only informs: the entry's amount is what counts
-            problem = f"{currency!r} is not a currency we know; the transaction is shown without its amount"
+            problem = f"{currency!r} is not a currency we know; the transaction comes without amount"
             self.warn(_at(element), "TxDtls Amt", problem, "Match the entry as a whole")
             return None, None
         return self.minor(element, "TxDtls Amt", currency), currency
 
-    # fields ---------------------------------------------------------------------------------------------------
+    # fields ----------------------------------------------------------------------------------------------
 
     def amount(self, parent: etree._Element, where: str, currency: str) -> int | None:
         """The unsigned amount that must be there, in the statement's currency."""
@@ -595,48 +600,48 @@ class _Reading:
             self.wrong(_at(element), where, str(error), CORRECT)
             return None
 
-    def sign(self, parent: etree._Element, where: str) -> int | None:
-        indicator = _text(parent, "CdtDbtInd")
+    def sign(self, text: _Texts, where: str) -> int | None:
+        indicator = text("CdtDbtInd")
         if indicator not in ("CRDT", "DBIT"):
-            self.wrong(_at(parent), where, f"{indicator!r} is neither CRDT nor DBIT", CORRECT)
+            self.wrong(text.line, where, f"{indicator!r} is neither CRDT nor DBIT", CORRECT)
             return None
         return 1 if indicator == "CRDT" else -1
 
-    def needed(self, parent: etree._Element, path: str) -> str:
-        text = _text(parent, path)
-        if text is None:
-            self.wrong(_at(parent), path, f"{path} is missing", CORRECT)
-        return text or ""
+    def needed(self, text: _Texts, path: str) -> str:
+        found = text(path)
+        if found is None:
+            self.wrong(text.line, path, f"{path} is missing", CORRECT)
+        return found or ""
 
-    def whole(self, parent: etree._Element, path: str) -> int | None:
-        text = _text(parent, path)
-        if text is None:
+    def whole(self, text: _Texts, path: str) -> int | None:
+        found = text(path)
+        if found is None:
             return None
-        if not re.fullmatch(r"[0-9]{1,18}", text):
-            self.wrong(_at(parent), path, f"{text[:40]!r} is not a whole number", CORRECT)
+        if not re.fullmatch(r"[0-9]{1,18}", found):
+            self.wrong(text.line, path, f"{found[:40]!r} is not a whole number", CORRECT)
             return None
-        return int(text)
+        return int(found)
 
-    def day(self, parent: etree._Element, *paths: str) -> date | None:
+    def day(self, text: _Texts, *paths: str) -> date | None:
         """A date, or the date of a moment as the bank wrote it: not moved to another time zone."""
-        text = _text(parent, *paths)
-        if text is None:
+        found = text(*paths)
+        if found is None:
             return None
-        match = _DATE.fullmatch(text)
+        match = _DATE.fullmatch(found)
         try:
             return date.fromisoformat(match.group(1) if match else "")
         except ValueError:
-            self.wrong(_at(parent), paths[0], f"{text[:40]!r} is not a date", CORRECT)
+            self.wrong(text.line, paths[0], f"{found[:40]!r} is not a date", CORRECT)
             return None
 
-    def moment(self, parent: etree._Element, path: str) -> datetime | None:
-        text = _text(parent, path)
-        if text is None:
+    def moment(self, text: _Texts, path: str) -> datetime | None:
+        found = text(path)
+        if found is None:
             return None
         try:
-            return datetime.fromisoformat(text)
+            return datetime.fromisoformat(found)
         except ValueError:
-            self.wrong(_at(parent), path, f"{text[:40]!r} is not a date and time", CORRECT)
+            self.wrong(text.line, path, f"{found[:40]!r} is not a date and time", CORRECT)
             return None
 
 
@@ -653,10 +658,20 @@ def _parser(event: Literal["start", "end"], tags: tuple[str, ...] | None) -> etr
     )
 
 
+def _events(parser: etree.XMLPullParser) -> Iterator[etree._Element]:
+    for _, element in parser.read_events():
+        yield cast(etree._Element, element)  # the stubs allow for namespace events, which we do not ask for
+
+
 @cache
 def _q(path: str) -> str:
     """The path in any namespace or none: a/b is {*}a/{*}b."""
     return "/".join(f"{{*}}{name}" for name in path.split("/"))
+
+
+def _name(element: etree._Element) -> str:
+    """The name without its namespace. Not etree.QName: it raises for a brace inside the namespace."""
+    return element.tag.rpartition("}")[2]
 
 
 def _at(element: etree._Element) -> int | None:
@@ -664,13 +679,40 @@ def _at(element: etree._Element) -> int | None:
     return cast("int | None", element.sourceline)
 
 
-def _text(parent: etree._Element, *paths: str) -> str | None:
-    """The text at the first path that has any."""
-    for path in paths:
-        text = parent.findtext(_q(path))
-        if text and (text := text.strip()):
-            return text
-    return None
+class _Texts:
+    """The texts below an element by their path, gathered in one walk: looking for each would be ten walks.
+
+    Where a path comes twice the first counts. Entries and balances of a statement are not gathered.
+    """
+
+    __slots__ = ("element", "texts")
+
+    def __init__(self, element: etree._Element) -> None:
+        self.element = element
+        self.texts: dict[str, str] = {}
+        self.gather(element, "")
+
+    def gather(self, element: etree._Element, before: str) -> None:
+        for child in element:
+            name = _name(child)
+            if name in ("Ntry", "Bal"):
+                continue
+            path = before + name
+            if len(child):
+                self.gather(child, path + "/")
+            elif (text := child.text) and (text := text.strip()):
+                self.texts.setdefault(path, text)
+
+    def __call__(self, *paths: str) -> str | None:
+        """The text at the first path that has any."""
+        for path in paths:
+            if (text := self.texts.get(path)) is not None:
+                return text
+        return None
+
+    @property
+    def line(self) -> int | None:
+        return _at(self.element)
 
 
 def _joined(parent: etree._Element, path: str) -> str | None:
@@ -689,16 +731,16 @@ def _remove_before(element: etree._Element) -> None:
             del parent[0]
 
 
-def _bank_transaction_code(parent: etree._Element) -> BankTransactionCode:
+def _bank_transaction_code(text: _Texts) -> BankTransactionCode:
     return BankTransactionCode(
-        _text(parent, "BkTxCd/Domn/Cd"),
-        _text(parent, "BkTxCd/Domn/Fmly/Cd"),
-        _text(parent, "BkTxCd/Domn/Fmly/SubFmlyCd"),
-        _text(parent, "BkTxCd/Prtry/Cd"),
+        text("BkTxCd/Domn/Cd"),
+        text("BkTxCd/Domn/Fmly/Cd"),
+        text("BkTxCd/Domn/Fmly/SubFmlyCd"),
+        text("BkTxCd/Prtry/Cd"),
     )
 
 
-def _counterparty(tx: etree._Element, sign: int) -> tuple[str | None, str | None, str | None]:
+def _counterparty(text: _Texts, sign: int) -> tuple[str | None, str | None, str | None]:
     """Name, account and bank of the other side: who was paid when money went out, who paid when it came in.
 
     Of returns some banks keep the roles of the first payment, so a side that is not named gives way to the
@@ -706,9 +748,9 @@ def _counterparty(tx: etree._Element, sign: int) -> tuple[str | None, str | None
     """
     for side in ("Cdtr", "Dbtr") if sign < 0 else ("Dbtr", "Cdtr"):
         parties = (side, f"{side}/Pty", f"Ultmt{side}", f"Ultmt{side}/Pty")  # Pty since .08
-        name = _text(tx, *(f"RltdPties/{party}/Nm" for party in parties))
-        account = _text(tx, f"RltdPties/{side}Acct/Id/IBAN", f"RltdPties/{side}Acct/Id/Othr/Id")
+        name = text(*(f"RltdPties/{party}/Nm" for party in parties))
+        account = text(f"RltdPties/{side}Acct/Id/IBAN", f"RltdPties/{side}Acct/Id/Othr/Id")
         if name or account:
             bank = f"RltdAgts/{side}Agt/FinInstnId"
-            return name, account, _text(tx, f"{bank}/BICFI", f"{bank}/BIC", f"{bank}/ClrSysMmbId/MmbId")
+            return name, account, text(f"{bank}/BICFI", f"{bank}/BIC", f"{bank}/ClrSysMmbId/MmbId")
     return None, None, None

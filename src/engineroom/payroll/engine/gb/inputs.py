@@ -25,7 +25,8 @@ Values: TypeAlias = str | int | Sequence[str] | Sequence[int] | npt.NDArray[np.i
 """A column of a chunk: texts or whole numbers, shape (n,); one alone stands for every row."""
 
 MAX_PAY_PENCE = 10**11
-"""A thousand million pounds, for one payslip and for the year to date: it bounds every product in the steps."""
+"""A thousand million pounds, for one payslip and for the year to date; it bounds every product in the steps
+(the largest is in paye.py)."""
 
 MAX_MINUTES = 366 * 24 * 60
 PPM_OF_ALL = 1_000_000

@@ -14,6 +14,7 @@ from engineroom.payroll.engine.gb.pension import RELIEFS
 from engineroom.payroll.engine.gb.student_loan import POSTGRADUATE
 
 BASES = ("cumulative", "week1_month1")
+LOANS = ("1", "2", "4", "5", POSTGRADUATE)
 
 SOURCES: dict[str, tuple[str, ...]] = {
     "basic_pay": ("pay", "niable_pay", "gross", "basic_pay", "pay_for_work"),
@@ -54,7 +55,7 @@ def ni_class1(case: Case) -> Results:
 
 def student_loan(case: Case) -> Results:
     """The deduction of a plan or of the postgraduate loan."""
-    plan = case.text("plan")
+    plan = case.choice("plan", LOANS)
     if plan == POSTGRADUATE:
         figures = _payslip(case, has_postgraduate_loan=1, basic_pay=case.money("niable_pay"))
         return {"deduction": pounds(figures["postgraduate_loan"])}
@@ -82,7 +83,7 @@ def pension_qualifying_earnings(case: Case) -> Results:
 
 def payslip(case: Case) -> Results:
     """A whole payslip, the first of the tax year."""
-    plan = case.text("student_loan_plan", "")
+    plan = case.choice("student_loan_plan", ("", *LOANS), "")
     figures = _payslip(
         case,
         tax_code=case.text("tax_code"),

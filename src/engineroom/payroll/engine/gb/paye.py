@@ -116,7 +116,7 @@ def taxable_pay_of_table(
     week1_month1_table: Column,
     free_pay_of_table: Minor,
 ) -> tuple[Minor, Minor, Minor, Minor]:
-    """Pay to date, pay that meets the table, that less free pay, and that in whole pounds, nought at least."""
+    """Pay to date, pay that meets the table, that less free pay, and that in pounds, nought or more."""
     to_date = taxable_pay_to_date_before + taxable_pay
     pay = np.where(week1_month1_table == 1, taxable_pay, to_date)
     after_free_pay = pay - free_pay_of_table
@@ -135,7 +135,7 @@ def tax_liability(
 ) -> tuple[Column, Column, Column, Column, Minor]:
     """Band, its rate, its start, the tax of the bands below it, and the tax on the table's taxable pay.
 
-    Bands count from 1; flat-rate codes and NT have band 0. Start and tax below are ten-thousandths of a pound.
+    Bands count from 1; flat-rate codes and NT have band 0. Start and tax below: ten-thousandths of a pound.
 
     Specification, "calculation of tax due": the band is chosen by pay *with* its pence against the band's end
     rounded up to a pound; the tax is that of all lower bands plus the rate on the pounds above, each figure

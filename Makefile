@@ -1,0 +1,24 @@
+# For developers. Newcomers need only ./demo and ./test.
+.PHONY: lint test lock bench behaviours
+
+UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
+lint:
+	sh scripts/lint.sh
+
+test:
+	./test
+
+# The newest versions that requirements/*.in allow: make lock UPGRADE=--upgrade
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv"; exit 1; }
+	$(UV_COMPILE) $(UPGRADE) requirements/build.in -o requirements/build.txt
+	$(UV_COMPILE) $(UPGRADE) requirements/run.in -o requirements/run.txt
+	$(UV_COMPILE) $(UPGRADE) requirements/test.in -c requirements/run.txt -o requirements/test.txt
+
+bench:
+	.venv/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+behaviours:
+	.venv/bin/python -m tests.behaviours

@@ -1,0 +1,61 @@
+"""What billing offers to the rest: its open items, and invoices on the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import connection
+
+from engineroom.billing.models import Invoice
+from engineroom.foundation import thread
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.kernel.money import format_minor
+from engineroom.openitems import kinds
+
+kinds.register("invoice", "invoice")
+
+
+def _lines(ids: Sequence[UUID]) -> list[thread.Node]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT l.id, i.number, l.line_no, l.description, l.kind, l.net, l.rate, i.currency, i.issue_date "
+            "FROM billing_invoiceline l JOIN billing_invoice i ON i.client_id = l.client_id AND i.id = l.invoice_id "
+            "WHERE l.client_id = ANY(%s) AND l.id = ANY(%s)",
+            [list(current_scope().read), list(ids)],
+        )
+        return [
+            thread.Node(
+                "invoice_line",
+                row[0],
+                f"line {row[2]} of {row[1]}: {row[3]}, {row[4]}",
+                row[5],
+                row[7],
+                row[8],
+                rule=f"{format_minor(row[6], row[7])} an hour",
+            )
+            for row in cursor
+        ]
+
+
+def _invoices(ids: Sequence[UUID]) -> list[thread.Node]:
+    return [
+        thread.Node(
+            "invoice", i.id, f"invoice {i.number} to {i.customer.name}", i.gross, i.currency, i.issue_date, rule=i.vat_rule
+        )
+        for i in Invoice.objects.filter(id__in=ids).select_related("customer")
+    ]
+
+
+def _find_invoice(text: str) -> list[UUID]:
+    scope = current_scope()
+    return list(Invoice.objects.filter(client_id__in=scope.read, number__iexact=text).values_list("id", flat=True))
+
+
+thread.register_kind("invoice_line", _lines)
+thread.register_kind("invoice", _invoices, _find_invoice)
+thread.register_link(
+    thread.Link("billable", "invoice_line", "billing_billed", "id", "invoice_line_id"),
+    thread.Link("invoice_line", "invoice", "billing_invoiceline", "id", "invoice_id"),
+    thread.Link("invoice", "item", "openitems_openitem", "subject_id", "id", "subject_kind = 'invoice'"),
+)

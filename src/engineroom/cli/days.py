@@ -1,0 +1,237 @@
+"""Payday and its steps as typed: what each did, printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from uuid import UUID
+
+import typer
+
+from engineroom.cli import papers, show, steps
+from engineroom.cli.ground import client_named, identity, seal_everything
+from engineroom.cli.steps import AnotherPersonNeeded
+from engineroom.foundation.access.roles import may
+from engineroom.foundation.access.selectors import installation
+from engineroom.foundation.imports.services import preview as preview_file
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.kernel.errors import InputRefused, NotPermitted, Problem
+from engineroom.payroll import selectors as payroll
+from engineroom.settlement.clearing import open_exceptions
+
+
+class DemoOnly(NotPermitted):
+    """A second identity on one command line works only in a database marked as demo."""
+
+
+def import_files(user: Identity, client: str, kind: str, files: Sequence[Path], *, preview: bool) -> None:
+    client_id = client_named(user, client).id
+    if preview:
+        _preview(user, client_id, kind, files)
+        return
+    done = steps.import_files(user, client_id, kind, files)
+    _print_imported(done)
+
+
+def _preview(user: Identity, client_id: UUID, kind: str, files: Sequence[Path]) -> None:
+    found: list[Problem] = []
+    for path in files:
+        with acting(user, write=client_id):
+            seen, problems = preview_file(kind, path)
+        found += problems
+        again = "; the very same content was taken before" if seen.already_taken else ""
+        typer.echo(f"{path.name}: {seen.rows} rows read, {seen.errors} errors, {seen.warnings} warnings{again}")
+    if found:
+        show.problems(found)
+    if any(p.severity == "error" for p in found):
+        raise InputRefused(found, "the files have errors; nothing was taken")
+
+
+def _print_imported(done: steps.Imported) -> None:
+    for taken in done.taken:
+        counts = ", ".join(f"{n:,} {what}" for what, n in taken.counts.items())
+        typer.echo(f"{taken.file_name}: {'taken before, nothing done' if taken.again else counts}")
+    if done.problems:
+        show.problems(done.problems)
+
+
+def calculate(user: Identity, client: str, pay_date: date) -> None:
+    done = steps.calculate(user, client_named(user, client).id, pay_date)
+    _print_calculated(done)
+
+
+def _print_calculated(done: steps.Calculated | None) -> None:
+    if done is None:
+        typer.echo("the run is released; nothing to calculate")
+        return
+    p = done.published
+    typer.echo(
+        f"pay run {done.run.number}: tax week {done.run.tax_period} of {done.run.tax_year}, {p.payslips} payslips, "
+        f"{p.blockers} blockers, content {p.content_hash[:16]}{'; the approval was voided' if p.approval_voided else ''}"
+    )
+    if done.bill_run:
+        b = done.bill_run
+        typer.echo(f"bill run {b.number}: {b.invoices} invoices drafted, net {show.money(b.net)}, content {b.content_hash[:16]}")
+
+
+def approve(user: Identity, client: str, pay_date: date, *, ask: bool) -> None:
+    client_id = client_named(user, client).id
+    with acting(user, write=client_id):
+        day = steps.payday_of(pay_date)
+        if day.run is not None:
+            _print_totals(day.run)
+    if ask:
+        typer.confirm("Approve exactly this?", abort=True)
+    done = steps.approve(user, client_id, pay_date)
+    typer.echo(f"approved by {user.email}: pay {done.run.content_hash[:16]}", nl=False)
+    typer.echo(f", invoices {done.bill_run.content_hash[:16]}" if done.bill_run else "")
+
+
+def _print_totals(run: object) -> None:
+    from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+    from engineroom.payroll.models import PayRun
+
+    assert isinstance(run, PayRun)
+    totals = payroll.totals(run)
+    rows = [(e.label, show.money(totals[e.code])) for e in ELEMENTS if e.unit == "pence" and e.kind != "figure" and totals.get(e.code)]
+    show.table(f"Pay run {run.number}, {run.pay_date}: {len(payroll.payslips(run))} people", ("", "GBP"), rows, right=[1])
+
+
+def release(user: Identity, client: str, pay_date: date, out: Path | None) -> None:
+    client_id = client_named(user, client).id
+    done = steps.release(user, client_id, pay_date)
+    _print_released(done)
+    _leave(user, client_id, pay_date, out)
+
+
+def _print_released(done: steps.Released) -> None:
+    if done.run:
+        typer.echo(f"released: {done.run.payslips} payslips, net {show.money(done.run.net)}, obligations posted")
+    if done.batch:
+        b = done.batch
+        typer.echo(
+            f"payment file {b.file_name}: {b.payments} payments, {show.money(b.total)}; submit by {b.submit_by}, "
+            f"processed {b.processing_day}, on accounts {b.entry_day}; sha256 {b.sha256[:16]}"
+        )
+        if b.submit_by < date.today():
+            typer.secho(f"  {b.submit_by} is past: Bacs can no longer pay this on time", fg="yellow")
+    if not done.run and not done.batch:
+        typer.echo("released before; nothing done")
+
+
+def post(user: Identity, client: str, pay_date: date, out: Path | None) -> None:
+    client_id = client_named(user, client).id
+    done = steps.post(user, client_id, pay_date)
+    _print_posted(done)
+    _leave(user, client_id, pay_date, out)
+
+
+def _print_posted(done: steps.Posted) -> None:
+    if done.invoices and done.invoices.invoices:
+        i = done.invoices
+        span = i.invoices[0] if len(i.invoices) == 1 else f"{i.invoices[0]} to {i.invoices[-1]}"
+        typer.echo(f"issued {len(i.invoices)} invoices, {span}: net {show.money(i.net)}, VAT {show.money(i.vat)}")
+    if done.payslips:
+        printed = done.printed.invoices if done.printed else 0
+        typer.echo(f"papers: {done.payslips.payslips} payslips and {printed} invoices as PDF")
+
+
+def clear(user: Identity, client: str, statements: Sequence[Path]) -> None:
+    client_id = client_named(user, client).id
+    done = steps.clear(user, client_id, statements)
+    _print_imported(done.imported)
+    _print_cleared(user, client_id, done)
+
+
+def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared) -> None:
+    c = done.clearing
+    typer.echo(f"cleared {c.cleared} bank lines, {c.returned} of them returned payments; {c.exceptions} exceptions")
+    with acting(user, read=[client_id]):
+        rows = [
+            (e.line.booked, show.money(e.line.amount, e.line.currency), e.line.counterparty_name, e.reason, e.detail)
+            for e in open_exceptions()
+        ]
+    if rows:
+        show.table("Exceptions", ("day", "amount", "who", "reason", "detail"), rows, right=[1])
+
+
+def _leave(user: Identity, client_id: UUID, pay_date: date, out: Path | None) -> None:
+    written = papers.leave(user, client_id, pay_date, out)
+    if written:
+        typer.echo(f"{len(written)} files in {out}")
+
+
+def payday(
+    user: Identity,
+    client: str,
+    pay_date: date,
+    timesheets: Sequence[Path],
+    *,
+    statements: Sequence[Path],
+    out: Path | None,
+    approve_as: str | None,
+    release_as: str | None,
+) -> None:
+    """Every step in order; each may have been done before. Raises AnotherPersonNeeded where somebody else must act."""
+    if approve_as or release_as:
+        _demo_only(user)
+    row = client_named(user, client)
+    again = _command_line(row, pay_date)
+    _print_imported(steps.import_files(user, row.id, "timesheets", timesheets))
+    _print_calculated(steps.calculate(user, row.id, pay_date))
+    seal_everything()
+    _approve(user, row, pay_date, approve_as, again)
+    _release(user, row, pay_date, release_as, again)
+    _print_posted(steps.post(user, row.id, pay_date))
+    if statements:
+        _print_cleared(user, row.id, steps.clear(user, row.id, statements))
+    seal_everything()
+    _leave(user, row.id, pay_date, out)
+    seal_everything()
+
+
+def _demo_only(user: Identity) -> None:
+    with acting(user):
+        here = installation()
+    if here is None or not here.is_demo:
+        raise DemoOnly("--approve-as and --release-as work in a demonstration only; here each person types their own command")
+
+
+def _command_line(client: Client, pay_date: date) -> str:
+    return f"{client.code} --pay-date {pay_date}"
+
+
+def _approve(user: Identity, client: Client, pay_date: date, approve_as: str | None, again: str) -> None:
+    with acting(user, write=client.id):
+        day = steps.payday_of(pay_date)
+        if steps.is_approved(pay_date) or (day.run_released and day.issued):
+            return
+        if day.run is not None:
+            _print_totals(day.run)
+    if approve_as is None:
+        raise AnotherPersonNeeded(
+            f"prepared. Another person must approve exactly this; {user.email} prepared it and cannot.",
+            [f"engineroom --as APPROVER approve {again}"],
+        )
+    approver = identity(approve_as)
+    done = steps.approve(approver, client.id, pay_date)
+    bills = f", invoices {done.bill_run.content_hash[:16]}" if done.bill_run else ""
+    typer.echo(f"approved by {approver.email}: pay {done.run.content_hash[:16]}{bills}")
+
+
+def _release(user: Identity, client: Client, pay_date: date, release_as: str | None, again: str) -> None:
+    with acting(user, write=client.id):
+        day = steps.payday_of(pay_date)
+        if day.run_released and day.batch is not None:
+            return
+        able = may(current_scope().roles.get(client.id, frozenset()), "payroll.release")
+    if release_as is None and not able:
+        raise AnotherPersonNeeded(
+            f"approved. Another person must release it; {user.email} may not release.",
+            [f"engineroom --as RELEASER release {again}", f"engineroom --as {user.email} post {again}"],
+        )
+    _print_released(steps.release(identity(release_as) if release_as else user, client.id, pay_date))
+
+

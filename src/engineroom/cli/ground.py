@@ -1,0 +1,132 @@
+"""What a command stands on: a running database, Django, and somebody who is who they say."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import typer
+
+from engineroom.kernel.errors import EngineroomError
+
+if TYPE_CHECKING:
+    from engineroom.foundation.tenancy.models import Client
+    from engineroom.foundation.tenancy.scope import Identity
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+TOKEN_VARIABLE = "ENGINEROOM_TOKEN"  # noqa: S105  the variable's name, not a token
+
+
+class NoToken(EngineroomError):
+    """The command line acts for whoever holds a token, never by name alone."""
+
+    status = 401
+
+
+@dataclass
+class Options:
+    """What was said before the command: who acts, and for whom."""
+
+    email: str | None = None
+
+
+options = Options()
+
+
+@contextmanager
+def ground() -> Iterator[None]:
+    """A database server for as long as the block runs, and Django set up on it. Nested blocks are one."""
+    from engineroom.foundation import postgres
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "engineroom.settings")
+    with postgres.session(progress=_say):
+        import django
+
+        django.setup()
+        from django.db import connections
+
+        try:
+            yield
+        finally:
+            connections.close_all()
+
+
+def _say(message: str) -> None:
+    typer.echo(f"  {message}", err=True)
+
+
+def on_the_ground(function: Callable[P, R]) -> Callable[P, R]:
+    """A command that needs the database."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with ground():
+            return function(*args, **kwargs)
+
+    return run
+
+
+def identity(email: str | None = None) -> Identity:
+    """Who acts: `--as`, proven by a token in the environment or in the user's 0600 token file. Raises NoToken."""
+    from engineroom.foundation.access.services import authenticate
+
+    email = email or options.email
+    token = os.environ.get(TOKEN_VARIABLE) if email in (None, options.email) else None
+    token = token or (_token_file(email) if email else None)
+    if token is None:
+        where = f"or put it into {token_path(email)} (0600)" if email else "and say who you are with --as EMAIL"
+        raise NoToken(f"no token: set {TOKEN_VARIABLE}, {where}")
+    return authenticate(token, email)
+
+
+def token_path(email: str) -> Path:
+    from django.conf import settings
+
+    return Path(settings.TOKEN_DIR) / email.lower().replace("/", "_")
+
+
+def _token_file(email: str) -> str | None:
+    path = token_path(email)
+    if not path.exists():
+        return None
+    if path.stat().st_mode & 0o077:
+        raise NoToken(f"{path} may be read by others; run: chmod 600 {path}")
+    return path.read_text().strip()
+
+
+def write_token_file(email: str, token: str) -> Path:
+    """Keep a token where `--as` finds it: a file only its owner reads."""
+    path = token_path(email)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as out:
+        out.write(token + "\n")
+    return path
+
+
+def client_named(user: Identity, code: str) -> Client:
+    from engineroom.foundation.access.selectors import client_named as find
+
+    return find(user, code)
+
+
+def seal_everything() -> None:
+    """Chain what the command wrote. A worker does this every few seconds; without one, each command does it itself."""
+    from engineroom.foundation.access import services as access
+    from engineroom.foundation.audit import services as audit
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.ledger.services import seal_batches
+
+    for client_id in access.clients_with_unsealed_events():
+        with acting(access.system_user(), write=client_id):
+            audit.seal()
+            seal_batches()
+
+

@@ -1,0 +1,102 @@
+"""What a payday leaves behind: the journal and the report into the vault, and everything into a folder."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from uuid import UUID
+
+from engineroom.billing import papers as billing_papers
+from engineroom.billing.models import Invoice
+from engineroom.cli import report
+from engineroom.cli.steps import Payday, payday_of
+from engineroom.foundation import vault
+from engineroom.foundation.imports.sheets import write_csv
+from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.foundation.vault.services import keep
+from engineroom.kernel.money import format_minor
+from engineroom.ledger import selectors as ledger
+from engineroom.openitems.models import Counterparty
+from engineroom.payroll import papers as payroll_papers
+from engineroom.settlement.models import Cleared, PaymentBatch
+from engineroom.ui.report import render_report
+
+JOURNAL_HEADERS = ("entry", "day", "kind", "narrative", "account", "account name", "customer", "currency", "debit", "credit")
+
+
+def leave(user: Identity, client_id: UUID, pay_date: date, out: Path | None) -> list[Path]:
+    """Keep journal and report in the vault, and write all papers of the payday into `out`. Returns the paths written."""
+    with acting(user, write=client_id):
+        day = payday_of(pay_date)
+        if day.run is None or day.run.published is None:
+            return []
+        subject = ("pay_run", day.run.id)
+        journal = _journal(day)
+        stem = f"{pay_date}-run-{day.run.number}"
+        keep(
+            journal, permission="ledger.read", name=f"journal-{stem}.csv", kind="ledger.journal", media_type="text/csv", subject=subject
+        )
+        page = render_report(report.build(pay_date)).encode()
+        keep(
+            page, permission="payroll.read", name=f"report-{stem}.html", kind="payroll.report", media_type="text/html", subject=subject
+        )
+        if out is None:
+            return []
+        written = [_write(out / f"journal-{stem}.csv", journal), _write(out / f"report-{stem}.html", page)]
+        return written + _copy_files(day, out)
+
+
+def _journal(day: Payday) -> bytes:
+    """Every posting of the run, its invoices, its payments and the bank lines that cleared them, as a CSV."""
+    names = dict(Counterparty.objects.filter(client_id=current_scope().client_id).values_list("id", "name"))
+    numbers: dict[UUID, int] = {}
+    rows = []
+    for line in ledger.journal(subjects=_subjects(day)):
+        number = numbers.setdefault(line.entry_id, len(numbers) + 1)
+        amount = format_minor(abs(line.amount), line.currency, grouped=False)
+        rows.append(
+            (
+                number,
+                line.day,
+                line.batch_kind,
+                line.narrative,
+                line.account_code,
+                line.account_name,
+                names.get(line.dimension, "") if line.dimension else "",
+                line.currency,
+                amount if line.amount > 0 else "",
+                amount if line.amount < 0 else "",
+            )
+        )
+    return write_csv(JOURNAL_HEADERS, rows)
+
+
+def _subjects(day: Payday) -> list[UUID]:
+    assert day.run is not None
+    batches = PaymentBatch.objects.filter(client_id=day.run.client_id, subject_id=day.run.id)
+    cleared = Cleared.objects.filter(client_id=day.run.client_id).values_list("line_id", flat=True)
+    return [day.run.id, *([day.bill_run.id] if day.bill_run else []), *batches.values_list("id", flat=True), *cleared]
+
+
+def _copy_files(day: Payday, out: Path) -> list[Path]:
+    assert day.run is not None
+    written = [_write(out / "payslips" / f.name, vault.read(f)) for f in payroll_papers.payslip_files(day.run)]
+    if day.batch:
+        written.append(_write(out / day.batch.file.name, vault.read(day.batch.file)))
+    if day.bill_run:
+        invoices = VaultFile.objects.filter(
+            client_id=day.run.client_id,
+            kind=billing_papers.KIND,
+            subject_id__in=Invoice.objects.filter(client_id=day.run.client_id, bill_run=day.bill_run).values("id"),
+        )
+        written += [_write(out / "invoices" / f.name, vault.read(f)) for f in invoices.order_by("name")]
+    return written
+
+
+def _write(path: Path, content: bytes) -> Path:
+    """Papers hold private data: only the one who asked may read them."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return path

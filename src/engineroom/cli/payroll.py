@@ -1,0 +1,86 @@
+"""`engineroom payroll`: verifying the engine, explaining a payslip, checking an old run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.kernel.errors import EngineroomError, NotFound
+
+app = typer.Typer(no_args_is_help=True, help="The engine, and what it did.")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="a CSV of cases: id, jurisdiction, year, frequency, kind, inputs, expected, ...")],
+    kind: Annotated[list[str] | None, typer.Option(help="only this kind; may be given several times")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="what is not supported counts as failed")] = False,
+) -> None:
+    """Run published cases through the engine: one line per kind, every failure with both numbers."""
+    from engineroom.payroll.engine.verify import verify_file
+
+    report = verify_file(file, kind or None)
+    for line in report.lines():
+        typer.echo(line)
+    if report.failed or (strict and report.not_supported) or (not report.passed and not report.not_supported):
+        raise typer.Exit(1)
+
+
+@app.command()
+@on_the_ground
+def explain(
+    reference: Annotated[str, typer.Argument(help="RUN/PAYROLLNUMBER, as printed on the payslip")],
+    client: Annotated[str | None, typer.Option(help="look at this client only")] = None,
+) -> None:
+    """How a payslip was calculated, line by line, with rule, version and source."""
+    from engineroom.foundation import thread
+    from engineroom.foundation.access.selectors import my_clients
+    from engineroom.foundation.audit import services as audit
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import selectors
+
+    user = identity()
+    with acting(user):
+        clients = [c for c in my_clients() if client is None or c.code.lower() == client.lower()]
+    for row in clients:
+        with acting(user, write=row.id):
+            found = thread.FIND["payslip"](reference)
+            if found:
+                audit.record("read", subject_kind="payslip", subject_id=found[0], detail={"purpose": "explain"})
+                for line in selectors.explain(found[0]):
+                    typer.echo(line)
+                break
+    else:
+        raise NotFound(f"there is no payslip {reference!r} that you may see; write RUN/PAYROLLNUMBER")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def recheck(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    run: Annotated[int, typer.Argument(help="the run's number")],
+) -> None:
+    """Calculate an old run again from its kept inputs: the same pennies, or which version differs."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import selectors
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, read=[row.id]):
+        pay_run = selectors.run_numbered(run)
+        if pay_run is None or pay_run.published_id is None:
+            raise NotFound(f"{row.code} has no calculated pay run {run}")
+        result = selectors.recheck(pay_run)
+    if result.ok:
+        typer.echo(f"{result.payslips} payslips: the same pennies")
+        return
+    blame = []
+    if not result.same_rules:
+        blame.append(f"rules were {result.rules_then[:16]}, are {result.rules_now[:16]}")
+    if result.engine_then != result.engine_now:
+        blame.append(f"engine was {result.engine_then}, is {result.engine_now}")
+    raise EngineroomError(f"{result.different} of {result.payslips} payslips differ: {'; '.join(blame) or 'same rules and engine: a defect'}")

@@ -1,0 +1,288 @@
+"""The report of one payday: what was paid, billed, held, sent and booked, gathered from the rooms' selectors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, time
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from engineroom.billing import selectors as billing
+from engineroom.cli.steps import Payday, payday_of
+from engineroom.foundation.access.selectors import installation
+from engineroom.foundation.approvals.models import Approval, Release
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.kernel.errors import NotFound
+from engineroom.kernel.money import format_minor
+from engineroom.kernel.rounding import half_up
+from engineroom.ledger import selectors as ledger
+from engineroom.openitems import kinds
+from engineroom.openitems import selectors as openitems
+from engineroom.payroll import accounts as payroll_accounts
+from engineroom.payroll import selectors as payroll
+from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.payroll.models import PayRun
+from engineroom.payroll.services import blockers_of
+from engineroom.settlement.clearing import open_exceptions
+from engineroom.settlement.formats.bacs18 import unverified_fields
+from engineroom.settlement.models import PaymentBatch
+from engineroom.ui import report
+from engineroom.ui.charts import Bar
+from engineroom.ui.display import Figure
+
+SHOWN_OPEN_ITEMS = 40
+
+
+def build(pay_date: date) -> report.RunReport:
+    """The report of a pay date's run, inside `acting`. Raises NotFound when there is no calculated run."""
+    day = payday_of(pay_date)
+    if day.run is None or day.run.published is None:
+        raise NotFound(f"there is no calculated pay run for {pay_date}")
+    firm = installation()
+    client = Client.objects.get(id=current_scope().client_id)
+    totals = payroll.totals(day.run)
+    return report.RunReport(
+        firm=firm.firm_name if firm else "",
+        client=client.name,
+        run_number=str(day.run.number),
+        pay_date=pay_date,
+        made_at=datetime.now(UTC).replace(second=0, microsecond=0),
+        signatures=_signatures(day),
+        totals=_totals(totals),
+        steps=_waterfall(totals),
+        people=_people(day.run),
+        margins=_margins(day),
+        held=_held(),
+        payment_files=[_payment_file(day.batch)] if day.batch else [],
+        ledger=[report.LedgerRow(b.code, b.name, b.debit, b.credit) for b in ledger.trial_balance()],
+        open_items=_open_items(),
+        exceptions=_exceptions(day.run),
+        checks=_checks(day.run),
+        files=_files(day),
+        notes=_notes(day.run),
+    )
+
+
+def _signatures(day: Payday) -> list[report.Signature]:
+    assert day.run is not None
+    client_id = day.run.client_id
+    names = _names()
+    subjects = [day.run.id, *([day.bill_run.id] if day.bill_run else [])]
+    made = [report.Signature("Prepared", ", ".join(_makers(day.run.id, names)) or "nobody")]
+    approvals = Approval.objects.filter(client_id=client_id, subject_id__in=subjects).order_by("at")
+    signed = {(names.get(a.user_id, "?"), a.subject_kind): a.at for a in approvals}
+    made += [
+        report.Signature(f"Approved {'pay' if kind == 'pay_run' else 'invoices'}", who, at.replace(microsecond=0))
+        for (who, kind), at in signed.items()
+    ]
+    for r in Release.objects.filter(client_id=client_id, subject_id__in=subjects):
+        made.append(report.Signature("Released", names.get(r.user_id, "?"), r.at.replace(microsecond=0)))
+    return made
+
+
+def _names() -> dict[UUID, str]:
+    from engineroom.foundation.access.models import User
+
+    return dict(User.objects.values_list("id", "name"))
+
+
+def _makers(run_id: UUID, names: dict[UUID, str]) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT user_id FROM foundation_contribution "
+            "WHERE client_id = %s AND subject_kind = 'pay_run' AND subject_id = %s",
+            [current_scope().client_id, run_id],
+        )
+        return sorted(names.get(row[0], "?") for row in cursor)
+
+
+def _totals(totals: dict[str, int]) -> list[Figure]:
+    return [Figure(e.label, totals[e.code]) for e in ELEMENTS if totals.get(e.code) and e.unit == "pence" and e.kind != "figure"]
+
+
+def _waterfall(totals: dict[str, int]) -> list[Bar]:
+    """From gross pay down to net, then the employer's costs up to what the run costs."""
+    steps = [Bar("Gross", totals["gross"], "total")]
+    steps += [Bar(e.label, -totals[e.code], "down") for e in ELEMENTS if e.kind == "deduction" and totals[e.code]]
+    return [*steps, Bar("Net pay", totals["net_pay"], "total")]
+
+
+def _people(run: PayRun) -> list[report.PersonRow]:
+    returned = {i.subject_id for i in openitems.open_items(kind="net_pay") if i.subject_kind == "payment"}
+    paid_back = _payees_of(returned)
+    return [
+        report.PersonRow(
+            s.payroll_number,
+            s.name,
+            s.figures["minutes_worked"],
+            s.figures["gross"],
+            s.figures["paye"],
+            s.figures["employee_nic"],
+            s.figures["student_loan"] + s.figures["postgraduate_loan"],
+            s.figures["employee_pension"] + s.figures["salary_sacrifice"],
+            s.figures["net_pay"],
+            status="Returned" if s.person_id in paid_back else "",
+            note=f"{s.tax_code}, NI {s.ni_category}",
+            attention=s.person_id in paid_back,
+        )
+        for s in payroll.payslips(run)
+    ]
+
+
+def _payees_of(payment_ids: set[UUID]) -> set[UUID]:
+    from engineroom.settlement.models import Payment
+
+    rows = Payment.objects.filter(client_id=current_scope().client_id, id__in=payment_ids)
+    return set(rows.values_list("payee_id", flat=True))
+
+
+def _margins(day: Payday) -> list[report.CustomerMargin]:
+    """Per customer, from the ledger's own postings of this run and its invoices."""
+    assert day.run is not None
+    subjects = [day.run.id, *([day.bill_run.id] if day.bill_run else [])]
+    booked: dict[UUID, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for line in ledger.journal(subjects=subjects):
+        if line.dimension:
+            booked[line.dimension][line.account_code] += line.amount
+    hours = _hours_by_customer(day.run)
+    held = {row.customer: 0 for row in _held()}
+    for row in _held():
+        held[row.customer] += row.amount_minor
+    rows = []
+    for customer_id, (name, minutes) in hours.items():
+        amounts = booked[customer_id]
+        billed = -amounts["4000"]
+        pay = amounts[payroll_accounts.WAGES]
+        on_costs = sum(
+            amounts[a]
+            for a in (payroll_accounts.EMPLOYER_NIC, payroll_accounts.EMPLOYER_PENSION, payroll_accounts.HOLIDAY_COST)
+        )
+        margin = billed - pay - on_costs
+        share = half_up(margin * 1000, billed) * 1000 if billed else None
+        rows.append(report.CustomerMargin(name, minutes, billed, held.get(name, 0), pay, on_costs, margin, share))
+    return rows
+
+
+def _hours_by_customer(run: PayRun) -> dict[UUID, tuple[str, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT k.id, k.name, sum(e.minutes)::bigint
+            FROM payroll_paidtimesheet pt
+            JOIN timesheets_timesheet t ON t.client_id = pt.client_id AND t.id = pt.id
+            JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+            JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
+            JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
+            WHERE pt.client_id = %s AND pt.run_id = %s GROUP BY k.id, k.name ORDER BY k.name
+            """,
+            [run.client_id, run.id],
+        )
+        return {row[0]: (row[1], row[2]) for row in cursor}
+
+
+def _held() -> list[report.HeldRow]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT k.name, p.payroll_number || ' ' || p.name, e.day, c.minutes, c.bill_amount, h.reason, coalesce(nullif(h.note, ''), t.note)
+            FROM timesheets_hold h
+            JOIN timesheets_charge c ON c.client_id = h.client_id AND c.id = h.id
+            JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
+            JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
+            JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+            JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id
+            JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
+            WHERE h.client_id = %s
+              AND NOT EXISTS (SELECT FROM timesheets_holdend x WHERE x.client_id = h.client_id AND x.id = h.id)
+            ORDER BY k.name, e.day, p.payroll_number
+            """,
+            [current_scope().client_id],
+        )
+        return [
+            report.HeldRow(customer, person, day, minutes, amount, f"{reason.replace('_', ' ')}{f': {note}' if note else ''}")
+            for customer, person, day, minutes, amount, reason, note in cursor
+        ]
+
+
+def _payment_file(batch: PaymentBatch) -> report.PaymentFile:
+    return report.PaymentFile(
+        name=batch.file.name,
+        credits=batch.count,
+        total_minor=batch.total,
+        submit_by=datetime.combine(batch.submit_by, time(22, 30)),
+        processing_day=batch.processing_day,
+        entry_day=batch.entry_day,
+        sha256=bytes(batch.file.sha256).hex(),
+        unverified_fields=[f"{f.name}: {f.value!r}" for f in unverified_fields(batch.processing_day)],
+    )
+
+
+def _open_items() -> list[report.OpenItemRow]:
+    rows = openitems.open_items()
+    return [
+        report.OpenItemRow(kinds.KINDS[i.kind].label if i.kind in kinds.KINDS else i.kind, i.counterparty, i.reference, i.due, i.open)
+        for i in rows[:SHOWN_OPEN_ITEMS]
+    ]
+
+
+def _exceptions(run: PayRun) -> list[report.ExceptionRow]:
+    found = [report.ExceptionRow("stop", b.payroll_number, b.problem, b.remedy) for b in blockers_of(run)]
+    found += [
+        report.ExceptionRow(
+            "look",
+            f"bank line {e.line.bank_reference} of {e.line.booked}",
+            f"{e.reason}: {e.detail}",
+            "Clear it by hand, or ask whoever sent it",
+        )
+        for e in open_exceptions()
+    ]
+    return found
+
+
+def _checks(run: PayRun) -> list[report.Check]:
+    checks = [report.Check(c.what.capitalize(), c.ok, f"{c.wrong} found" if c.wrong else "none") for c in ledger.verify()]
+    checks += [
+        report.Check(
+            f"Control account {c.account_code} {c.account_name} = its open items",
+            c.ok,
+            format_minor(c.ledger) if c.ok else f"ledger {c.ledger}, items {c.items}, open {c.left_open}",
+        )
+        for c in openitems.controls()
+    ]
+    reconciled = billing.reconcile()
+    checks.append(
+        report.Check(
+            "Paid hours = billed + unbilled + held + written off",
+            reconciled.ok,
+            f"difference {reconciled.difference[0]} minutes, {reconciled.difference[1]} pence",
+        )
+    )
+    recheck = payroll.recheck(run)
+    checks.append(report.Check("The run calculated again gives the same pennies", recheck.ok, f"{recheck.payslips} payslips"))
+    return checks
+
+
+def _files(day: Payday) -> list[report.FileRow]:
+    assert day.run is not None
+    subjects = [s.id for s in payroll.payslips(day.run)]
+    rows = VaultFile.objects.filter(client_id=day.run.client_id).exclude(kind__in=["payroll.trace", "payroll.report"])
+    wanted = [f for f in rows.order_by("kind", "name") if f.kind != "payroll.payslip" or f.subject_id in set(subjects)]
+    first: dict[tuple[str, str], Any] = {}
+    for file in wanted:
+        first.setdefault((file.kind, bytes(file.sha256).hex()), file)
+    return [report.FileRow(f.name, f.size, digest, kind) for (kind, digest), f in first.items()]
+
+
+def _notes(run: PayRun) -> list[str]:
+    assert run.published is not None
+    unverified = [f"{r['table']}: {', '.join(r['unverified'])}" for r in run.published.rules if r["unverified"]]
+    notes = [f"Rules {run.published.rules_hash[:16]}, engine {run.published.engine_version}."]
+    if unverified:
+        notes.append(f"Values known from memory only, marked unverified in the tables: {'; '.join(unverified)}.")
+    return notes
+
+

@@ -1,0 +1,227 @@
+"""The steps of a payday, each of them a command of its own, and what each needs to know to be repeated safely.
+
+`payday` is these steps in order. A step that was done is found done; a step that was cut off is taken up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from engineroom.billing import papers as billing_papers
+from engineroom.billing import services as billing
+from engineroom.billing.models import BillRun, Invoice
+from engineroom.foundation.access.roles import may
+from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.failpoints import failpoint
+from engineroom.foundation.imports import services as imports
+from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, Problem
+from engineroom.kernel.periods import week_ending
+from engineroom.payroll import papers as payroll_papers
+from engineroom.payroll import selectors as payroll_selectors
+from engineroom.payroll import services as payroll
+from engineroom.payroll.models import AttemptChunk, PayRun
+from engineroom.settlement import clearing, services as settlement
+from engineroom.settlement.models import PaymentBatch
+
+
+class AnotherPersonNeeded(EngineroomError):
+    """The next step belongs to somebody else. `commands` are what they run."""
+
+    status = 403
+
+    def __init__(self, why: str, commands: Sequence[str]) -> None:
+        self.commands = tuple(commands)
+        super().__init__("\n".join([why, *(f"  {c}" for c in commands)]))
+
+
+@dataclass
+class Imported:
+    """What the files held, and what was taken. problems: warnings, when everything was taken."""
+
+    taken: list[imports.Taken] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def import_files(user: Identity, client_id: UUID, kind: str, paths: Sequence[Path]) -> Imported:
+    """Preview every file, then take all of them in one transaction. Raises InputRefused with every problem of all."""
+    handler = imports.find_importer(kind)
+    previews: list[imports.Previewed] = []
+    result = Imported()
+    refused: list[Problem] = []
+    for path in paths:
+        if not path.is_file():
+            raise NotFound(f"there is no file {path}")
+        with acting(user, write=client_id):
+            _require(handler.permission, f"import {kind}")
+            seen, problems = imports.preview(kind, path)
+        previews.append(seen)
+        result.problems += problems
+        if seen.errors and not seen.already_taken:
+            refused += problems
+    if refused:
+        rows = sum(p.rows for p in previews)
+        raise InputRefused(refused, f"{sum(p.severity == 'error' for p in refused)} errors in {rows} rows; nothing was taken")
+    with acting(user, write=client_id):
+        result.taken = [imports.take(p.preview_id) for p in previews]
+    failpoint("import:after")
+    return result
+
+
+def _require(permission: str, what: str) -> None:
+    from engineroom.kernel.errors import NotPermitted
+
+    scope = current_scope()
+    if not may(scope.roles.get(scope.client_id, frozenset()), permission):
+        raise NotPermitted(f"{scope.user.email} may not {what} here: it needs the permission {permission}")
+
+
+@dataclass(frozen=True)
+class Payday:
+    """The pay run and the bill run of one pay date, as far as they exist."""
+
+    run: PayRun | None
+    bill_run: BillRun | None
+    batch: PaymentBatch | None
+    run_released: bool
+    issued: bool
+
+
+def payday_of(pay_date: date) -> Payday:
+    """Inside `acting`: what stands for a pay date."""
+    client_id = current_scope().write or current_scope().read[0]
+    run = PayRun.objects.filter(client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date).first()
+    through = week_ending(pay_date) - timedelta(days=7)
+    bill_run = BillRun.objects.filter(client_id=client_id, issue_date=pay_date, through=through).first()
+    batch = run and PaymentBatch.objects.filter(client_id=client_id, subject_kind="pay_run", subject_id=run.id).first()
+    released = bool(run and approvals.Release.objects.filter(client_id=client_id, subject_id=run.id).exists())
+    issued = bool(bill_run and Invoice.objects.filter(client_id=client_id, bill_run=bill_run).exists())
+    return Payday(run, bill_run, batch, released, issued)
+
+
+@dataclass(frozen=True)
+class Calculated:
+    run: payroll.RunOpened
+    published: payroll.Published
+    bill_run: billing.BillRunPrepared | None
+
+
+def calculate(user: Identity, client_id: UUID, pay_date: date) -> Calculated | None:
+    """Open the run, calculate what is left of it, publish, and prepare the invoices. None when it is released."""
+    with acting(user, write=client_id):
+        run = payroll.open_pay_run(pay_date)
+        if payday_of(pay_date).run_released:
+            return None
+    with acting(user, write=client_id):
+        plan = payroll.plan_calculation(run.run_id)
+        chunks = list(
+            AttemptChunk.objects.filter(client_id=client_id, attempt_id=plan.attempt_id, done_at=None)
+            .order_by("chunk")
+            .values_list("chunk", flat=True)
+        )
+    for chunk in chunks:
+        with acting(user, write=client_id):
+            payroll.calculate_chunk(plan.attempt_id, chunk)
+    failpoint("calculate:after")
+    with acting(user, write=client_id):
+        published = payroll.publish_attempt(plan.attempt_id)
+        prepared = None
+        if not payday_of(pay_date).issued:
+            prepared = billing.prepare_bill_run(pay_date, run.period_ends)
+    failpoint("publish:after")
+    return Calculated(run, published, prepared)
+
+
+@dataclass(frozen=True)
+class ApprovedBoth:
+    run: payroll.Approved
+    bill_run: billing.BillRunApproved | None
+
+
+def approve(user: Identity, client_id: UUID, pay_date: date) -> ApprovedBoth:
+    """Approve the run and the invoices of a pay date exactly as they stand."""
+    with acting(user, write=client_id):
+        day = payday_of(pay_date)
+        if day.run is None or day.run.content_hash is None:
+            raise NotFound(f"there is no calculated pay run for {pay_date}; calculate it first")
+        run = payroll.approve_pay_run(day.run.id, content_hash=bytes(day.run.content_hash).hex())
+        bills = None
+        if day.bill_run and not day.issued:
+            bills = billing.approve_bill_run(day.bill_run.id, content_hash=bytes(day.bill_run.content_hash).hex())
+    return ApprovedBoth(run, bills)
+
+
+def is_approved(pay_date: date) -> bool:
+    """Inside `acting`: whether run and invoices have standing approvals of what stands now."""
+    day = payday_of(pay_date)
+    return _stands("pay_run", day.run) and (day.bill_run is None or day.issued or _stands("bill_run", day.bill_run))
+
+
+def _stands(kind: str, subject: PayRun | BillRun | None) -> bool:
+    if subject is None or subject.content_hash is None:
+        return False
+    approval = approvals.standing(kind, subject.id)
+    return approval is not None and bytes(approval.content_hash) == bytes(subject.content_hash)
+
+
+@dataclass(frozen=True)
+class Released:
+    run: payroll.RunReleased | None
+    batch: settlement.BatchReleased | None
+
+
+def release(user: Identity, client_id: UUID, pay_date: date) -> Released:
+    """Release the run and write the payment file: one transaction, because neither makes sense without the other."""
+    with acting(user, write=client_id):
+        day = payday_of(pay_date)
+        if day.run is None:
+            raise NotFound(f"there is no pay run for {pay_date}; calculate it first")
+        run = None if day.run_released else payroll.release_pay_run(day.run.id)
+        batch = None
+        if day.batch is None and payroll_selectors.totals(day.run).get("net_pay"):
+            batch = settlement.release_payments("pay_run", day.run.id, kind="net_pay", pay_date=pay_date)
+    failpoint("release:after")
+    return Released(run, batch)
+
+
+@dataclass(frozen=True)
+class Posted:
+    invoices: billing.InvoicesIssued | None
+    payslips: payroll_papers.PayslipsIssued | None
+    printed: billing_papers.InvoicesPrinted | None
+
+
+def post(user: Identity, client_id: UUID, pay_date: date, *, with_papers: bool = True) -> Posted:
+    """Issue and post the invoices, then make the papers: payslips and invoices as PDF."""
+    invoices = payslips = printed = None
+    with acting(user, write=client_id):
+        day = payday_of(pay_date)
+        if day.run is None or not day.run_released:
+            raise NotFound(f"there is no released pay run for {pay_date}; release it first")
+        if day.bill_run and not day.issued:
+            invoices = billing.issue_bill_run(day.bill_run.id)
+    failpoint("post:after")
+    if with_papers:
+        with acting(user, write=client_id):
+            payslips = payroll_papers.issue_payslips(day.run.id)
+            if day.bill_run:
+                printed = billing_papers.print_invoices(day.bill_run.id)
+    return Posted(invoices, payslips, printed)
+
+
+@dataclass(frozen=True)
+class Cleared:
+    imported: Imported
+    clearing: clearing.ClearingDone
+
+
+def clear(user: Identity, client_id: UUID, statements: Sequence[Path]) -> Cleared:
+    """Take bank statements in and clear their lines: posted where it is certain, an exception with its reason where not."""
+    imported = import_files(user, client_id, "statement", statements) if statements else Imported()
+    with acting(user, write=client_id):
+        done = clearing.clear_lines()
+    return Cleared(imported, done)

@@ -1,0 +1,54 @@
+"""The thread as a tree on a terminal."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from rich.tree import Tree as RichTree
+
+from engineroom.cli import show
+from engineroom.foundation import thread
+from engineroom.foundation.access.selectors import my_clients
+from engineroom.foundation.tenancy.scope import Identity, acting
+from engineroom.kernel.errors import NotFound
+
+
+def trace(user: Identity, reference: str, client: str | None) -> None:
+    """Print where it came from and what became of it, on the first of the user's clients that knows it."""
+    with acting(user):
+        clients = [c for c in my_clients() if client is None or c.code.lower() == client.lower()]
+    for row in clients:
+        with acting(user, read=[row.id]):
+            try:
+                kind, node_id = thread.find(reference)
+            except NotFound:
+                continue
+            _print("came from", thread.walk(kind, node_id, forward=False))
+            _print("became", thread.walk(kind, node_id, forward=True))
+            return
+    forms = "PAYROLLNUMBER@DATE, RUN/PAYROLLNUMBER, an invoice number, a bank line's or a payment file's reference"
+    raise NotFound(f"nothing you may see is called {reference!r}; write {forms}")
+
+
+def _print(title: str, tree: thread.Tree) -> None:
+    root = RichTree(_line(tree.node))
+    _grow(root, tree)
+    show.console.print(Text(title, style="bold"))
+    show.print_tree(root)
+
+
+def _grow(branch: RichTree, tree: thread.Tree) -> None:
+    for part in tree.branches:
+        _grow(branch.add(_line(part.node)), part)
+    if tree.more:
+        branch.add(Text(f"and {tree.more} more", style="dim"))
+
+
+def _line(node: thread.Node) -> Text:
+    text = Text(node.label)
+    if node.amount_minor is not None:
+        text.append(f"  {show.money(node.amount_minor, node.currency)} {node.currency}", style="bold")
+    beside = [str(node.day) if node.day else "", node.who, node.rule]
+    text.append("".join(f"  {b}" for b in beside if b), style="dim")
+    if node.state:
+        text.append(f"  [{node.state}]")
+    return text

@@ -1,0 +1,21 @@
+"""The worker process: jobs on the same database, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+
+from procrastinate.contrib.django import app
+
+
+def run_worker(*, wait: bool = True, concurrency: int = 1, heartbeat_seconds: float = 10) -> None:
+    """Work until stopped; with wait=False, until the queue is empty."""
+    connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]
+
+    async def work() -> None:
+        with app.replace_connector(connector) as worker_app:
+            async with worker_app.open_async():
+                await worker_app.run_worker_async(
+                    wait=wait, concurrency=concurrency, update_heartbeat_interval=heartbeat_seconds, install_signal_handlers=wait
+                )
+
+    asyncio.run(work())

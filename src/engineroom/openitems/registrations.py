@@ -1,0 +1,27 @@
+"""Open items on the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from engineroom.foundation import thread
+from engineroom.openitems import kinds
+from engineroom.openitems.models import OpenItem
+
+
+def _items(ids: Sequence[UUID]) -> list[thread.Node]:
+    return [
+        thread.Node("item", i.id, _label(i), i.amount, i.currency, i.due)
+        for i in OpenItem.objects.filter(id__in=ids).select_related("counterparty")
+    ]
+
+
+def _label(item: OpenItem) -> str:
+    kind = kinds.KINDS[item.kind].label if item.kind in kinds.KINDS else item.kind.replace("_", " ")
+    whose = f" of {item.counterparty.name}" if item.counterparty else ""
+    return f"open item: {kind}{whose} {item.reference}".rstrip()
+
+
+thread.register_kind("item", _items)
+thread.register_link(thread.Link("entry", "item", "openitems_openitem", "entry_id", "id"))

@@ -1,0 +1,120 @@
+"""Files of tax details."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from engineroom.foundation.columns import insert_columns
+from engineroom.foundation.imports.services import Parsed, importer
+from engineroom.foundation.imports.sheets import Column, Sheet
+from engineroom.foundation.imports.tables import Findings, TableImporter
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.kernel.errors import Problem
+from engineroom.kernel.ids import uuid7s
+from engineroom.kernel.tables import load_table
+from engineroom.payroll.engine.gb.pension import RELIEFS
+from engineroom.payroll.engine.gb.tax_codes import TaxCodeRefused, parse_tax_code
+from engineroom.payroll.models import TaxDetails
+from engineroom.people.models import Person
+
+LOAN_PLANS = ("1", "2", "4", "5")
+CATEGORIES = tuple(sorted(load_table("engineroom.payroll.engine.gb", "ni_class1").versions[-1]["categories"]))
+
+
+@importer
+class TaxDetailsFile(TableImporter):
+    """How people are taxed from a day on. A later day ends what stood before it."""
+
+    kind = "tax-details"
+    permission = "payroll.prepare"
+    summary = "tax codes, NI categories, loans, pension, and figures of earlier employment"
+    columns = (
+        Column("payroll_number", required=True, max_length=20),
+        Column("from_date", "date", required=True),
+        Column("tax_code", required=True, max_length=12),
+        Column("basis", "choice", choices=("cumulative", "week1")),
+        Column("ni_category", "choice", required=True, choices=CATEGORIES),
+        Column("student_loan_plan", "choice", choices=LOAN_PLANS),
+        Column("postgraduate_loan", "bool"),
+        Column("pension_relief", "choice", choices=RELIEFS[1:]),
+        Column("pension_employee", "percent"),
+        Column("pension_employer", "percent"),
+        Column("previous_pay", "money"),
+        Column("previous_tax", "money"),
+    )
+
+    def check(self, parsed: Parsed) -> list[Problem]:
+        sheet: Sheet = parsed.content
+        found = Findings(sheet)
+        c = sheet.columns
+        people = _people()
+        found.repeated(c["payroll_number"], "payroll_number", lambda key: f"payroll number {key}")
+        latest = _latest()
+        for i, (number, starts, code) in enumerate(zip(c["payroll_number"], c["from_date"], c["tax_code"], strict=True)):
+            if number not in people:
+                found.at(i, "payroll_number", f"there is nobody with payroll number {number!r}", "Import the person first")
+            elif (before := latest.get(people[number])) and starts <= before:
+                found.at(i, "from_date", f"details from {before} stand already", "Give a later day: what was used is not changed")
+            self._check_code(found, i, code, starts)
+            relief, share = c["pension_relief"][i], c["pension_employee"][i]
+            if relief and share is None:
+                found.at(i, "pension_employee", "the pension has no employee percentage", "Write it, as 5%")
+        return found.problems
+
+    @staticmethod
+    def _check_code(found: Findings, i: int, code: str, starts: date) -> None:
+        try:
+            parse_tax_code(code)
+        except TaxCodeRefused as refused:
+            found.at(i, "tax_code", refused.problem, refused.remedy)
+
+    def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
+        c = parsed.content.columns
+        client_id, n = current_scope().client_id, parsed.rows
+        people = _people()
+        ids = [people[number] for number in c["payroll_number"]]
+        known = _latest()
+        changed = 0
+        for person_id, starts in zip(ids, c["from_date"], strict=True):
+            if person_id in known:
+                before = TaxDetails.objects.filter(client_id=client_id, person_id=person_id, ends=None)
+                changed += before.update(ends=starts - timedelta(days=1))
+        insert_columns(
+            TaxDetails,
+            {
+                "id": uuid7s(n),
+                "client_id": client_id,
+                "person_id": ids,
+                "starts": c["from_date"],
+                "tax_code": [code.upper().replace(" ", "") for code in c["tax_code"]],
+                "is_cumulative": np.array([basis != "week1" for basis in c["basis"]], dtype=bool),
+                "ni_category": c["ni_category"],
+                "student_loan_plan": [plan or "" for plan in c["student_loan_plan"]],
+                "postgraduate_loan": np.array([bool(v) for v in c["postgraduate_loan"]], dtype=bool),
+                "pension_relief": [relief or "" for relief in c["pension_relief"]],
+                "pension_employee_ppm": _column(c["pension_employee"]),
+                "pension_employer_ppm": _column(c["pension_employer"]),
+                "previous_pay": _column(c["previous_pay"]),
+                "previous_tax": _column(c["previous_tax"]),
+            },
+            n,
+        )
+        return {"tax details": n, "superseded": changed}
+
+
+def _column(values: list[int | None]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.array([v or 0 for v in values], dtype=np.int64)
+
+
+def _people() -> dict[str, UUID]:
+    return dict(Person.objects.filter(client_id=current_scope().client_id).values_list("payroll_number", "counterparty_id"))
+
+
+def _latest() -> dict[UUID, date]:
+    """The start of everybody's latest tax details."""
+    rows = TaxDetails.objects.filter(client_id=current_scope().client_id).order_by("starts")
+    return dict(rows.values_list("person_id", "starts"))

@@ -1,0 +1,194 @@
+"""A released run in the books: costs per customer, obligations per agency, and an open item per payee.
+
+A run posts per dimension, never per person: nothing private stands in the journal.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import numpy as np
+from django.db import connection
+
+from engineroom.kernel.ids import uuids_to_column
+from engineroom.kernel.periods import gb_tax_month_end
+from engineroom.kernel.rounding import largest_remainder
+from engineroom.ledger.services import Journal, Line, account_ids, post_journals
+from engineroom.openitems.services import ItemColumns, add_item, add_items, counterparty
+from engineroom.payroll import accounts
+from engineroom.payroll.models import PayRun
+
+HMRC_PAYMENT_DAY = 22
+"""Electronic payment reaches HMRC by the 22nd after the tax month (facts/gb.md section 2.1)."""
+
+
+@dataclass(frozen=True)
+class PostedRun:
+    batch_id: UUID
+    payslips: int
+    net: int
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What posting needs of a payslip, minor units."""
+
+    person_id: UUID
+    payroll_number: str
+    figures: dict[str, int]
+
+
+def post_pay_run(run: PayRun) -> PostedRun:
+    """Post the run as one entry on its pay date, and make its open items. Once per run: the batch is unique."""
+    slips = payslips_of(run)
+    totals: dict[str, int] = defaultdict(int)
+    for slip in slips:
+        for code, amount in slip.figures.items():
+            totals[code] += amount
+    lines = [*_cost_lines(_by_customer(run, slips)), *_obligation_lines(totals)]
+    narrative = f"Pay run {run.number}, tax week {run.tax_period} of {run.tax_year}"
+    posted = post_journals("pay_run", ("pay_run", run.id), [Journal(run.pay_date, narrative, tuple(lines))])
+    _open_items(run, slips, totals, posted.entry_ids[0])
+    return PostedRun(posted.batch_id, len(slips), totals["net_pay"])
+
+
+def payslips_of(run: PayRun) -> list[Slip]:
+    """The published payslips by payroll number."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT s.person_id, p.payroll_number, s.amounts FROM payroll_payslip s
+            JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
+            WHERE s.client_id = %s AND s.attempt_id = %s ORDER BY p.payroll_number COLLATE "C"
+            """,
+            [run.client_id, run.published_id],
+        )
+        elements = run.published.elements if run.published else []
+        return [Slip(person, number, dict(zip(elements, amounts, strict=True))) for person, number, amounts in cursor]
+
+
+COSTS = {
+    accounts.WAGES: lambda f: f["gross"],
+    accounts.EMPLOYER_NIC: lambda f: f["employer_nic"],
+    accounts.EMPLOYER_PENSION: lambda f: f["employer_pension"] + f["salary_sacrifice"],
+    accounts.HOLIDAY_COST: lambda f: f["holiday_accrued_pay"],
+}
+"""What a payslip costs, by account. A sacrificed contribution is the employer's to pay."""
+
+
+def _by_customer(run: PayRun, slips: list[Slip]) -> dict[UUID, dict[str, int]]:
+    """Costs per customer and account. Who worked for several has each cost split by the pay earned at each."""
+    shares = _pay_per_customer(run)
+    costs: dict[UUID, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for slip in slips:
+        earned = shares[slip.person_id]
+        weights = [pay for _, pay in earned]
+        for account, cost_of in COSTS.items():
+            for (customer, _), part in zip(earned, largest_remainder(cost_of(slip.figures), weights), strict=True):
+                costs[customer][account] += part
+    return costs
+
+
+def _pay_per_customer(run: PayRun) -> dict[UUID, list[tuple[UUID, int]]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a.person_id, a.customer_id, sum(c.pay_amount)::bigint
+            FROM payroll_paidtimesheet pt
+            JOIN timesheets_timesheet t ON t.client_id = pt.client_id AND t.id = pt.id
+            JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+            JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
+            JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
+            JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
+            WHERE pt.client_id = %s AND pt.run_id = %s
+            GROUP BY a.person_id, a.customer_id, k.code ORDER BY a.person_id, k.code COLLATE "C"
+            """,
+            [run.client_id, run.id],
+        )
+        shares: dict[UUID, list[tuple[UUID, int]]] = defaultdict(list)
+        for person, customer, pay in cursor:
+            shares[person].append((customer, pay))
+        return shares
+
+
+def _cost_lines(costs: dict[UUID, dict[str, int]]) -> list[Line]:
+    return [
+        Line(account, amount, customer)
+        for customer in sorted(costs)
+        for account, amount in sorted(costs[customer].items())
+    ]
+
+
+def hmrc_parts(totals: dict[str, int]) -> list[tuple[str, str, int]]:
+    """What is owed to HMRC: (kind of item, label, pence)."""
+    return [
+        ("paye", "Income tax (PAYE)", totals["paye"]),
+        ("nic", "National Insurance", totals["employee_nic"] + totals["employer_nic"]),
+        ("student_loan", "Student and postgraduate loans", totals["student_loan"] + totals["postgraduate_loan"]),
+    ]
+
+
+def pension_due(totals: dict[str, int]) -> int:
+    return totals["employee_pension"] + totals["employer_pension"] + totals["salary_sacrifice"]
+
+
+def _obligation_lines(totals: dict[str, int]) -> list[Line]:
+    return [
+        *(Line(accounts.HMRC, -amount) for _, _, amount in hmrc_parts(totals)),
+        Line(accounts.PENSION_PROVIDER, -pension_due(totals)),
+        Line(accounts.HOLIDAY_PROVISION, -totals["holiday_accrued_pay"]),
+        Line(accounts.NET_WAGES, -totals["net_pay"]),
+    ]
+
+
+def _due_to_hmrc(pay_date: date) -> date:
+    return gb_tax_month_end(pay_date).replace(day=HMRC_PAYMENT_DAY)
+
+
+def _open_items(run: PayRun, slips: list[Slip], totals: dict[str, int], entry_id: UUID) -> None:
+    codes = account_ids()
+    subject = ("pay_run", run.id)
+    hmrc = counterparty("agency", "HMRC", "HM Revenue & Customs")
+    parts = [p for p in hmrc_parts(totals) if p[2]]
+    if parts:
+        add_items(
+            "hmrc",
+            codes[accounts.HMRC],
+            "pay_run",
+            ItemColumns(
+                counterparty=hmrc.id,
+                amount=np.array([-amount for _, _, amount in parts], dtype=np.int64),
+                due=_due_to_hmrc(run.pay_date),
+                entry=entry_id,
+                subject_id=run.id,
+                reference=[f"{label}, pay run {run.number}" for _, label, _ in parts],
+            ),
+        )
+    if pension_due(totals):
+        add_item(
+            "pension",
+            counterparty_id=counterparty("supplier", "PENSION", "Workplace pension provider").id,
+            account_id=codes[accounts.PENSION_PROVIDER],
+            amount=-pension_due(totals),
+            due=_due_to_hmrc(run.pay_date),
+            entry_id=entry_id,
+            subject=subject,
+            reference=f"Pension, pay run {run.number}",
+        )
+    paid = [slip for slip in slips if slip.figures["net_pay"]]
+    add_items(
+        "net_pay",
+        codes[accounts.NET_WAGES],
+        "pay_run",
+        ItemColumns(
+            counterparty=uuids_to_column([slip.person_id for slip in paid]),
+            amount=np.array([-slip.figures["net_pay"] for slip in paid], dtype=np.int64),
+            due=run.pay_date,
+            entry=entry_id,
+            subject_id=run.id,
+            reference=[f"{run.number}/{slip.payroll_number}" for slip in paid],
+        ),
+    )

@@ -1,0 +1,87 @@
+"""What payroll offers to the rest: its files, its jobs, its open items, and payslips on the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import connection
+
+from engineroom.foundation import thread
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.openitems import kinds
+from engineroom.payroll import imports, tasks  # noqa: F401  registers importers and jobs
+from engineroom.payroll.services import expected_payees
+
+kinds.register("net_pay", "net pay", expected_payees=expected_payees)
+kinds.register("hmrc", "due to HMRC")
+kinds.register("pension", "pension contributions")
+
+PAYSLIPS = """
+SELECT s.id, r.number, p.payroll_number, p.name, s.amounts[array_position(a.elements, 'net_pay')], r.pay_date,
+  a.engine_version, a.rules_hash, u.email
+FROM payroll_payslip s
+JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
+JOIN payroll_payrun r ON r.client_id = s.client_id AND r.id = s.run_id
+JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
+LEFT JOIN foundation_approval v ON v.client_id = r.client_id AND v.subject_kind = 'pay_run' AND v.subject_id = r.id
+LEFT JOIN foundation_user u ON u.id = v.user_id
+WHERE s.client_id = ANY(%s) AND s.id = ANY(%s)
+"""
+
+
+def _payslips(ids: Sequence[UUID]) -> list[thread.Node]:
+    with connection.cursor() as cursor:
+        cursor.execute(PAYSLIPS, [list(current_scope().read), list(ids)])
+        nodes = {}
+        for row in cursor:
+            nodes[row[0]] = thread.Node(
+                "payslip",
+                row[0],
+                f"payslip {row[1]}/{row[2]} {row[3]}, net",
+                row[4],
+                day=row[5],
+                who=f"approved by {row[8]}" if row[8] else "",
+                rule=f"engine {row[6]}, rules {row[7][:12]}",
+            )
+        return list(nodes.values())
+
+
+def _find_payslip(text: str) -> list[UUID]:
+    """`RUN/PAYROLLNUMBER`."""
+    number, _, payroll_number = text.partition("/")
+    if not number.isdigit() or not payroll_number:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT s.id FROM payroll_payrun r "
+            "JOIN payroll_payslip s ON s.client_id = r.client_id AND s.attempt_id = r.published_id "
+            "JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id "
+            "WHERE r.client_id = ANY(%s) AND r.number = %s AND p.payroll_number = %s",
+            [list(current_scope().read), int(number), payroll_number],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+thread.register_kind("payslip", _payslips, _find_payslip)
+PAID_CHARGES = """(
+  SELECT c.client_id, c.id AS charge_id, s.id AS payslip_id
+  FROM timesheets_charge c
+  JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
+  JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
+  JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+  JOIN payroll_paidtimesheet pt ON pt.client_id = t.client_id AND pt.id = t.id
+  JOIN payroll_payrun r ON r.client_id = pt.client_id AND r.id = pt.run_id
+  JOIN payroll_payslip s ON s.client_id = r.client_id AND s.attempt_id = r.published_id AND s.person_id = a.person_id
+) paid"""
+PAYSLIP_ITEMS = """(
+  SELECT s.client_id, s.id AS payslip_id, o.id AS item_id
+  FROM payroll_payslip s
+  JOIN openitems_openitem o ON o.client_id = s.client_id AND o.subject_kind = 'pay_run' AND o.subject_id = s.run_id
+    AND o.kind = 'net_pay' AND o.counterparty_id = s.person_id
+  JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
+) owed"""
+thread.register_link(
+    thread.Link("payable", "payslip", PAID_CHARGES, "charge_id", "payslip_id"),
+    thread.Link("payslip", "item", PAYSLIP_ITEMS, "payslip_id", "item_id"),
+)

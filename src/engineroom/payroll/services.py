@@ -1,0 +1,468 @@
+"""Pay runs: opened, calculated in chunks, published, approved, released.
+
+Every step may be repeated: a killed process leaves whole chunks or none, and the same step again gives the same pennies.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db import connection
+from django.utils import timezone
+
+from engineroom.foundation import numbering, vault
+from engineroom.foundation.approvals import canonical
+from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.approvals.models import Release
+from engineroom.foundation.columns import insert_columns
+from engineroom.foundation.commands import command
+from engineroom.foundation.failpoints import failpoint
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
+from engineroom.kernel.ids import uuid7_column
+from engineroom.kernel.periods import GbTaxYear, gb_tax_week, week_ending
+from engineroom.payroll.engine.gb import gross_to_net as gb
+from engineroom.payroll.inputs import ChunkInputs, Missing, read_inputs
+from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip
+
+CHUNK_PEOPLE = 16_384
+ELEMENTS = tuple(element.code for element in gb.ELEMENTS)
+
+
+class PayRunNotReady(Conflict):
+    """The run still has blockers; each names the person and what to do about it."""
+
+    def __init__(self, run: PayRun, blockers: Sequence[Missing]) -> None:
+        self.blockers = tuple(blockers)
+        lines = [f"  {b.payroll_number}: {b.problem}. {b.remedy}" for b in self.blockers[:50]]
+        super().__init__("\n".join([f"{run} cannot be approved: {len(blockers)} blockers", *lines]))
+
+
+class NothingToPay(EngineroomError):
+    """No approved hours are waiting for this run."""
+
+    status = 422
+
+
+@dataclass(frozen=True)
+class RunOpened:
+    run_id: UUID
+    number: int
+    pay_date: date
+    period_ends: date
+    tax_year: str
+    tax_period: int
+
+    @property
+    def subject(self) -> str:
+        return f"pay_run:{self.run_id}"
+
+
+@command("payroll.prepare")
+def open_pay_run(pay_date: date) -> RunOpened:
+    """The regular weekly run of a pay date: opened once, found again afterwards.
+
+    It pays the weeks that ended before the pay date (temps are paid a week in arrears).
+    """
+    client_id = current_scope().client_id
+    run = PayRun.objects.filter(client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date).first()
+    if run is None:
+        period_ends = week_ending(pay_date) - timedelta(days=7)
+        run = PayRun.objects.create(
+            client_id=client_id,
+            pay_date=pay_date,
+            period_starts=period_ends - timedelta(days=6),
+            period_ends=period_ends,
+            tax_year=str(GbTaxYear.of(pay_date)),
+            tax_period=gb_tax_week(pay_date),
+            number=numbering.take("pay-run"),
+        )
+    return RunOpened(run.id, run.number, run.pay_date, run.period_ends, run.tax_year, run.tax_period)
+
+
+def find_run(run_id: UUID) -> PayRun:
+    run = PayRun.objects.filter(client_id=current_scope().client_id, id=run_id).first()
+    if run is None:
+        raise NotFound(f"there is no pay run {run_id}")
+    return run
+
+
+@dataclass(frozen=True)
+class AttemptPlanned:
+    run_id: UUID
+    attempt_id: UUID
+    number: int
+    chunks: int
+    people: int
+
+    @property
+    def subject(self) -> str:
+        return f"pay_run:{self.run_id}"
+
+
+@command("payroll.prepare")
+def plan_calculation(run_id: UUID, *, in_background: bool = False) -> AttemptPlanned:
+    """Take in the hours that wait, and plan the chunks of a new attempt. An unfinished attempt is taken up again.
+
+    in_background: queue one job per chunk, in this transaction, for the workers.
+    """
+    run = PayRun.objects.select_for_update().get(id=find_run(run_id).id)
+    if approvals.released("pay_run", run.id):
+        raise Conflict(f"{run} is released: what was issued is frozen; correct it in another run")
+    taken = _take_timesheets(run)
+    last = Attempt.objects.filter(client_id=run.client_id, run=run).order_by("-number").first()
+    if last and not taken and run.published_id != last.id:
+        attempt = last
+    else:
+        attempt = _new_attempt(run, last.number + 1 if last else 1)
+    chunks = list(AttemptChunk.objects.filter(client_id=run.client_id, attempt=attempt))
+    if in_background:
+        _queue(attempt, chunks)
+    return AttemptPlanned(run.id, attempt.id, attempt.number, len(chunks), sum(c.people for c in chunks))
+
+
+def _take_timesheets(run: PayRun) -> int:
+    """Bind every unpaid timesheet of the weeks through the run's period to the run; its makers become the run's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO payroll_paidtimesheet (id, client_id, run_id)
+            SELECT t.id, t.client_id, %(run)s FROM timesheets_timesheet t
+            WHERE t.client_id = %(client)s AND t.week_ending <= %(ends)s
+              AND NOT EXISTS (SELECT FROM payroll_paidtimesheet p WHERE p.client_id = t.client_id AND p.id = t.id)
+            """,
+            {"client": run.client_id, "run": run.id, "ends": run.period_ends},
+        )
+        taken = cursor.rowcount
+        cursor.execute(
+            "SELECT DISTINCT t.taken_in_id FROM payroll_paidtimesheet p "
+            "JOIN timesheets_timesheet t ON t.client_id = p.client_id AND t.id = p.id "
+            "WHERE p.client_id = %s AND p.run_id = %s",
+            [run.client_id, run.id],
+        )
+        imports = [row[0] for row in cursor.fetchall()]
+    approvals.takes_in("pay_run", run.id, "import", imports)
+    return int(taken)
+
+
+def _new_attempt(run: PayRun, number: int) -> Attempt:
+    tables = gb.resolve_tables(run.pay_date)
+    attempt = Attempt.objects.create(
+        client_id=run.client_id,
+        run=run,
+        number=number,
+        engine_version=gb.ENGINE_VERSION,
+        elements=list(ELEMENTS),
+        rules_hash=tables.hash,
+        rules=[
+            {
+                "table": v.table,
+                "from": v.starts.isoformat(),
+                "source": v.source,
+                "confidence": v.confidence,
+                "hash": v.hash,
+                "unverified": v.unverified(),
+            }
+            for v in tables.versions.values()
+        ],
+    )
+    people = _people_of(run)
+    if not people:
+        raise NothingToPay(f"no approved hours wait for {run} (weeks through {run.period_ends}); import timesheets first")
+    AttemptChunk.objects.bulk_create(
+        AttemptChunk(
+            client_id=run.client_id,
+            attempt=attempt,
+            run_id=run.id,
+            chunk=n,
+            first_person=part[0],
+            last_person=part[-1],
+            people=len(part),
+        )
+        for n, part in enumerate(people[i : i + CHUNK_PEOPLE] for i in range(0, len(people), CHUNK_PEOPLE))
+    )
+    return attempt
+
+
+def _people_of(run: PayRun) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT a.person_id FROM payroll_paidtimesheet p "
+            "JOIN timesheets_timesheet t ON t.client_id = p.client_id AND t.id = p.id "
+            "JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id "
+            "WHERE p.client_id = %s AND p.run_id = %s ORDER BY 1",
+            [run.client_id, run.id],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _queue(attempt: Attempt, chunks: Sequence[AttemptChunk]) -> None:
+    from engineroom.payroll.tasks import calculate_chunk_job
+
+    user = current_scope().user
+    for chunk in chunks:
+        if chunk.done_at is None:
+            calculate_chunk_job.defer(
+                client_id=str(attempt.client_id), attempt_id=str(attempt.id), chunk=chunk.chunk, user_id=str(user.id)
+            )
+
+
+@dataclass(frozen=True)
+class ChunkDone:
+    run_id: UUID
+    attempt_id: UUID
+    chunk: int
+    payslips: int
+    blocked: int
+
+    @property
+    def subject(self) -> str:
+        return f"pay_run:{self.run_id}"
+
+
+@command("payroll.prepare")
+def calculate_chunk(attempt_id: UUID, chunk: int) -> ChunkDone:
+    """Calculate one chunk of an attempt and write its payslips and its trace. A chunk that is done stays as it is."""
+    client_id = current_scope().client_id
+    row = (
+        AttemptChunk.objects.select_for_update()
+        .filter(client_id=client_id, attempt_id=attempt_id, chunk=chunk)
+        .first()
+    )
+    if row is None:
+        raise NotFound(f"attempt {attempt_id} has no chunk {chunk}")
+    if row.done_at is None:
+        _calculate(row)
+    payslips = Payslip.objects.filter(client_id=client_id, attempt_id=attempt_id, chunk=chunk).count()
+    return ChunkDone(row.run_id, attempt_id, chunk, payslips, len(row.problems))
+
+
+def _calculate(row: AttemptChunk) -> None:
+    run = find_run(row.run_id)
+    inputs = read_inputs(run, row.first_person, row.last_person)
+    done = gb.calculate(inputs.columns, gb.resolve_tables(run.pay_date)) if inputs.person_id else None
+    problems = [asdict(m) for m in inputs.missing]
+    if done is not None:
+        problems += [
+            asdict(Missing(inputs.payroll_number[p.row], p.field, p.problem, p.remedy)) for p in done.problems
+        ]
+        _write_payslips(row, inputs, done)
+    failpoint("calculate")
+    row.problems = problems
+    row.inputs_hash = inputs.hash()
+    row.trace = _keep_trace(row, inputs, done)
+    row.done_at = timezone.now()
+    row.save(update_fields=["problems", "inputs_hash", "trace", "done_at"])
+
+
+def _write_payslips(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> None:
+    picked = done.rows.tolist()
+    n = len(picked)
+    insert_columns(
+        Payslip,
+        {
+            "id": uuid7_column(n),
+            "client_id": row.client_id,
+            "run_id": row.run_id,
+            "attempt_id": row.attempt_id,
+            "chunk": np.full(n, row.chunk, dtype=np.int32),
+            "row": np.arange(n, dtype=np.int32),
+            "person_id": [inputs.person_id[i] for i in picked],
+            "tax_code": [inputs.tax_code[i] for i in picked],
+            "ni_category": [inputs.ni_category[i] for i in picked],
+            "amounts": np.stack([done.columns[code] for code in ELEMENTS], axis=1),
+            "payee_fingerprint": [inputs.fingerprint[i] for i in picked],
+        },
+        n,
+        casts={"payee_fingerprint": "bytea"},
+    )
+
+
+def _keep_trace(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> vault.VaultFile:
+    """The chunk's inputs and every step's columns, in one encrypted file of NumPy arrays."""
+    out = io.BytesIO()
+    arrays: dict[str, Any] = {f"in.{name}": np.asarray(values) for name, values in inputs.columns.items()}
+    arrays["payroll_number"] = np.array(inputs.payroll_number)
+    if done is not None:
+        arrays |= {f"out.{name}": values for name, values in done.columns.items()} | {"rows": done.rows}
+    np.savez(out, allow_pickle=False, **arrays)
+    return vault.store(
+        out.getvalue(),
+        name=f"trace-{row.attempt_id}-{row.chunk}.npz",
+        kind="payroll.trace",
+        media_type="application/x-npz",
+        subject_id=row.attempt_id,
+    )
+
+
+@dataclass(frozen=True)
+class Published:
+    run_id: UUID
+    attempt_id: UUID
+    payslips: int
+    blockers: int
+    content_hash: str
+    approval_voided: bool
+
+    @property
+    def subject(self) -> str:
+        return f"pay_run:{self.run_id}"
+
+
+@command("payroll.prepare")
+def publish_attempt(attempt_id: UUID) -> Published:
+    """Make a finished attempt the one that counts. The same content keeps an approval; any other voids it."""
+    client_id = current_scope().client_id
+    attempt = Attempt.objects.filter(client_id=client_id, id=attempt_id).first()
+    if attempt is None:
+        raise NotFound(f"there is no attempt {attempt_id}")
+    chunks = list(AttemptChunk.objects.filter(client_id=client_id, attempt=attempt).order_by("chunk"))
+    if left := [c.chunk for c in chunks if c.done_at is None]:
+        raise Conflict(f"{len(left)} of {len(chunks)} chunks are not calculated yet; calculate the run first")
+    run = PayRun.objects.select_for_update().get(id=attempt.run_id)
+    digest = content_hash(run, attempt)
+    voided = approvals.void_if_changed("pay_run", run.id, digest, f"recalculated: attempt {attempt.number} differs")
+    run.published = attempt
+    run.content_hash = digest
+    run.save(update_fields=["published", "content_hash"])
+    failpoint("publish")
+    payslips = Payslip.objects.filter(client_id=client_id, attempt=attempt).count()
+    return Published(run.id, attempt.id, payslips, sum(len(c.problems) for c in chunks), digest.hex(), voided)
+
+
+def content_hash(run: PayRun, attempt: Attempt) -> bytes:
+    """SHA-256 of what an approver approves: the law, the inputs, every amount, and where each is paid today."""
+    chunks = AttemptChunk.objects.filter(client_id=run.client_id, attempt=attempt).order_by("chunk")
+    head = canonical.line(
+        "pay_run",
+        f"{run.kind} {run.frequency} {run.pay_date}",
+        [
+            ("tax_period", run.tax_period),
+            ("engine_version", attempt.engine_version),
+            ("rules", attempt.rules_hash),
+            *(("inputs", bytes(c.inputs_hash or b"")) for c in chunks),
+            *(("blocked", json.dumps(c.problems, sort_keys=True)) for c in chunks),
+        ],
+    )
+    return canonical.digest([head, *_payslip_lines(run, attempt)])
+
+
+def _payslip_lines(run: PayRun, attempt: Attempt) -> list[str]:
+    """One line a payslip, by payroll number. The account is today's, so a change after approval shows."""
+    elements = attempt.elements
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT p.payroll_number, s.tax_code, s.ni_category, b.fingerprint, s.amounts
+            FROM payroll_payslip s
+            JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
+            LEFT JOIN people_bankaccount b ON b.client_id = s.client_id AND b.person_id = s.person_id
+              AND b.starts <= %(day)s AND (b.ends IS NULL OR b.ends >= %(day)s)
+            WHERE s.client_id = %(client)s AND s.attempt_id = %(attempt)s
+            ORDER BY p.payroll_number COLLATE "C"
+            """,
+            {"client": run.client_id, "attempt": attempt.id, "day": run.pay_date},
+        )
+        return [
+            canonical.line(
+                "payslip",
+                number,
+                [("tax_code", code), ("ni_category", category), ("payee", account and bytes(account))]
+                + list(zip(elements, amounts, strict=True)),
+            )
+            for number, code, category, account, amounts in cursor
+        ]
+
+
+def blockers_of(run: PayRun) -> list[Missing]:
+    """What keeps the run from being approved; each names the person and what to do."""
+    problems = AttemptChunk.objects.filter(client_id=run.client_id, attempt_id=run.published_id).values_list(
+        "problems", flat=True
+    )
+    earlier = PayRun.objects.filter(
+        client_id=run.client_id, frequency=run.frequency, tax_year=run.tax_year, pay_date__lt=run.pay_date
+    ).exclude(id__in=Release.objects.filter(client_id=run.client_id, subject_kind="pay_run").values("subject_id"))
+    return [Missing(**p) for chunk in problems for p in chunk] + [
+        Missing(
+            str(before),
+            "pay date",
+            f"{before} of {before.pay_date} is not released, so figures to date may still move",
+            "Release the earlier run first",
+        )
+        for before in earlier.order_by("pay_date")
+    ]
+
+
+@dataclass(frozen=True)
+class Approved:
+    run_id: UUID
+    approval_id: UUID
+    content_hash: str
+
+    @property
+    def subject(self) -> str:
+        return f"pay_run:{self.run_id}"
+
+
+@command("payroll.approve")
+def approve_pay_run(run_id: UUID, *, content_hash: str) -> Approved:
+    """Approve the run exactly as calculated; void if a penny changes afterwards.
+
+    content_hash: of what the approver looked at. Raises PayRunNotReady, ContentChanged, MakerIsNotChecker.
+    """
+    run = find_run(run_id)
+    if run.published_id is None or run.content_hash is None:
+        raise Conflict(f"{run} is not calculated yet")
+    if bytes(run.content_hash).hex() != content_hash:
+        raise approvals.ContentChanged(f"{run} was recalculated since you looked; look again")
+    if blockers := blockers_of(run):
+        raise PayRunNotReady(run, blockers)
+    approval = approvals.approve("pay_run", run.id, bytes(run.content_hash))
+    return Approved(run.id, approval.id, content_hash)
+
+
+@dataclass(frozen=True)
+class RunReleased:
+    run_id: UUID
+    batch_id: UUID
+    payslips: int
+    net: int
+
+    @property
+    def subject(self) -> str:
+        return f"pay_run:{self.run_id}"
+
+
+@command("payroll.release")
+def release_pay_run(run_id: UUID) -> RunReleased:
+    """Release the approved run: it is frozen, its obligations are posted, and everybody's net pay is an open item.
+
+    Compares the content as it stands now, bank accounts included, with what was approved.
+    """
+    from engineroom.payroll.posting import post_pay_run
+
+    run = PayRun.objects.select_for_update().get(id=find_run(run_id).id)
+    if run.published is None:
+        raise Conflict(f"{run} is not calculated yet")
+    if approvals.released("pay_run", run.id):
+        raise Conflict(f"{run} is released already")
+    approvals.release("pay_run", run.id, content_hash(run, run.published))
+    posted = post_pay_run(run)
+    return RunReleased(run.id, posted.batch_id, posted.payslips, posted.net)
+
+
+def expected_payees(run_id: UUID) -> dict[UUID, bytes | None]:
+    """For settlement: the account, by fingerprint, on which each payee of a run was approved to be paid."""
+    run = find_run(run_id)
+    rows = Payslip.objects.filter(client_id=run.client_id, attempt_id=run.published_id)
+    return {
+        person: bytes(account) if account else None
+        for person, account in rows.values_list("person_id", "payee_fingerprint")
+    }

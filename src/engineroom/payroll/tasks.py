@@ -1,0 +1,25 @@
+"""Payroll's background jobs. Arguments are ids only; the commands they run are idempotent."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from procrastinate.contrib.django import app
+
+from engineroom.foundation.access import services as access
+from engineroom.foundation.tenancy.scope import acting
+from engineroom.payroll import services
+from engineroom.payroll.models import Attempt, AttemptChunk
+
+
+@app.task(name="payroll.calculate_chunk", queue="payroll")
+def calculate_chunk_job(client_id: str, attempt_id: str, chunk: int, user_id: str) -> None:
+    """Calculate one chunk for the user who asked; whoever finishes the last chunk publishes."""
+    system, user = access.system_user(), access.identity(UUID(user_id))
+    with acting(system, write=UUID(client_id), on_behalf=user):
+        services.calculate_chunk(UUID(attempt_id), chunk)
+    with acting(system, write=UUID(client_id), on_behalf=user):
+        attempt = Attempt.objects.select_related("run").get(id=UUID(attempt_id))
+        left = AttemptChunk.objects.filter(client_id=attempt.client_id, attempt=attempt, done_at=None).exists()
+        if not left and attempt.run.published_id != attempt.id:
+            services.publish_attempt(attempt.id)

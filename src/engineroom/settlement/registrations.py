@@ -1,0 +1,92 @@
+"""What settlement offers to the rest: statements as files, payments and bank lines on the thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from engineroom.foundation import thread
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.openitems import kinds
+from engineroom.settlement import clearing  # noqa: F401  registers the importer
+from engineroom.settlement.models import BankLine, Cleared, Payment, PaymentBatch
+
+kinds.register("payment", "payment file")
+kinds.register("in_transit", "payments in transit")
+kinds.register("bank_line", "bank line")
+
+
+def _payments(ids: Sequence[UUID]) -> list[thread.Node]:
+    rows = Payment.objects.filter(id__in=ids).select_related("batch", "payee")
+    return [
+        thread.Node("payment", p.id, f"payment {p.reference} to {p.payee.name}", p.amount, day=p.batch.entry_day) for p in rows
+    ]
+
+
+def _batches(ids: Sequence[UUID]) -> list[thread.Node]:
+    return [
+        thread.Node(
+            "batch",
+            b.id,
+            f"payment file {b.reference}, {b.count} payments",
+            b.total,
+            day=b.entry_day,
+            rule=f"Bacs: submit by {b.submit_by}, processed {b.processing_day}",
+            state="released",
+        )
+        for b in PaymentBatch.objects.filter(id__in=ids)
+    ]
+
+
+def _bank_lines(ids: Sequence[UUID]) -> list[thread.Node]:
+    rules = {c.line_id: c for c in Cleared.objects.filter(line_id__in=ids)}
+    return [
+        thread.Node(
+            "bank_line",
+            row.id,
+            f"bank line {row.bank_reference or row.ordinal}: {row.counterparty_name or row.remittance[:60]}",
+            row.amount,
+            row.currency,
+            row.booked,
+            rule=f"cleared: {rules[row.id].why}" if row.id in rules else "",
+            state="cleared" if row.id in rules else "exception",
+        )
+        for row in BankLine.objects.filter(id__in=ids)
+    ]
+
+
+def _find_bank_line(text: str) -> list[UUID]:
+    rows = BankLine.objects.filter(client_id__in=current_scope().read, bank_reference__iexact=text)
+    return list(rows.values_list("id", flat=True)) if text else []
+
+
+def _find_batch(text: str) -> list[UUID]:
+    rows = PaymentBatch.objects.filter(client_id__in=current_scope().read, reference__iexact=text)
+    return list(rows.values_list("id", flat=True))
+
+
+thread.register_kind("payment", _payments)
+thread.register_kind("batch", _batches, _find_batch)
+thread.register_kind("bank_line", _bank_lines, _find_bank_line)
+BATCH_LINES = """(
+  SELECT b.client_id, b.id AS batch_id, c.id AS line_id
+  FROM settlement_paymentbatch b JOIN settlement_cleared c ON c.client_id = b.client_id AND c.item_id = b.transit_item_id
+) cleared"""
+ITEM_LINES = """(
+  SELECT l.client_id, l.item_a_id AS item_id, l.subject_id AS line_id FROM openitems_allocation l
+  JOIN openitems_openitem o ON o.client_id = l.client_id AND o.id = l.item_a_id AND o.kind = 'invoice'
+  WHERE l.subject_kind = 'bank_line'
+) cleared"""
+RETURNS = """(
+  SELECT p.client_id, p.id AS payment_id, c.id AS line_id
+  FROM settlement_payment p
+  JOIN openitems_openitem o ON o.client_id = p.client_id AND o.subject_kind = 'payment' AND o.subject_id = p.id
+  JOIN settlement_cleared c ON c.client_id = o.client_id AND c.item_id = o.id
+) returned"""
+thread.register_link(
+    thread.Link("item", "payment", "settlement_payment", "item_id", "id"),
+    thread.Link("payment", "batch", "settlement_payment", "id", "batch_id"),
+    thread.Link("batch", "bank_line", BATCH_LINES, "batch_id", "line_id"),
+    thread.Link("item", "bank_line", ITEM_LINES, "item_id", "line_id"),
+    thread.Link("payment", "bank_line", RETURNS, "payment_id", "line_id"),
+)

@@ -1,0 +1,295 @@
+"""Taking hours in: each becomes a time entry and its charges, in one statement, with holds where billing must wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+
+from engineroom.foundation.columns import insert_columns, insert_together
+from engineroom.foundation.commands import command
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
+from engineroom.kernel.ids import uuid7_column, uuids_to_column
+from engineroom.kernel.periods import week_ending
+from engineroom.timesheets import engine
+from engineroom.timesheets.models import AssignmentRate, Charge, Hold, HoldEnd, PurchaseOrder, TimeEntry, Timesheet
+
+
+class NoRate(EngineroomError):
+    """An assignment has no rate on a day that was worked."""
+
+    status = 422
+
+
+@dataclass
+class Hours:
+    """n days worked, by column, as accepted from a file. order_id: the purchase order the hour is billed under."""
+
+    assignment_id: list[UUID]
+    code: list[str]
+    order_id: list[UUID | None]
+    day: npt.NDArray[np.datetime64]
+    minutes: npt.NDArray[np.int64]
+    disputed: list[bool]
+    comment: list[str]
+
+
+def record_hours(hours: Hours, commit_id: UUID) -> dict[str, int]:
+    """Write timesheets, entries, charges and holds. Returns counts. Raises NoRate."""
+    if not len(hours.minutes):
+        return {"timesheets": 0, "entries": 0, "charges": 0, "held": 0}
+    hours = _sorted(hours)
+    week = _weeks(hours)
+    sheet_of, sheets = _timesheets(hours, week, commit_id)
+    entry_ids = uuid7_column(len(hours.minutes))
+    charges = engine.interpret(_hour_columns(hours, sheet_of))
+    charge_ids = uuid7_column(len(charges.entry))
+    insert_columns(Timesheet, sheets, len(sheets["id"]))
+    _insert_entries_and_charges(hours, sheets["id"][sheet_of], entry_ids, charges, charge_ids)
+    held = _hold(hours, charges, charge_ids, np.array(sheets["status"])[sheet_of] == "disputed")
+    return {
+        "timesheets": len(sheets["id"]),
+        "entries": len(entry_ids),
+        "charges": len(charge_ids),
+        "held": held,
+    }
+
+
+def _sorted(hours: Hours) -> Hours:
+    """By assignment code and day, so that the result does not depend on the order of the file."""
+    order = np.lexsort((hours.day, np.array(hours.code)))
+    picked = order.tolist()
+    return Hours(
+        [hours.assignment_id[i] for i in picked],
+        [hours.code[i] for i in picked],
+        [hours.order_id[i] for i in picked],
+        hours.day[order],
+        hours.minutes[order],
+        [hours.disputed[i] for i in picked],
+        [hours.comment[i] for i in picked],
+    )
+
+
+def _weeks(hours: Hours) -> npt.NDArray[np.datetime64]:
+    """The Sunday that ends each day's week."""
+    days = hours.day.astype("datetime64[D]")
+    distinct, where = np.unique(days, return_inverse=True)
+    ends = np.array([week_ending(d) for d in distinct.tolist()], dtype="datetime64[D]")
+    return ends[where]
+
+
+def _timesheets(
+    hours: Hours, week: npt.NDArray[np.datetime64], commit_id: UUID
+) -> tuple[npt.NDArray[np.int64], dict[str, Any]]:
+    """Which timesheet each day belongs to, and the timesheets as columns. One disputed day disputes its week."""
+    codes = np.array(hours.code)
+    new = np.ones(len(codes), dtype=bool)
+    new[1:] = (codes[1:] != codes[:-1]) | (week[1:] != week[:-1])
+    sheet_of = np.cumsum(new) - 1
+    first = np.flatnonzero(new)
+    disputed = np.zeros(len(first), dtype=bool)
+    np.logical_or.at(disputed, sheet_of, np.array(hours.disputed, dtype=bool))
+    notes = [""] * len(first)
+    for i, comment in enumerate(hours.comment):
+        if comment:
+            at = int(sheet_of[i])
+            notes[at] = f"{notes[at]}; {comment}".lstrip("; ")[:500]
+    return sheet_of, {
+        "id": uuid7_column(len(first)),
+        "client_id": current_scope().client_id,
+        "assignment_id": uuids_to_column([hours.assignment_id[i] for i in first.tolist()]),
+        "week_ending": week[first],
+        "revision": np.ones(len(first), dtype=np.int32),
+        "status": ["disputed" if d else "approved" for d in disputed.tolist()],
+        "note": notes,
+        "taken_in_id": commit_id,
+    }
+
+
+def _hour_columns(hours: Hours, sheet_of: npt.NDArray[np.int64]) -> engine.HourColumns:
+    rates = _rates_by_assignment(set(hours.assignment_id))
+    picked = []
+    cache: dict[tuple[UUID, date], tuple[int, ...]] = {}
+    for assignment_id, code, day in zip(hours.assignment_id, hours.code, hours.day.tolist(), strict=True):
+        key = (assignment_id, day)
+        if key not in cache:
+            cache[key] = _rate_on(rates.get(assignment_id, []), day, code)
+        picked.append(cache[key])
+    columns = np.array(picked, dtype=np.int64).reshape(-1, 5)
+    return engine.HourColumns(
+        timesheet=sheet_of,
+        day=hours.day,
+        minutes=hours.minutes,
+        pay_rate=columns[:, 0],
+        bill_rate=columns[:, 1],
+        overtime_ppm=columns[:, 2],
+        weekend_ppm=columns[:, 3],
+        threshold=columns[:, 4],
+    )
+
+
+Rate = tuple[date, date | None, tuple[int, ...]]
+
+
+def _rates_by_assignment(assignment_ids: set[UUID]) -> dict[UUID, list[Rate]]:
+    rows = AssignmentRate.objects.filter(
+        client_id=current_scope().client_id, assignment_id__in=assignment_ids
+    ).values_list(
+        "assignment_id",
+        "starts",
+        "ends",
+        "pay_rate",
+        "bill_rate",
+        "overtime_ppm",
+        "weekend_ppm",
+        "weekly_threshold_minutes",
+    )
+    rates: dict[UUID, list[Rate]] = {}
+    for assignment_id, starts, ends, *values in rows:
+        rates.setdefault(assignment_id, []).append((starts, ends, tuple(values)))
+    return rates
+
+
+def _rate_on(rates: list[Rate], day: date, code: str) -> tuple[int, ...]:
+    for starts, ends, values in rates:
+        if starts <= day and (ends is None or day <= ends):
+            return values
+    raise NoRate(f"assignment {code} has no rate on {day}; add one to the assignment")
+
+
+def _insert_entries_and_charges(
+    hours: Hours,
+    timesheet_ids: npt.NDArray[np.uint8],
+    entry_ids: npt.NDArray[np.uint8],
+    charges: engine.ChargeColumns,
+    charge_ids: npt.NDArray[np.uint8],
+) -> None:
+    client_id = current_scope().client_id
+    entries = {
+        "id": entry_ids,
+        "client_id": client_id,
+        "timesheet_id": timesheet_ids,
+        "day": hours.day,
+        "minutes": hours.minutes.astype(np.int32),
+    }
+    kinds = np.array(engine.KINDS)[charges.kind].tolist()
+    charged = {
+        "id": charge_ids,
+        "client_id": client_id,
+        "time_entry_id": entry_ids[charges.entry],
+        "kind": kinds,
+        "minutes": charges.minutes.astype(np.int32),
+        "pay_rate": charges.pay_rate,
+        "pay_amount": charges.pay_amount,
+        "bill_rate": charges.bill_rate,
+        "bill_amount": charges.bill_amount,
+    }
+    insert_together((TimeEntry, entries, len(entry_ids)), (Charge, charged, len(charge_ids)))
+
+
+def _hold(
+    hours: Hours,
+    charges: engine.ChargeColumns,
+    charge_ids: npt.NDArray[np.uint8],
+    disputed: npt.NDArray[np.bool_],
+) -> int:
+    """Hold the billable side of disputed weeks, and of what would take an order beyond its limit. Pay goes on."""
+    reason = np.full(len(charge_ids), "", dtype=object)
+    note = np.full(len(charge_ids), "", dtype=object)
+    reason[disputed[charges.entry]] = "disputed"
+    orders: dict[UUID, list[int]] = {}
+    order_of = hours.order_id
+    for at, entry in enumerate(charges.entry.tolist()):
+        order = order_of[entry]
+        if order is not None and not reason[at]:
+            orders.setdefault(order, []).append(at)
+    for order_id in sorted(orders):
+        _hold_over_order(order_id, np.array(orders[order_id]), hours, charges, reason, note)
+    held = np.flatnonzero(reason != "")
+    insert_columns(
+        Hold,
+        {
+            "id": charge_ids[held],
+            "client_id": current_scope().client_id,
+            "reason": reason[held].tolist(),
+            "note": note[held].tolist(),
+        },
+        len(held),
+    )
+    return len(held)
+
+
+def _hold_over_order(
+    order_id: UUID,
+    at: npt.NDArray[np.int64],
+    hours: Hours,
+    charges: engine.ChargeColumns,
+    reason: npt.NDArray[Any],
+    note: npt.NDArray[Any],
+) -> None:
+    order = PurchaseOrder.objects.select_for_update().get(client_id=current_scope().client_id, id=order_id)
+    in_time = at[np.argsort(hours.day[charges.entry[at]], kind="stable")]
+    used_minor, used_minutes = order_use(order_id)
+    over = np.zeros(len(in_time), dtype=bool)
+    if order.limit_minor is not None:
+        over |= engine.over_limit(charges.bill_amount[in_time], used_minor, order.limit_minor)
+    if order.limit_minutes is not None:
+        over |= engine.over_limit(charges.minutes[in_time], used_minutes, order.limit_minutes)
+    reason[in_time[over]] = "over_order"
+    note[in_time[over]] = f"beyond the limit of order {order.number}"
+
+
+def order_use(order_id: UUID) -> tuple[int, int]:
+    """(minor units, minutes) that an order has borne: its charges that are not held, and those released from a hold."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce(sum(c.bill_amount), 0)::bigint, coalesce(sum(c.minutes), 0)::bigint
+            FROM timesheets_assignment a
+            JOIN timesheets_timesheet t ON t.client_id = a.client_id AND t.assignment_id = a.id
+            JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
+            JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
+            LEFT JOIN timesheets_hold h ON h.client_id = c.client_id AND h.id = c.id
+            LEFT JOIN timesheets_holdend x ON x.client_id = h.client_id AND x.id = h.id
+            WHERE a.client_id = %s AND a.order_id = %s AND (h.id IS NULL OR x.outcome = 'billable')
+            """,
+            [current_scope().client_id, order_id],
+        )
+        minor, minutes = cursor.fetchone()
+    return int(minor), int(minutes)
+
+
+@dataclass(frozen=True)
+class HoldsEnded:
+    """How many held charges became billable or were written off, and their billable amount in minor units."""
+
+    charges: int
+    amount: int
+    outcome: str
+
+
+@command("timesheets.prepare")
+def end_holds(timesheet_id: UUID, *, outcome: str, reason: str) -> HoldsEnded:
+    """End the holds on a timesheet: `billable` (the customer agreed) or `written_off` (to margin), with the reason."""
+    if outcome not in ("billable", "written_off"):
+        raise EngineroomError("a hold ends as `billable` or as `written_off`")
+    scope = current_scope()
+    held = Hold.objects.filter(client_id=scope.client_id, charge__time_entry__timesheet_id=timesheet_id).exclude(
+        charge_id__in=HoldEnd.objects.filter(client_id=scope.client_id).values("hold_id")
+    )
+    rows = list(held.select_related("charge"))
+    if not rows:
+        if not Timesheet.objects.filter(client_id=scope.client_id, id=timesheet_id).exists():
+            raise NotFound(f"there is no timesheet {timesheet_id}")
+        raise Conflict("nothing of this timesheet is held")
+    HoldEnd.objects.bulk_create(
+        HoldEnd(client_id=scope.client_id, hold=row, outcome=outcome, reason=reason, by_user_id=scope.user.id)
+        for row in rows
+    )
+    return HoldsEnded(len(rows), sum(row.charge.bill_amount for row in rows), outcome)

@@ -1,0 +1,185 @@
+"""Verification of a file: what counts as passed, failed and not supported, and what a malformed row does."""
+
+import csv
+import json
+
+import pytest
+
+from engineroom.payroll.engine.cases import COLUMNS
+from engineroom.payroll.engine.verify import VectorsUnreadable, verify_file
+
+LOAN = {
+    "id": "loan-1",
+    "jurisdiction": "gb",
+    "year": "2026-27",
+    "frequency": "monthly",
+    "period_no": "1",
+    "kind": "student_loan",
+    "inputs": json.dumps({"niable_pay": "3000.00", "plan": "2"}),
+    "expected": json.dumps({"deduction": "49.00"}),
+    "tolerance": "0.00",
+    "status": "third_party",
+    "source": "",
+    "notes": "",
+}
+TAX = LOAN | {
+    "id": "tax-1",
+    "kind": "paye",
+    "inputs": json.dumps(
+        {
+            "basis": "cumulative",
+            "pay": "1156.25",
+            "tax_code": "1257L",
+            "tax_paid_before": "0.00",
+            "taxable_pay_to_date": "1156.25",
+        }
+    ),
+    "expected": json.dumps({"tax_this_period": "21.40"}),
+}
+
+
+@pytest.fixture
+def verify(tmp_path):
+    def run(*rows, **options):
+        path = tmp_path / "cases.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        return verify_file(path, **options)
+
+    return run
+
+
+def with_inputs(row, **changes):
+    inputs = json.loads(row["inputs"]) | changes
+    return row | {"inputs": json.dumps({k: v for k, v in inputs.items() if v is not None})}
+
+
+def test_a_case_that_agrees_passes_and_the_report_says_so(verify):
+    report = verify(LOAN)
+    assert (report.passed, report.failed, report.not_supported, report.ok) == (1, 0, 0, True)
+    assert list(report.lines())[-1] == "1 passed, 0 failed, 0 not supported (cases.csv)"
+
+
+def test_a_case_that_disagrees_shows_both_figures(verify):
+    report = verify(LOAN | {"expected": json.dumps({"deduction": "50.00"})})
+    assert (report.passed, report.failed, report.ok) == (0, 1, False)
+    assert "row 2, loan-1, deduction: expected 50.00, got 49.00" in list(report.lines())
+
+
+def test_numbers_are_compared_as_numbers_and_the_tolerance_is_inclusive(verify):
+    off = TAX | {"expected": json.dumps({"tax_this_period": "21.41"})}
+    assert verify(LOAN | {"expected": json.dumps({"deduction": "49"})}).passed == 1
+    assert verify(off).failed == 1
+    assert verify(off | {"tolerance": "0.01"}).passed == 1
+    assert verify(off | {"tolerance": "0.009"}).failed == 1
+
+
+def test_other_kinds_and_jurisdictions_are_not_supported_and_not_passed(verify):
+    report = verify(LOAN | {"kind": "ssp"}, LOAN | {"jurisdiction": "us", "id": "2"}, LOAN | {"id": "3"})
+    assert (report.passed, report.failed, report.not_supported) == (1, 0, 2)
+    assert report.kinds["ssp"].not_supported == 1
+
+
+def test_a_file_in_which_nothing_is_supported_is_not_ok(verify):
+    assert not verify(LOAN | {"kind": "ssp"}).ok
+    assert not verify().ok
+
+
+def test_only_the_kinds_asked_for_are_run(verify):
+    report = verify(LOAN, TAX, kinds=["paye"])
+    assert list(report.kinds) == ["paye"]
+
+
+@pytest.mark.parametrize(
+    ("row", "key", "says"),
+    [
+        (LOAN | {"inputs": "{"}, "inputs", "not JSON"),
+        (LOAN | {"inputs": "[1]"}, "inputs", "not a JSON object"),
+        (LOAN | {"inputs": ""}, "inputs", "not JSON"),
+        (LOAN | {"inputs": "[" * 100_000}, "inputs", "not JSON"),
+        (LOAN | {"expected": "{}"}, "expected", "nothing could fail"),
+        (LOAN | {"tolerance": "a bit"}, "tolerance", "not an amount"),
+        (LOAN | {"tolerance": "NaN"}, "tolerance", "not an amount"),
+        (LOAN | {"tolerance": "-1"}, "tolerance", "not an amount"),
+        (LOAN | {"id": ""}, "id", "empty"),
+        (LOAN | {"year": "2026"}, "year", "not a tax year"),
+        (LOAN | {"year": "2014-15"}, "the calculation", "no version"),
+        (LOAN | {"frequency": "daily"}, "frequency", "not a pay frequency"),
+        (with_inputs(LOAN, niable_pay=None), "inputs.niable_pay", "missing"),
+        (with_inputs(LOAN, niable_pay="abc"), "inputs.niable_pay", "not an amount"),
+        (with_inputs(LOAN, niable_pay=3000.5), "inputs.niable_pay", "not text"),
+        (with_inputs(LOAN, niable_pay="-1.00"), "inputs.niable_pay", "below zero"),
+        (with_inputs(LOAN, niable_pay="9" * 5000), "inputs.niable_pay", "larger than"),
+        (with_inputs(LOAN, niable_pay="9999999999999.99"), "inputs.niable_pay", "more than"),
+        (with_inputs(LOAN, plan="3"), "inputs.plan", "not one of"),
+        (with_inputs(LOAN, plan=""), "inputs.plan", "not one of"),
+        (with_inputs(LOAN, colour="red"), "inputs.colour", "no such input"),
+        (with_inputs(TAX, tax_code="K0"), "inputs.tax_code", "not a tax code"),
+        (with_inputs(TAX, basis="sometimes"), "inputs.basis", "not one of"),
+        (with_inputs(TAX, taxable_pay_to_date="1.00"), "inputs.taxable_pay_to_date", "below zero"),
+        (TAX | {"period_no": ""}, "period_no", "not a tax week or month"),
+        (TAX | {"period_no": "13"}, "period_no", "not a tax period"),
+        (with_inputs(TAX, tax_week="4"), "inputs.tax_week", "not a whole number"),
+    ],
+)
+def test_a_malformed_row_is_a_failure_that_names_row_and_field(verify, row, key, says):
+    report = verify(TAX | {"id": "good"}, row)
+    assert (report.passed, report.failed) == (1, 1)
+    assert (report.failures[0].row, report.failures[0].key) == (3, key)
+    assert says in report.failures[0].got
+
+
+def test_an_expected_figure_the_engine_does_not_give_is_a_failure(verify):
+    report = verify(LOAN | {"expected": json.dumps({"deduction": "49.00", "mood": "fine"})})
+    assert [failure.key for failure in report.failures] == ["mood"]
+
+
+def test_the_same_id_twice_is_a_failure(verify):
+    report = verify(LOAN, LOAN)
+    assert (report.passed, report.failed) == (1, 1)
+    assert report.failures[0].key == "id"
+
+
+def test_a_row_without_a_kind_is_a_failure_not_a_row_left_out(verify):
+    assert verify(LOAN | {"kind": ""}).failed == 1
+
+
+def test_a_quote_left_open_is_a_failure_not_the_silent_end_of_the_file(tmp_path):
+    path = tmp_path / "open.csv"
+    row = ",".join(["x", "gb", "2026-27", "monthly", "1", "paye", '"{', "{}", "0", "", "", ""])
+    path.write_text(",".join(COLUMNS) + "\n" + row + "\n", encoding="utf-8")
+    report = verify_file(path)
+    assert report.failed == 1
+    assert not report.ok
+
+
+def test_a_row_too_short_or_too_long_is_a_failure(tmp_path):
+    path = tmp_path / "short.csv"
+    long = ",".join(["y", "gb", "2026-27", "monthly", "1", "paye", "{}", "{}", "0", "", "", "", "more"])
+    path.write_text(",".join(COLUMNS) + "\nx,gb,2026-27,monthly,1,paye\n" + long + "\n", encoding="utf-8")
+    report = verify_file(path)
+    assert [(failure.row, failure.key) for failure in report.failures] == [(2, "inputs"), (3, "row")]
+
+
+def test_a_file_that_is_none_is_refused_by_name(tmp_path):
+    with pytest.raises(VectorsUnreadable, match="nowhere"):
+        verify_file(tmp_path / "nowhere.csv")
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(VectorsUnreadable, match="lacks id"):
+        verify_file(tmp_path / "bad.csv")
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(VectorsUnreadable):
+        verify_file(tmp_path / "bytes.csv")
+
+
+def test_fortnightly_pay_without_a_tax_week_uses_the_week_that_ends_the_fortnight(verify):
+    inputs = {"basis": "cumulative", "pay": "1000.00", "tax_code": "1257L", "tax_paid_before": "0.00"}
+    row = TAX | {
+        "frequency": "biweekly",
+        "inputs": json.dumps(inputs | {"taxable_pay_to_date": "1000.00"}),
+        "expected": json.dumps({"tax_this_period": "103.20"}),
+    }
+    assert verify(row, row | {"id": "w2", "period_no": "2"}).passed == 2
+    assert verify(with_inputs(row, tax_week=2)).passed == 1
