@@ -1,14 +1,14 @@
 """The bank: the statement that answers a payment file, as camt.053.001.08.
 
-The file leaves the account as one debit line with its reference; a payment that bounced comes back as a credit with the
-payee's own reference and a reason; customers pay their invoices the way customers do. Every line carries the bank's own
-reference, which begins with letters: it must not run on from digits of ours before it.
+The file leaves the account as one debit line with its reference; a payment that bounced comes back as a
+credit with the payee's own reference and a reason; customers pay their invoices the way customers do. Every
+line carries the bank's own reference, which begins with letters: it must not run on from digits of ours.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
@@ -46,7 +46,7 @@ class OwnAccountFacts:
 
 @dataclass(frozen=True)
 class BatchFacts:
-    """A payment file: its reference, what it pays in all (minor units, positive), and the day it is booked."""
+    """A payment file: its reference, all it pays (minor units, positive), and the day it is booked."""
 
     reference: str
     total_minor: int
@@ -95,33 +95,47 @@ class _Entry:
     details: Any
 
 
+UNEXPECTED_MINOR, UNEXPECTED_PAYER, UNEXPECTED_TEXT = 120_00, "J WHITTAKER", "deposit refund"
+"""A receipt that settles nothing: somebody must ask."""
+
+PART_PERCENT = 60
+PAYER_WIDTH = 18
+"""What a bank shows of a payer's name."""
+
+
 def customers_pay(invoices: Sequence[InvoiceFacts], first_day: date) -> list[ReceiptFacts]:
-    """How the customers of some invoices pay, one a banking day: by number in full, two in one sum, with the number as
-    somebody typed it, a part only, without any number. The rest do not pay yet. And one receipt nobody expects.
+    """How five customers pay the first five invoices, one a banking day: by number in full, in part, with the
+    number as somebody typed it, without any number, in full again. The other invoices stay open. And one
+    receipt that nobody expects.
     """
-    paid = iter(invoices)
-    receipts: list[tuple[int, str, str]] = []
-    if invoice := next(paid, None):
-        receipts.append((invoice.gross_minor, invoice.customer, invoice.number))
-    if invoice := next(paid, None):
-        receipts.append((invoice.gross_minor * 6 // 10, invoice.customer, f"{invoice.number} part payment, query on hours"))
-    if invoice := next(paid, None):
-        receipts.append((invoice.gross_minor, invoice.customer, f"pymt {_as_typed(invoice.number)}"))
-    if invoice := next(paid, None):
-        receipts.append((invoice.gross_minor, invoice.customer, "temp staff wk 47"))
-    if (one := next(paid, None)) and (other := next(paid, None)):
-        receipts.append((one.gross_minor + other.gross_minor, one.customer, f"{one.number} and {other.number}"))
-    receipts.append((120_00, "J WHITTAKER", "deposit refund"))
-    open_days = calendar("ENG")
+    first_day = calendar("ENG").on_or_after(first_day)
+    paid = [
+        (amount_of(invoice.gross_minor), invoice.customer, text_of(invoice.number))
+        for invoice, (amount_of, text_of) in zip(invoices, _WAYS_OF_PAYING, strict=False)
+    ]
+    paid.append((UNEXPECTED_MINOR, UNEXPECTED_PAYER, UNEXPECTED_TEXT))
     return [
-        ReceiptFacts(open_days.add(first_day, n) if n else open_days.on_or_after(first_day), amount, payer.upper(), text)
-        for n, (amount, payer, text) in enumerate(receipts)
+        ReceiptFacts(calendar("ENG").add(first_day, n), amount, payer.upper()[:PAYER_WIDTH].strip(), text)
+        for n, (amount, payer, text) in enumerate(paid)
     ]
 
 
-def _as_typed(number: str) -> str:
-    """INV-000003 is inv 000003."""
-    return number.lower().replace("-", " ")
+def _in_full(gross_minor: int) -> int:
+    return gross_minor
+
+
+def _in_part(gross_minor: int) -> int:
+    return gross_minor * PART_PERCENT // 100
+
+
+_WAYS_OF_PAYING: tuple[tuple[Callable[[int], int], Callable[[str], str]], ...] = (
+    (_in_full, lambda number: number),
+    (_in_part, lambda number: f"{number} part, query on hours"),
+    (_in_full, lambda number: f"pymt {number.lower().replace('-', ' ')}"),
+    (_in_full, lambda number: "temp staff wk 47"),
+    (_in_full, lambda number: f"YOUR INVOICE {number}"),
+)
+"""How much of an invoice comes, and what is written on it."""
 
 
 def write_statement(
@@ -173,7 +187,8 @@ def _account(account: OwnAccountFacts) -> Any:
         _xml.Nm(account.name),
         _xml.Svcr(
             _xml.FinInstnId(
-                _xml.ClrSysMmbId(_xml.ClrSysId(_xml.Cd("GBDSC")), _xml.MmbId(account.sort_code)), _xml.Nm(BANK_NAME)
+                _xml.ClrSysMmbId(_xml.ClrSysId(_xml.Cd("GBDSC")), _xml.MmbId(account.sort_code)),
+                _xml.Nm(BANK_NAME),
             )
         ),
     )
@@ -181,7 +196,10 @@ def _account(account: OwnAccountFacts) -> Any:
 
 def _balance(code: str, minor: int, day: date) -> Any:
     return _xml.Bal(
-        _xml.Tp(_xml.CdOrPrtry(_xml.Cd(code))), _amount(minor), _direction(minor), _xml.Dt(_xml.Dt(day.isoformat()))
+        _xml.Tp(_xml.CdOrPrtry(_xml.Cd(code))),
+        _amount(minor),
+        _direction(minor),
+        _xml.Dt(_xml.Dt(day.isoformat())),
     )
 
 
@@ -210,10 +228,10 @@ def _direction(minor: int) -> Any:
 
 
 def _batch_entry(batch: BatchFacts) -> _Entry:
-    details = _xml.TxDtls(
+    tx = _xml.TxDtls(
         _xml.Refs(_xml.PmtInfId(batch.reference), _xml.EndToEndId("NOTPROVIDED")), _amount(-batch.total_minor)
     )
-    return _Entry(batch.entry_day, -batch.total_minor, SALARIES_OUT, f"BACS CREDITS {batch.reference}", details)
+    return _Entry(batch.entry_day, -batch.total_minor, SALARIES_OUT, f"BACS CREDITS {batch.reference}", tx)
 
 
 def _return_entry(returned: ReturnedFacts) -> _Entry:

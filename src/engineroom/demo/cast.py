@@ -1,6 +1,6 @@
 """Who is in the sample: the client's customers, its sixty temps, where they work and how they are taxed.
 
-Pure data. Ages fit National Insurance categories, pensions fit ages and pay, loans fit where a person studied.
+Pure data. Ages fit National Insurance categories, pensions fit ages and pay, loans fit where one studied.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NONE, AT_SOURCE, NET_PAY, SACRIFICE = "", "relief_at_source", "net_pay", "salary
 
 @dataclass(frozen=True)
 class Order:
-    """A customer's purchase order as its file says it; `limit_amount` is text because people write it in many ways."""
+    """A customer's purchase order as its file says it; `limit_amount` is as somebody wrote it."""
 
     number: str
     from_date: date
@@ -139,7 +139,7 @@ CUSTOMERS = (
 
 @dataclass(frozen=True)
 class Temp:
-    """A person, where they work, and how they are taxed. `also` is a second customer of the same week, and the role."""
+    """A person, where they work, and how they are taxed. also: the same week's second customer, and role."""
 
     payroll_number: str
     name: str
@@ -181,43 +181,54 @@ STARTER, LEAVER, TRACED, RETURNED = "N1034", "N1016", "N1036", "N1052"
 TEMPS: tuple[Temp, ...] = (
     _temp(1001, "Grace Adeyemi", "1988-05-17", "2025-02-03", "ALDER", "Catering assistant"),
     _temp(1002, "Piotr Zieliński", "1979-09-30", "2024-10-07", "ALDER", "Chef de partie", tax_code="1383M"),
-    _temp(1003, "Molly Hetherington", "2006-08-12", "2026-06-29", "ALDER", "Kitchen porter", ni_category="M", pension=NONE),
+    _temp(1003, "Molly Hetherington", "2006-08-12", "2026-06-29", "ALDER", "Kitchen porter",
+          ni_category="M", pension=NONE),
     _temp(1004, "Ian McAllister", "1971-01-22", "2025-05-12", "ALDER", "Kitchen porter", tax_code="S1257L"),
     _temp(1005, "Renée Dubois", "1994-11-03", "2026-01-19", "ALDER", "Chef de partie", loan="2"),
-    _temp(1006, "Samir Haddad", "1999-02-14", "2026-08-31", "ALDER", "Catering assistant", week1=True, pension=NONE),
-    _temp(1007, "Doreen Tallentire", "1957-03-08", "2024-09-02", "ALDER", "Catering assistant", tax_code="K475",
-          ni_category="C", pension=NONE),
+    _temp(1006, "Samir Haddad", "1999-02-14", "2026-08-31", "ALDER", "Catering assistant", week1=True,
+          pension=NONE),
+    _temp(1007, "Doreen Tallentire", "1957-03-08", "2024-09-02", "ALDER", "Catering assistant",
+          tax_code="K475", ni_category="C", pension=NONE),
     _temp(1008, "Kyle Bainbridge", "1990-07-25", "2025-03-10", "BRIGHT", "Warehouse operative"),
     _temp(1009, "Ana-Maria Popescu", "1986-12-19", "2024-11-18", "BRIGHT", "Forklift driver"),
-    _temp(1010, "Dean Armstrong", "1983-04-02", "2026-02-16", "BRIGHT", "Warehouse operative", tax_code="1172L"),
+    _temp(1010, "Dean Armstrong", "1983-04-02", "2026-02-16", "BRIGHT", "Warehouse operative",
+          tax_code="1172L"),
     _temp(1011, "Funmi Balogun", "1996-06-09", "2025-09-22", "BRIGHT", "Warehouse operative", loan="2"),
     _temp(1012, "Craig Nixon", "1975-10-11", "2024-08-12", "BRIGHT", "Shift leader", pension=NET_PAY),
     _temp(1013, "Tomasz Wójcik", "1992-03-27", "2025-06-02", "BRIGHT", "Forklift driver"),
-    _temp(1014, "Jodie Routledge", "2003-09-05", "2026-05-18", "BRIGHT", "Warehouse operative", ni_category="H"),
+    _temp(1014, "Jodie Routledge", "2003-09-05", "2026-05-18", "BRIGHT", "Warehouse operative",
+          ni_category="H"),
     _temp(1015, "Mohammed Rafiq", "1981-08-16", "2025-01-13", "BRIGHT", "Warehouse operative"),
-    _temp(1016, "Lee Musgrave", "1993-05-01", "2026-03-02", "BRIGHT", "Warehouse operative", leaves=date(2026, 11, 19)),
-    _temp(1017, "Wei Zhang", "1989-01-30", "2026-07-13", "BRIGHT", "Warehouse operative", tax_code="BR", ni_category="J",
-          pension=NONE),
+    _temp(1016, "Lee Musgrave", "1993-05-01", "2026-03-02", "BRIGHT", "Warehouse operative",
+          leaves=date(2026, 11, 19)),
+    _temp(1017, "Wei Zhang", "1989-01-30", "2026-07-13", "BRIGHT", "Warehouse operative",
+          tax_code="BR", ni_category="J", pension=NONE),
     _temp(1018, "Zoë Whitlock", "2000-10-21", "2026-04-20", "CAFE", "Barista", loan="5"),
     _temp(1019, "José Hernández", "1991-04-18", "2025-07-07", "CAFE", "Café supervisor"),
-    _temp(1020, "Ffion Pritchard", "2005-02-26", "2026-09-07", "CAFE", "Barista", tax_code="C1257L", pension=NONE),
-    _temp(1021, "Harvey Lowther", "2007-01-15", "2026-10-05", "CAFE", "Barista", ni_category="M", pension=NONE),
+    _temp(1020, "Ffion Pritchard", "2005-02-26", "2026-09-07", "CAFE", "Barista",
+          tax_code="C1257L", pension=NONE),
+    _temp(1021, "Harvey Lowther", "2007-01-15", "2026-10-05", "CAFE", "Barista",
+          ni_category="M", pension=NONE),
     _temp(1022, "Nadia Karimi", "1997-07-07", "2026-02-02", "CAFE", "Barista"),
-    _temp(1023, "Blessing Nkosi", "1985-09-12", "2024-07-15", "CEDAR", "Registered nurse", loan="1", pension=NET_PAY),
+    _temp(1023, "Blessing Nkosi", "1985-09-12", "2024-07-15", "CEDAR", "Registered nurse",
+          loan="1", pension=NET_PAY),
     _temp(1024, "Carole Blenkinsop", "1968-06-23", "2025-04-14", "CEDAR", "Care assistant",
           also=("KESTREL", "Call handler")),
     _temp(1025, "Princess Mensah", "1995-12-01", "2025-11-03", "CEDAR", "Senior carer"),
-    _temp(1026, "Siobhan Ní Bhriain", "1987-02-11", "2026-01-05", "CEDAR", "Registered nurse", loan="2", postgraduate=True),
-    _temp(1027, "Joyce Dacre", "1958-05-19", "2024-06-17", "CEDAR", "Care assistant", ni_category="C", pension=NONE),
+    _temp(1026, "Siobhan Ní Bhriain", "1987-02-11", "2026-01-05", "CEDAR", "Registered nurse",
+          loan="2", postgraduate=True),
+    _temp(1027, "Joyce Dacre", "1958-05-19", "2024-06-17", "CEDAR", "Care assistant",
+          ni_category="C", pension=NONE),
     _temp(1028, "Anjali Thomas", "1998-08-08", "2025-08-18", "CEDAR", "Care assistant"),
     _temp(1029, "Mary-Jane Okafor", "1990-10-30", "2025-02-24", "CEDAR", "Senior carer", tax_code="1131N"),
     _temp(1030, "Kirsty Graham", "1984-03-13", "2025-10-13", "CEDAR", "Care assistant", tax_code="S1257L"),
-    _temp(1031, "Emmanuel Tetteh", "2001-01-28", "2026-06-08", "CEDAR", "Care assistant", tax_code="BR", pension=NONE),
+    _temp(1031, "Emmanuel Tetteh", "2001-01-28", "2026-06-08", "CEDAR", "Care assistant",
+          tax_code="BR", pension=NONE),
     _temp(1032, "Stuart Fearon", "1976-11-06", "2024-05-20", "FERRIS", "Welder", pension=SACRIFICE),
     _temp(1033, "Łukasz Nowak", "1988-08-24", "2025-01-27", "FERRIS", "CNC operator"),
     _temp(1034, "Owen Griffiths", "1994-04-04", "2026-11-18", "FERRIS", "Fitter", week1=True, pension=NONE),
-    _temp(1035, "Colin Irving", "1969-12-27", "2024-04-29", "FERRIS", "Quality inspector", tax_code="D0", ni_category="J",
-          pension=NONE),
+    _temp(1035, "Colin Irving", "1969-12-27", "2024-04-29", "FERRIS", "Quality inspector",
+          tax_code="D0", ni_category="J", pension=NONE),
     _temp(1036, "Aoife O'Neil", "1993-03-14", "2025-03-31", "FERRIS", "CNC operator", loan="2"),
     _temp(1037, "Ross Kerr", "1991-09-09", "2025-12-08", "FERRIS", "Fitter", tax_code="S1257L", loan="4"),
     _temp(1038, "Martin Pattinson", "1973-07-18", "2024-03-18", "FERRIS", "Welder", pension=NET_PAY),
@@ -225,26 +236,32 @@ TEMPS: tuple[Temp, ...] = (
     _temp(1040, "Shaun Tyson", "1987-10-02", "2025-05-19", "HARBOUR", "Reach truck driver"),
     _temp(1041, "Ewa Kowalczyk", "1990-02-20", "2025-08-04", "HARBOUR", "Cold store picker"),
     _temp(1042, "Jamie Birkett", "2002-12-14", "2026-04-27", "HARBOUR", "Cold store picker"),
-    _temp(1043, "Abdul Karim Chowdhury", "1982-06-30", "2024-12-02", "HARBOUR", "Reach truck driver", tax_code="1218L"),
+    _temp(1043, "Abdul Karim Chowdhury", "1982-06-30", "2024-12-02", "HARBOUR", "Reach truck driver",
+          tax_code="1218L"),
     _temp(1044, "Paula Skelton", "1977-04-21", "2025-06-23", "HARBOUR", "Cold store picker"),
-    _temp(1045, "Vasile Munteanu", "1996-09-16", "2026-08-10", "HARBOUR", "Cold store picker", tax_code="0T", week1=True,
-          pension=NONE),
+    _temp(1045, "Vasile Munteanu", "1996-09-16", "2026-08-10", "HARBOUR", "Cold store picker",
+          tax_code="0T", week1=True, pension=NONE),
     _temp(1046, "Tom Baxter-Lyle", "1999-11-11", "2026-05-05", "HARBOUR", "Cold store picker", loan="2"),
     _temp(1047, "Michelle Steel", "1980-08-03", "2025-09-01", "HARBOUR", "Reach truck driver",
           also=("BRIGHT", "Forklift driver")),
     _temp(1048, "Priyanka Sharma", "1997-05-29", "2025-10-27", "KESTREL", "Call handler"),
-    _temp(1049, "Gareth Hughes", "1989-07-01", "2026-01-12", "KESTREL", "Team manager", tax_code="C1257L", loan="1"),
-    _temp(1050, "Chloe Winter", "2000-03-19", "2025-07-21", "KESTREL", "Call handler", loan="5", left_before="CAFE"),
+    _temp(1049, "Gareth Hughes", "1989-07-01", "2026-01-12", "KESTREL", "Team manager",
+          tax_code="C1257L", loan="1"),
+    _temp(1050, "Chloe Winter", "2000-03-19", "2025-07-21", "KESTREL", "Call handler",
+          loan="5", left_before="CAFE"),
     _temp(1051, "Daniel Osei", "1992-10-08", "2026-02-23", "KESTREL", "Call handler"),
     _temp(1052, "Heather Stobbart", "1974-02-05", "2025-04-28", "KESTREL", "Call handler"),
-    _temp(1053, "Iqra Hussain", "2006-04-17", "2026-07-06", "KESTREL", "Call handler", ni_category="M", pension=NONE),
+    _temp(1053, "Iqra Hussain", "2006-04-17", "2026-07-06", "KESTREL", "Call handler",
+          ni_category="M", pension=NONE),
     _temp(1054, "Victoria Nelson", "1986-01-09", "2024-10-21", "KESTREL", "Team manager", pension=NET_PAY),
-    _temp(1055, "Barry Hodgson", "1972-12-12", "2025-03-03", "MOORLAND", "Refuse loader", left_before="BRIGHT"),
+    _temp(1055, "Barry Hodgson", "1972-12-12", "2025-03-03", "MOORLAND", "Refuse loader",
+          left_before="BRIGHT"),
     _temp(1056, "Ruth Eldridge", "1978-05-26", "2024-09-16", "MOORLAND", "Admin officer", pension=NET_PAY),
     _temp(1057, "Marcus Bell", "1995-08-22", "2026-03-16", "MOORLAND", "Housing officer", loan="2"),
     _temp(1058, "Sinéad Gallagher", "1983-11-17", "2025-02-10", "MOORLAND", "Project officer"),
     _temp(1059, "Neil Sowerby", "1970-09-04", "2025-11-24", "MOORLAND", "Refuse loader"),
-    _temp(1060, "Olena Kovalenko", "1991-06-13", "2026-09-14", "MOORLAND", "Admin officer", tax_code="BR", pension=NONE),
+    _temp(1060, "Olena Kovalenko", "1991-06-13", "2026-09-14", "MOORLAND", "Admin officer",
+          tax_code="BR", pension=NONE),
 )  # fmt: skip
 
 CUSTOMER_BY_CODE = {customer.code: customer for customer in CUSTOMERS}

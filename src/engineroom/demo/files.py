@@ -1,4 +1,4 @@
-"""Files as people make them: CSV as spreadsheets save it, with blank lines between branches, and plain workbooks.
+"""Files as people make them: CSV as spreadsheets save it, and plain workbooks with dates and times in them.
 
 A file is the same bytes every time: workbooks carry a fixed day on which they were made.
 """
@@ -21,7 +21,9 @@ MINUTES_AN_HOUR = 60
 Cell = str | int | float | date | timedelta | None
 
 
-def write_csv(path: Path, headings: Sequence[str], rows: Iterable[Sequence[object]], *, mark: bool = False) -> Path:
+def write_csv(
+    path: Path, headings: Sequence[str], rows: Iterable[Sequence[object]], *, mark: bool = False
+) -> Path:
     """A CSV file with the line ends of a spreadsheet. mark: begin with a byte order mark, as Excel does."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
@@ -32,7 +34,7 @@ def write_csv(path: Path, headings: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def write_xlsx(path: Path, sheet: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Path:
-    """A workbook with real dates, and times as Excel keeps them. An empty row stays empty; text stays text."""
+    """A workbook with dates and times as Excel keeps them. An empty row stays empty, text stays text."""
     with xlsxwriter.Workbook(path, {"in_memory": True}) as workbook:
         workbook.set_properties({"author": "", "created": MADE_ON})
         formats = {
@@ -96,7 +98,7 @@ def decimal_hours(minutes: int) -> str:
 
 @dataclass(frozen=True)
 class Habit:
-    """How whoever sends a customer's hours writes them. padding: spaces left after texts; approved: their word for it."""
+    """How somebody writes a customer's hours. padding: spaces after texts; approved: their word for it."""
 
     day: Callable[[date], str]
     hours: Callable[[int], str]

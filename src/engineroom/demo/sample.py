@@ -4,8 +4,8 @@
     for kind, path in sample.imports():   # in the order in which they can be taken in
         ...
 
-Pay date Friday 27 November 2026 (tax week 34 of 2026-27) for the hours of 16 to 22 November. Nothing was paid through
-this system before: the file of tax details brings pay and tax to date.
+Pay date Friday 27 November 2026 (tax week 34 of 2026-27) for the hours of 16 to 22 November. Nothing was paid
+through this system before: the file of tax details brings pay and tax to date.
 """
 
 from __future__ import annotations
@@ -192,8 +192,8 @@ def _order_row(customer: Customer) -> tuple[object, ...]:
 
 def _write_people(path: Path) -> Path:
     headings = (
-        "Payroll number", "Name", "Date of birth", "Email", "NI number", "Start date", "Leave date", "Account name",
-        "Sort code", "Account number",
+        "Payroll number", "Name", "Date of birth", "Email", "NI number", "Start date", "Leave date",
+        "Account name", "Sort code", "Account number",
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = [_person_row(n, temp) for n, temp in enumerate(TEMPS)]
     rows.insert(40, ())  # two lists pasted below each other
@@ -237,8 +237,8 @@ def _dashed(sort_code: str) -> str:
 
 def _write_assignments(path: Path) -> Path:
     headings = (
-        "assignment", "payroll_number", "customer", "order_number", "role", "start_date", "end_date", "pay_rate",
-        "bill_rate", "overtime", "weekend", "weekly_hours",
+        "assignment", "payroll_number", "customer", "order_number", "role", "start_date", "end_date",
+        "pay_rate", "bill_rate", "overtime", "weekend", "weekly_hours",
     )  # fmt: skip
     return write_csv(path, headings, [_assignment_row(p) for p in week.placements()], mark=True)
 
@@ -264,8 +264,8 @@ def _assignment_row(placement: week.Placement) -> tuple[object, ...]:
 
 def _write_tax_details(path: Path) -> Path:
     headings = (
-        "payroll_number", "from_date", "tax_code", "basis", "ni_category", "student_loan_plan", "postgraduate_loan",
-        "pension_relief", "pension_employee", "pension_employer", "previous_pay", "previous_tax",
+        "payroll_number", "from_date", "tax_code", "basis", "ni_category", "student_loan_plan",
+        "postgraduate_loan", "pension_relief", "pension_employee", "pension_employer", "previous_pay", "previous_tax",
     )  # fmt: skip
     to_date = week.figures_to_date()
     return write_csv(path, headings, [_tax_row(temp, to_date.get(temp.payroll_number)) for temp in TEMPS])
@@ -338,7 +338,8 @@ def _harbour_row(worked: week.Worked) -> tuple[Cell, ...]:
     by_number = worked.day.weekday() >= 5 or (quarters and worked.day.weekday() == 4)
     hours: Cell = worked.minutes / MINUTES_AN_HOUR if by_number else timedelta(minutes=worked.minutes)
     temp = worked.placement.temp
-    return worked.day, temp.payroll_number, worked.placement.assignment, hours, _comment(worked, is_disputed=False)
+    comment = _comment(worked, is_disputed=False)
+    return worked.day, temp.payroll_number, worked.placement.assignment, hours, comment
 
 
 # the firm --------------------------------------------------------------------------------------------
@@ -370,7 +371,7 @@ HOUSE = "HOUSE"
 
 
 def people_of_the_firm() -> Firm:
-    """The bureau, its staff and their roles. Priya and Omar hold nothing on Southquay: it does not exist for them."""
+    """The bureau, its staff and their roles. Priya and Omar hold nothing on Southquay: it is hidden from them."""
     both = (NORTHGATE.code, SOUTHQUAY.code)
     return Firm(
         name="Harbour Payroll Bureau Ltd",

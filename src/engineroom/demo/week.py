@@ -1,7 +1,7 @@
-"""What happened in the sample week: placements with their rates, the hours of each day, and figures to date before it.
+"""What happened in the sample week: placements and their rates, hours of each day, figures to date before it.
 
-Amounts are pence, times minutes. Every draw has its own seed made of what it is for, so that one more person in the cast
-changes nobody else's hours.
+Amounts are pence, times minutes. Every draw has its own seed made of what it is for, so that one more person
+in the cast changes nobody else's hours.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from random import Random
 
 import numpy as np
 
-from engineroom.demo.cast import CUSTOMER_BY_CODE, LEAVER, TEMP_BY_NUMBER, TEMPS, TRACED, Customer, Temp
+from engineroom.demo.cast import CUSTOMER_BY_CODE, LEAVER, TEMPS, TRACED, Customer, Temp
 from engineroom.kernel.periods import gb_tax_week, week_ending
 from engineroom.kernel.rounding import half_up
 from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
+from engineroom.payroll.engine.gb.inputs import Values
 from engineroom.timesheets.engine import MINUTES_AN_HOUR
 
 SEED = "engineroom sample 2026"
@@ -32,13 +33,13 @@ OVER_ORDER_CUSTOMER = "BRIGHT"
 FIVE_PENCE = 5
 
 EVEN_SHARE, LONG_WEEK_SHARE, DAY_OFF_SHARE, WEEKEND_SHARE = 0.55, 0.80, 0.92, 0.24
-"""How weeks turn out, cumulative: as agreed, with overtime, with a day off, else short by some quarter-hours; and, drawn
-apart, the share of people who work a weekend shift."""
+"""How weeks turn out, cumulative: as agreed, with overtime, with a day off, else a little short; and,
+drawn apart, the share of people who work a weekend shift."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """One assignment. Rates are pence an hour; `days` are the weekdays (0 is Monday) worked there in the sample week."""
+    """One assignment. Rates are pence an hour; days: weekdays (0 is Monday) worked there in the week."""
 
     assignment: str
     temp: Temp
@@ -60,7 +61,11 @@ class Placement:
 
     @property
     def order_number(self) -> str:
-        return self.customer.order.number if self.customer.order else ""
+        """The order it is billed under; work that ended before the order began has none."""
+        order = self.customer.order
+        if order is None or (self.ends and self.ends < order.from_date):
+            return ""
+        return order.number
 
     def runs_on(self, day: date) -> bool:
         return self.starts <= day and (self.ends is None or day <= self.ends)
@@ -76,7 +81,7 @@ class Worked:
 
 
 def placements() -> list[Placement]:
-    """Old assignments first, then everybody's of the week, then the second ones of who works for two customers."""
+    """Old assignments, then everybody's of the week, then the second ones of who works for two customers."""
     movers = [temp for temp in TEMPS if temp.left_before]
     shared = [temp for temp in TEMPS if temp.also]
     return [
@@ -101,7 +106,8 @@ def _second_placement(assignment: str, temp: Temp) -> Placement:
 
 def _old_placement(assignment: str, temp: Temp) -> Placement:
     customer = CUSTOMER_BY_CODE[temp.left_before]
-    return Placement(assignment, temp, customer, next(iter(customer.roles)), temp.starts, OLD_PLACEMENTS_ENDED)
+    role = next(iter(customer.roles))
+    return Placement(assignment, temp, customer, role, temp.starts, OLD_PLACEMENTS_ENDED)
 
 
 def assignment_of(payroll_number: str) -> str:
@@ -128,7 +134,7 @@ def hours_worked() -> list[Worked]:
 
 
 def _week_of(placement: Placement) -> dict[int, int]:
-    """Minutes by weekday. The week of the hour that the story follows is written by hand: its Friday has overtime."""
+    """Minutes by weekday. The week that the story follows is written by hand: its Friday has overtime."""
     a_day = placement.customer.weekly_minutes // 5
     if placement.temp.payroll_number == TRACED:
         return {0: a_day, 1: a_day, 2: a_day, 3: a_day, 4: a_day + 150}
@@ -173,7 +179,7 @@ class ToDate:
 
 
 def figures_to_date() -> dict[str, ToDate]:
-    """By payroll number: what the weeks before would have come to, week by week, by the payroll engine itself.
+    """By payroll number: what the weeks before would have come to, by the payroll engine itself.
 
     So the week after them is taxed as an ordinary week is. People on a week 1 code have none.
     """
@@ -182,10 +188,9 @@ def figures_to_date() -> dict[str, ToDate]:
     tax = np.zeros(len(temps), dtype=np.int64)
     tables = resolve_tables(PAY_DATE)
     for week in range(1, gb_tax_week(PAY_DATE)):
-        chunk = {**_terms(temps), "basic_pay": _usual_pay(temps, week), "tax_period": week}
-        done = calculate(
-            {**chunk, "taxable_pay_to_date_before": pay, "tax_to_date_before": tax, "frequency": "weekly"}, tables
-        )
+        before = {"taxable_pay_to_date_before": pay, "tax_to_date_before": tax}
+        of_week: dict[str, Values] = {"frequency": "weekly", "tax_period": week, "basic_pay": _usual_pay(temps, week)}
+        done = calculate({**_terms(temps), **before, **of_week}, tables)
         assert not done.problems, done.problems
         pay, tax = done.columns["taxable_pay_to_date"], done.columns["tax_to_date"]
     figures = zip(temps, pay.tolist(), tax.tolist(), strict=True)
@@ -194,7 +199,8 @@ def figures_to_date() -> dict[str, ToDate]:
 
 def _usual_pay(temps: Sequence[Temp], week: int) -> list[int]:
     """A week's pay of each person, around what the agreed hours pay."""
-    return [half_up(_agreed_pay(t) * Random(f"{SEED} pay {t.payroll_number} {week}").randint(88, 112), 100) for t in temps]
+    percent = [Random(f"{SEED} pay {t.payroll_number} {week}").randint(88, 112) for t in temps]
+    return [half_up(_agreed_pay(t) * p, 100) for t, p in zip(temps, percent, strict=True)]
 
 
 def _agreed_pay(temp: Temp) -> int:
@@ -202,7 +208,7 @@ def _agreed_pay(temp: Temp) -> int:
     return half_up(customer.roles[temp.role] * customer.weekly_minutes, MINUTES_AN_HOUR)
 
 
-def _terms(temps: Sequence[Temp]) -> dict[str, list[str] | list[int]]:
+def _terms(temps: Sequence[Temp]) -> dict[str, Values]:
     """What figures to date depend on: the code, and contributions that come off taxable pay."""
     in_scheme = [int(bool(temp.pension)) for temp in temps]
     return {
@@ -213,5 +219,3 @@ def _terms(temps: Sequence[Temp]) -> dict[str, list[str] | list[int]]:
         "pension_employee_ppm": [50_000 * member for member in in_scheme],
         "pension_employer_ppm": [30_000 * member for member in in_scheme],
     }
-
-

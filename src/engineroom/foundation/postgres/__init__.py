@@ -25,6 +25,7 @@ from engineroom.foundation.postgres.launcher import (
     stop,
 )
 from engineroom.foundation.postgres.paths import Home, data_home, home, home_at
+from engineroom.foundation.postgres.recreate import recreate_database
 from engineroom.foundation.postgres.roles import (
     APP,
     DATABASE,
@@ -56,6 +57,7 @@ __all__ = [
     "home",
     "home_at",
     "is_external",
+    "recreate_database",
     "require_supported_server",
     "session",
     "start",

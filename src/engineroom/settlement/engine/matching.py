@@ -80,6 +80,15 @@ def normalised(text: str) -> str:
     return re.sub(r"[^A-Z0-9]", "", text.upper())
 
 
+def _with_seams(text: str) -> tuple[str, set[int]]:
+    """The normalised text, and the places in it where something else stood in between."""
+    flat, seams = "", set()
+    for piece in re.findall(r"[A-Z0-9]+", text.upper()):
+        seams.add(len(flat))
+        flat += piece
+    return flat, seams
+
+
 class Open:
     """The candidates that are left, found by reference in a line's text or by amount."""
 
@@ -94,16 +103,21 @@ class Open:
         self._lengths = sorted({len(r) for r in self.by_reference if r}, reverse=True)
 
     def named_in(self, text: str) -> list[Candidate]:
-        """Candidates whose reference stands in the text, each once, in order of appearance. Digits must not run on: the
-        reference 12 is not found in 123."""
-        flat = normalised(text)
+        """Candidates whose reference stands in the text, each once, in order of appearance.
+
+        Separators inside a reference do not matter, but it must not run on: INV12 is not found in INV123.
+        """
+        flat, seams = _with_seams(text)
         found: dict[UUID, Candidate] = {}
         for start in range(len(flat)):
             for length in self._lengths:
-                piece = flat[start : start + length]
-                after = flat[start + length : start + length + 1]
-                if len(piece) == length and piece in self.by_reference and not (after.isdigit() and piece[-1].isdigit()):
-                    found.update((c.id, c) for c in self.by_reference[piece] if self.left.get(c.id))
+                end = start + length
+                piece = flat[start:end]
+                if piece not in self.by_reference or len(piece) < length:
+                    continue
+                if _runs_on(flat, start, seams) or _runs_on(flat, end, seams):
+                    continue
+                found.update((c.id, c) for c in self.by_reference[piece] if self.left.get(c.id))
         return list(found.values())
 
     def of_kind(self, kind: Kind, amount: int) -> list[Candidate]:
@@ -111,6 +125,14 @@ class Open:
 
     def take(self, candidate: Candidate, amount: int) -> None:
         self.left[candidate.id] -= amount
+
+
+def _runs_on(flat: str, at: int, seams: set[int]) -> bool:
+    """Whether digits, or letters, go straight on across this place."""
+    if at in seams or at <= 0 or at >= len(flat):
+        return False
+    before, after = flat[at - 1], flat[at]
+    return before.isdigit() == after.isdigit()
 
 
 def match(lines: Sequence[Line], candidates: Iterable[Candidate]) -> Outcome:

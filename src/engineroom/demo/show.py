@@ -1,0 +1,269 @@
+"""The demonstration: the sample firm set up as its people would do it, and one payday from timesheets to the bank.
+
+Every step goes through the commands of the product under somebody's own token; nothing here writes a table. A second run
+finds everything done.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from uuid import UUID
+
+import typer
+from django.conf import settings
+
+from engineroom.cli import days, papers, show, steps
+from engineroom.cli.firm import migrate
+from engineroom.cli.ground import identity, options, seal_everything, write_token_file
+from engineroom.demo import bank
+from engineroom.demo.sample import HOUSE, Firm, Sample, people_of_the_firm, write_sample
+from engineroom.foundation import postgres
+from engineroom.foundation.access import services as access
+from engineroom.foundation.access.bootstrap import install
+from engineroom.foundation.access.models import Grant, User
+from engineroom.foundation.access.selectors import client_named, installation
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import Identity, acting
+from engineroom.kernel.errors import Conflict
+from engineroom.ledger import selectors as ledger_selectors
+from engineroom.ledger import services as ledger
+from engineroom.ledger.charts import STAFFING
+from engineroom.ledger.models import Book
+from engineroom.openitems import selectors as openitems
+from engineroom.settlement import services as settlement
+from engineroom.settlement.models import OwnAccount, Payment, PaymentBatch
+from engineroom.settlement.selectors import reconcile
+
+OPENING_BALANCE_MINOR = 250_000_00
+
+
+class NotADemo(Conflict):
+    """This database holds a real firm; the demonstration keeps its hands off it."""
+
+
+def run(out: Path, *, reset: bool) -> None:
+    """Set up what is missing, run the payday, play the bank, and print what happened."""
+    firm = people_of_the_firm()
+    if reset:
+        _reset()
+    say = _Steps()
+    say("the database")
+    migrate()
+    _install(firm)
+    say("the sample's files")
+    sample = write_sample(out / "sample")
+    say(f"{firm.name}: people, clients, grants")
+    _staff(firm)
+    client = client_named(_member(firm, "tom"), sample.client.code)
+    say(f"{sample.client.name}: books, customers, people, assignments")
+    _open_client(firm, sample, client.id)
+    say(f"payday {sample.pay_date}: timesheets to paid people and billed customers")
+    options.email = firm.member("priya").email
+    days.payday(
+        _member(firm, "priya"),
+        client.code,
+        sample.pay_date,
+        sample.timesheets,
+        statements=[],
+        out=None,
+        approve_as=firm.member("lena").email,
+        release_as=firm.member("omar").email,
+    )
+    say("the bank's statement: what was paid, what came back, who paid us")
+    statement = _play_the_bank(firm, sample, client.id, out)
+    days.clear(_member(firm, "bea"), client.code, [statement])
+    seal_everything()
+    written = papers.leave(_member(firm, "priya"), client.id, sample.pay_date, out)
+    seal_everything()
+    _print_books(firm, client.id)
+    _print_where(sample, out, written)
+
+
+class _Steps:
+    """Numbered lines of progress."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def __call__(self, text: str) -> None:
+        self.n += 1
+        typer.secho(f"{self.n}. {text}", bold=True)
+
+
+def _member(firm: Firm, name: str) -> Identity:
+    return identity(firm.member(name).email)
+
+
+def _reset() -> None:
+    """Throw the demonstration away: its database, its vault, its tokens. Never anything but a demonstration."""
+    from django.db import connections
+
+    if postgres.is_external():
+        raise NotADemo("--reset works on the embedded database only; yours is at DATABASE_URL")
+    try:
+        here = _installed()
+    except Exception:  # a half-made demo has no tables yet; then there is nothing to lose
+        here = None
+    if here is not None and not here:
+        raise NotADemo("this database holds a real firm; --reset throws away demonstrations only")
+    connections.close_all()
+    postgres.recreate_database()
+    for folder in (Path(settings.VAULT_DIR), Path(settings.TOKEN_DIR)):
+        shutil.rmtree(folder, ignore_errors=True)
+    access.system_user.cache_clear()
+
+
+def _installed() -> bool | None:
+    """True: a demonstration. False: a real firm. None: nothing yet."""
+    with acting(access.system_user()):
+        row = installation()
+    return None if row is None else row.is_demo
+
+
+def _install(firm: Firm) -> None:
+    tom = firm.member("tom")
+    try:
+        done = install(firm.name, tom.email, tom.name, is_demo=True)
+    except Conflict:
+        if not _installed():
+            raise NotADemo(
+                "this database holds a real firm; the demonstration needs one of its own"
+            ) from None
+        return
+    write_token_file(tom.email, done.token)
+
+
+def _staff(firm: Firm) -> None:
+    """Tom makes Ada an admin; Ada makes everybody else, the clients and the grants, Tom's included."""
+    tom, ada = firm.member("tom"), firm.member("ada")
+    with acting(_member(firm, "tom")) as scope:
+        known = set(User.objects.values_list("email", flat=True))
+        house = Client.objects.get(is_house=True).id
+        granted = Grant.objects.count() > len(scope.roles) + 6
+    if granted:
+        return
+    with acting(_member(firm, "tom"), write=house):
+        if ada.email not in known:
+            made = access.create_user(ada.email, ada.name)
+            access.grant(made.user_id, "admin", starts=date.today(), reason="runs the installation")
+            write_token_file(ada.email, access.issue_token(made.user_id).token)
+    with acting(_member(firm, "ada"), write=house):
+        clients = {
+            c.code: access.open_client(c.code, c.name, details=c.details).client_id for c in firm.clients
+        }
+        clients[HOUSE] = house
+        ids = dict(User.objects.values_list("email", "id"))
+        for member in firm.staff:
+            if member.email not in ids:
+                ids[member.email] = access.create_user(member.email, member.name).user_id
+                write_token_file(member.email, access.issue_token(ids[member.email]).token)
+            for code, role in member.roles.items():
+                if member.email != ada.email and (member.email, code) != (tom.email, HOUSE):
+                    access.grant(
+                        ids[member.email],
+                        role,
+                        starts=date.today(),
+                        reason="sample firm",
+                        on_client_id=clients[code],
+                    )
+
+
+def _open_client(firm: Firm, sample: Sample, client_id: UUID) -> None:
+    bea, priya = _member(firm, "bea"), _member(firm, "priya")
+    with acting(bea, write=client_id):
+        if not Book.objects.exists():
+            ledger.open_book(STAFFING)
+        if not OwnAccount.objects.exists():
+            own = sample.own_account
+            settlement.add_own_account(
+                "main",
+                own.name,
+                sort_code=own.sort_code,
+                account_number=own.account_number,
+                service_user_number=own.service_user_number,
+                iban=own.iban,
+            )
+    for kind, path in sample.imports():
+        if kind != "timesheets":
+            done = steps.import_files(priya, client_id, kind, [path])
+            counts = ", ".join(f"{n:,} {what}" for t in done.taken for what, n in t.counts.items())
+            typer.echo(f"  {path.name}: {counts or 'taken before'}")
+
+
+def _play_the_bank(firm: Firm, sample: Sample, client_id: UUID, out: Path) -> Path:
+    with acting(_member(firm, "bea"), read=[client_id]):
+        batch = PaymentBatch.objects.order_by("number").get()
+        back = Payment.objects.select_related("payee").get(payee__code=sample.story.returned)
+        invoices = [
+            bank.InvoiceFacts(i.reference, i.amount, i.counterparty)
+            for i in sorted(
+                openitems.open_items(kind="invoice", include_closed=True), key=lambda i: i.reference
+            )
+        ]
+    return bank.write_statement(
+        out / "sample" / "statement.xml",
+        account=sample.own_account,
+        batch=bank.BatchFacts(batch.reference, batch.total, batch.entry_day),
+        returned=[bank.ReturnedFacts(back.reference, back.amount, _later(batch.entry_day), back.payee.name)],
+        receipts=bank.customers_pay(invoices, _later(batch.entry_day)),
+        opening_minor=OPENING_BALANCE_MINOR,
+    )
+
+
+def _later(day: date) -> date:
+    from engineroom.kernel.calendar import calendar
+
+    return calendar("ENG").add(day, 2)
+
+
+def _print_books(firm: Firm, client_id: UUID) -> None:
+    with acting(_member(firm, "bea"), read=[client_id]):
+        balances = ledger_selectors.trial_balance()
+        controls = openitems.controls()
+        bank_account = reconcile()
+        wrong = sum(c.wrong for c in ledger_selectors.verify())
+    rows = [(b.code, b.name, show.money(max(b.balance, 0)), show.money(max(-b.balance, 0))) for b in balances]
+    rows.append(
+        (
+            "",
+            "Total",
+            show.money(sum(max(b.balance, 0) for b in balances)),
+            show.money(sum(max(-b.balance, 0) for b in balances)),
+        )
+    )
+    show.table("Trial balance", ("account", "", "debit", "credit"), rows, right=[2, 3])
+    holds: list[tuple[str, Callable[[], bool]]] = [
+        ("every entry balances and no balance is without its postings", lambda: wrong == 0),
+        ("every control account is the sum of its open items", lambda: all(c.ok for c in controls)),
+        ("the bank's statement is the ledger plus the exceptions", lambda: bank_account.ok),
+    ]
+    for what, ok in holds:
+        typer.echo(f"  {'holds' if ok() else 'DOES NOT HOLD'}: {what}")
+
+
+def _print_where(sample: Sample, out: Path, written: list[Path]) -> None:
+    story = sample.story
+    report = next((p for p in written if p.name.startswith("report-")), None)
+    show.table(
+        "Where to look",
+        ("what", "where"),
+        [
+            ("the run's report, one page", report),
+            ("payslips and invoices", f"{out / 'payslips'}, {out / 'invoices'}"),
+            ("the payment file and the journal", out),
+            ("the files it all came from", sample.folder),
+        ],
+    )
+    typer.echo("Follow one hour from the timesheet to the bank:")
+    typer.echo(
+        f"  .venv/bin/engineroom --as priya@harbour.example trace {story.traced_payroll_number}@{story.traced_day}"
+    )
+    typer.echo("Ask a payslip why:")
+    typer.echo(
+        f"  .venv/bin/engineroom --as priya@harbour.example payroll explain 1/{story.traced_payroll_number}"
+    )
+    typer.echo("Prove the books:")
+    typer.echo("  .venv/bin/engineroom --as bea@harbour.example ledger verify NORTHGATE")
