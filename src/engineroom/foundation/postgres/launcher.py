@@ -298,7 +298,7 @@ def _clear_remains(home: Home, account: Account, progress: Progress) -> None:
             )
         _disown_pid_file(home, account)
     for remains in home.socket_directory.glob(f".s.PGSQL.{PORT}*"):
-        remains.unlink()
+        remains.unlink(missing_ok=True)
 
 
 def _disown_pid_file(home: Home, account: Account) -> None:
