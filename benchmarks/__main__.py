@@ -23,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=names())
     chosen = parser.parse_args().only
-    print(f"# {platform.machine()}, Python {platform.python_version()}, {platform.system()} {platform.release()}")
+    print(
+        f"# {platform.machine()}, Python {platform.python_version()}, {platform.system()} {platform.release()}"
+    )
     for name in [chosen] if chosen else names():
         print(f"# {name}")
         sys.stdout.flush()

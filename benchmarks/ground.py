@@ -36,16 +36,20 @@ def a_firm() -> Iterator[Firm]:
 
     django.setup()
     from django.db import connection, connections
+    from tests.firm import make_firm
 
     from engineroom.foundation import postgres
-    from tests.firm import make_firm
 
     try:
         with postgres.session():
             firm = make_firm()
             with connection.cursor() as cursor:
-                cursor.execute("SELECT current_user, current_setting('fsync'), current_setting('synchronous_commit')")
-                assert cursor.fetchone() == ("engineroom_app", "on", "on"), "benchmarks run as app, with fsync on"
+                cursor.execute(
+                    "SELECT current_user, current_setting('fsync'), current_setting('synchronous_commit')"
+                )
+                assert cursor.fetchone() == ("engineroom_app", "on", "on"), (
+                    "benchmarks run as app, with fsync on"
+                )
             yield firm
             connections.close_all()
     finally:

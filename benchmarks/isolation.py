@@ -1,5 +1,6 @@
-"""isolation: what row security costs. A point read among 1M rows, with it and without; and a board: the 20 next tasks of
-one person over 200 readable clients, on its own (assignee, due) index. Claims: under 1.3 times; under 10 ms.
+"""isolation: what row security costs. A point read among 1M rows, with it and without, in the scope of one client (as a page
+has it) and of 200; and a board: the 20 next tasks of one person over 200 readable clients, on its own (assignee, due) index.
+Claims: a point read under 1.3 times; the board under 10 ms.
 
 The table is the benchmark's own, with the very policies that `ClientTable` gives every client table: no table of the
 product has a million rows and an assignee yet.
@@ -17,7 +18,7 @@ from uuid import UUID
 from benchmarks.ground import a_firm, bench
 
 CLIENTS, ROWS, READS, BOARDS = 200, 1_000_000, 4_000, 200
-CLAIM_RATIO, CLAIM_MS = 1.3, 10
+CLAIM_MS = 10
 
 
 def main() -> None:
@@ -34,13 +35,17 @@ def main() -> None:
         for client_id in clients:
             firm.grant(user, client_id, "bookkeeper")
         assignee = _fill(clients)
+        wanted = _sample()
+        of_one = [w for w in wanted if w[0] == wanted[0][0]] * 100
+        scopes = (("point_read_us", [wanted[0][0]], of_one), ("point_read_200_clients_us", clients, wanted))
+        for name, readable, mine in scopes:
+            with acting(user, read=readable):
+                bare = min(_point_reads("bare_task", mine) for _ in range(2))
+                guarded = min(_point_reads("guarded_task", mine) for _ in range(2))
+                bench(
+                    name, guarded * 1e6, "us", ratio=guarded / bare, vs="the same rows without row security"
+                )
         with acting(user, read=clients):
-            wanted = _sample()
-            guarded = _point_reads("guarded_task", wanted)
-            bare = _point_reads("bare_task", wanted)
-            again = _point_reads("guarded_task", wanted)
-            ratio = min(guarded, again) / bare
-            bench("point_read_us", min(guarded, again) * 1e6, "us", ratio=ratio, vs="the same rows without row security")
             board = _timed(lambda: _board(connection, assignee), BOARDS)
             bench("board_ms", board * 1e3, "ms", ratio=board * 1e3 / CLAIM_MS, vs=f"{CLAIM_MS} ms")
 
@@ -84,7 +89,7 @@ def _fill(clients: list[UUID]) -> UUID:
 def _sample() -> list[tuple[UUID, UUID]]:
     from django.db import connection
 
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor:  # the bare table has no policy: any scope may read it
         cursor.execute("SELECT client_id, id FROM bare_task TABLESAMPLE SYSTEM (1) LIMIT %s", [READS])
         found = cursor.fetchall()
     random.Random(1).shuffle(found)
@@ -99,9 +104,15 @@ def _point_reads(table: str, wanted: list[tuple[UUID, UUID]]) -> float:
     raw = connection.connection
     times = []
     with raw.cursor() as cursor:
+        # Planned once, or planning is what is measured: PostgreSQL would weigh a new plan at every read.
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         for client_id, row_id in wanted:
             start = time.perf_counter()
-            cursor.execute(f"SELECT title FROM {table} WHERE client_id = %s AND id = %s", [client_id, row_id], prepare=True)
+            cursor.execute(
+                f"SELECT title FROM {table} WHERE client_id = %s AND id = %s",
+                [client_id, row_id],
+                prepare=True,
+            )
             row = cursor.fetchone()
             times.append(time.perf_counter() - start)
             assert row is not None
@@ -110,7 +121,10 @@ def _point_reads(table: str, wanted: list[tuple[UUID, UUID]]) -> float:
 
 def _board(connection: Any, assignee: UUID) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT id, client_id, due, title FROM guarded_task WHERE assignee_id = %s ORDER BY due LIMIT 20", [assignee])
+        cursor.execute(
+            "SELECT id, client_id, due, title FROM guarded_task WHERE assignee_id = %s ORDER BY due LIMIT 20",
+            [assignee],
+        )
         assert len(cursor.fetchall()) == 20
 
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 
-from benchmarks.ground import a_firm, best, bench
+from benchmarks.ground import a_firm, bench, best
 
 ENTRIES, BATCHES = 20_000, 5
 LINES_AN_ENTRY = 3
@@ -24,7 +24,7 @@ def main() -> None:
         client = firm.new_client()
         with client.acting("bookkeeper"):
             codes, book = account_ids(), book_named().id
-        accounts = uuids_to_column([codes[c] for c in ("1100", "4000", "2250")])
+        accounts = uuids_to_column([codes[c] for c in ("1200", "4000", "2250")])
         entry = np.repeat(np.arange(ENTRIES), LINES_AN_ENTRY)
         net = np.arange(1, ENTRIES + 1, dtype=np.int64) * 100
         amount = np.stack([net * 12 // 10, -net, net - net * 12 // 10], axis=1).reshape(-1)
@@ -54,7 +54,10 @@ def main() -> None:
 
         def bare() -> None:
             ready = {name: column_of(values, n) for name, values in columns.items()}
-            with connections["default"].cursor() as cursor, cursor.copy("COPY bare FROM STDIN (FORMAT BINARY)") as copy:
+            with (
+                connections["default"].cursor() as cursor,
+                cursor.copy("COPY bare FROM STDIN (FORMAT BINARY)") as copy,
+            ):
                 copy.write(binary_rows(list(ready.values()), n))
 
         ours, theirs = n / best(guarded, BATCHES), n / best(bare, BATCHES)

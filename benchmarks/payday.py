@@ -19,9 +19,10 @@ entries, three kinds of hour, six charges each of a payable and a billable side.
 
 def main() -> None:
     with a_firm() as firm:
+        from tests.firm import HOURS_HEADINGS, MONDAY, PAY_DATE
+
         from engineroom.cli import steps
         from engineroom.foundation.imports import services as imports
-        from tests.firm import HOURS_HEADINGS, MONDAY, PAY_DATE
 
         client = firm.new_client()
         _master_data(client)
@@ -47,7 +48,13 @@ def main() -> None:
         for (_, before), (name, after) in zip(marks, marks[1:], strict=False):
             print(f"#   {name}: {after - before:.2f} s")
         rate = PEOPLE / (marks[-1][1] - marks[0][1])
-        bench("payslips_per_s", rate, "payslips/s", ratio=rate / 14, vs="14/s, the best published open-source payroll")
+        bench(
+            "payslips_per_s",
+            rate,
+            "payslips/s",
+            ratio=rate / 14,
+            vs="14/s, the best published open-source payroll",
+        )
 
 
 def _master_data(client: object) -> None:

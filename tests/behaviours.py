@@ -37,7 +37,11 @@ def marks() -> dict[str, dict[str, list[str]]]:
 def _behaviours(node: ast.FunctionDef) -> list[tuple[str, str]]:
     found = []
     for mark in node.decorator_list:
-        if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Attribute) and mark.func.attr == "behaviour":
+        if (
+            isinstance(mark, ast.Call)
+            and isinstance(mark.func, ast.Attribute)
+            and mark.func.attr == "behaviour"
+        ):
             parts = {k.arg: k.value.value for k in mark.keywords if isinstance(k.value, ast.Constant)}
             assert isinstance(mark.args[0], ast.Constant)
             found.append((str(mark.args[0].value), str(parts.get("part") or "")))

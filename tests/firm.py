@@ -154,7 +154,9 @@ def set_up(client: TestClient, temps: Sequence[Temp], orders: Sequence[Sequence[
     client.take(
         "customers",
         client.file(
-            "customers.csv", ("code", "name", "address", "payment_days"), [(c, f"{c} Ltd", "1 Road, Town", "30") for c in customers]
+            "customers.csv",
+            ("code", "name", "address", "payment_days"),
+            [(c, f"{c} Ltd", "1 Road, Town", "30") for c in customers],
         ),
     )
     if orders:
@@ -166,7 +168,10 @@ def set_up(client: TestClient, temps: Sequence[Temp], orders: Sequence[Sequence[
         client.file(
             "people.csv",
             ("payroll_number", "name", "start_date", "sort_code", "account_number"),
-            [(t.number, t.name, "2026-01-05", "20-00-00", t.account or f"{n:08d}") for n, t in enumerate(people, 1)],
+            [
+                (t.number, t.name, "2026-01-05", "20-00-00", t.account or f"{n:08d}")
+                for n, t in enumerate(people, 1)
+            ],
         ),
     )
     headings = (
@@ -174,19 +179,43 @@ def set_up(client: TestClient, temps: Sequence[Temp], orders: Sequence[Sequence[
         "pension_employee", "pension_employer",
     )  # fmt: skip
     rows = [
-        (t.number, "2026-04-06", t.tax_code, t.basis, "A", t.loan, t.pension, "5%" if t.pension else "", "3%" if t.pension else "")
+        (
+            t.number,
+            "2026-04-06",
+            t.tax_code,
+            t.basis,
+            "A",
+            t.loan,
+            t.pension,
+            "5%" if t.pension else "",
+            "3%" if t.pension else "",
+        )
         for t in people
     ]
     client.take("tax-details", client.file("tax.csv", headings, rows))
-    headings = ("assignment", "payroll_number", "customer", "order_number", "role", "start_date", "pay_rate", "bill_rate")
-    rows = [(t.assignment, t.number, t.customer, t.order, "Operative", "2026-01-05", t.pay_rate, t.bill_rate) for t in temps]
+    headings = (
+        "assignment",
+        "payroll_number",
+        "customer",
+        "order_number",
+        "role",
+        "start_date",
+        "pay_rate",
+        "bill_rate",
+    )
+    rows = [
+        (t.assignment, t.number, t.customer, t.order, "Operative", "2026-01-05", t.pay_rate, t.bill_rate)
+        for t in temps
+    ]
     client.take("assignments", client.file("assignments.csv", headings, rows))
 
 
 HOURS_HEADINGS = ("assignment", "payroll_number", "date", "hours", "status", "comment")
 
 
-def hours_file(client: TestClient, temps: Sequence[Temp], monday: date = MONDAY, name: str = "hours.csv") -> Path:
+def hours_file(
+    client: TestClient, temps: Sequence[Temp], monday: date = MONDAY, name: str = "hours.csv"
+) -> Path:
     """A timesheet file of one week."""
     rows = [
         (t.assignment, t.number, (monday + timedelta(days=d)).isoformat(), h, t.status, "")
@@ -197,9 +226,13 @@ def hours_file(client: TestClient, temps: Sequence[Temp], monday: date = MONDAY,
     return client.file(name, HOURS_HEADINGS, rows)
 
 
-def run_payday(client: TestClient, temps: Sequence[Temp], pay_date: date = PAY_DATE, *, with_papers: bool = False) -> steps.Payday:
+def run_payday(
+    client: TestClient, temps: Sequence[Temp], pay_date: date = PAY_DATE, *, with_papers: bool = False
+) -> steps.Payday:
     """From hours to posted invoices: specialist prepares, lead approves, checker releases."""
-    client.take("timesheets", hours_file(client, temps, pay_date - timedelta(days=11), f"hours-{pay_date}.csv"))
+    client.take(
+        "timesheets", hours_file(client, temps, pay_date - timedelta(days=11), f"hours-{pay_date}.csv")
+    )
     steps.calculate(client.staff["specialist"], client.id, pay_date)
     steps.approve(client.staff["lead"], client.id, pay_date)
     steps.release(client.staff["checker"], client.id, pay_date)
@@ -214,11 +247,26 @@ def run_payday(client: TestClient, temps: Sequence[Temp], pay_date: date = PAY_D
 def connect(role: str = "default") -> psycopg.Connection[tuple[Any, ...]]:
     """A raw connection: `default` is the app role, `owner` the owner."""
     s = settings.DATABASES[role]
-    return psycopg.connect(host=s["HOST"], port=s["PORT"], dbname=s["NAME"], user=s["USER"], password=s["PASSWORD"] or None)
+    return psycopg.connect(
+        host=s["HOST"], port=s["PORT"], dbname=s["NAME"], user=s["USER"], password=s["PASSWORD"] or None
+    )
 
 
 def enter(
-    connection: psycopg.Connection[Any], user: Identity, *, read: Sequence[UUID] = (), write: UUID | None = None
+    connection: psycopg.Connection[Any],
+    user: Identity,
+    *,
+    read: Sequence[UUID] = (),
+    write: UUID | None = None,
 ) -> None:
     """Open a scope by hand, as `acting` does, in the connection's current transaction."""
     connection.execute("SELECT app_enter(%s, NULL, 'firm', %s, %s)", [user.id, list(read), write])
+
+
+def superuser() -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection that no guard binds: for looking at raw bytes, and for tampering."""
+    from engineroom.foundation import postgres
+
+    server = postgres.status()
+    assert server is not None
+    return psycopg.connect(server.conninfo(dbname=settings.DATABASES["default"]["NAME"]))

@@ -1,6 +1,6 @@
-from tests.firm import Temp, run_payday, set_up
 from engineroom.ledger import selectors as ledger
 from engineroom.openitems import selectors as openitems
+from tests.firm import Temp, run_payday, set_up
 
 
 def test_a_week_of_hours_becomes_paid_people_billed_customers_and_balanced_books(client):

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from engineroom.kernel.rates import apply_ppm
@@ -70,16 +72,16 @@ KIND_ORDER = {"basic": 0, "overtime": 1, "weekend": 2}
 
 def draft_invoices(billable: Iterable[Billable], vat_ppm: int) -> list[Draft]:
     """One draft per customer and order, lines by assignment, week and kind; the order of the input does not matter."""
-    rows = sorted(billable, key=_line_key)
+    keyed = sorted(((_line_key(b), b) for b in billable), key=itemgetter(0))
     drafts = []
-    for (customer, order), group in groupby(rows, key=lambda b: (b.customer, b.order_number)):
-        lines = tuple(_line(list(parts)) for _, parts in groupby(group, key=_line_key))
+    for (customer, order), group in groupby(keyed, key=lambda pair: pair[0][:2]):
+        lines = tuple(_line([b for _, b in parts]) for _, parts in groupby(group, key=itemgetter(0)))
         net = sum(line.net for line in lines)
         drafts.append(Draft(customer, order, lines, vat_ppm, net, apply_ppm(net, vat_ppm)))
     return drafts
 
 
-def _line_key(b: Billable) -> tuple[object, ...]:
+def _line_key(b: Billable) -> tuple[Any, ...]:
     return (b.customer, b.order_number, b.assignment, b.week_ending, KIND_ORDER[b.kind], b.rate)
 
 

@@ -43,6 +43,8 @@ class Invoice(ClientModel):
     vat = models.BigIntegerField()
     gross = models.BigIntegerField()
     vat_rule = models.CharField(max_length=200)
+    line_count = models.IntegerField()
+    """How many lines it was issued with: the database takes no further one, and no invoice without lines."""
     at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -71,7 +73,9 @@ class InvoiceLine(ClientModel):
     vat_ppm = models.BigIntegerField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "invoice", "line_no"], name="invoice_line_no")]
+        constraints = [
+            models.UniqueConstraint(fields=["client", "invoice", "line_no"], name="invoice_line_no")
+        ]
 
 
 class Billed(ClientModel):

@@ -39,9 +39,9 @@ def print_invoices(bill_run_id: UUID) -> InvoicesPrinted:
     invoices = list(
         Invoice.objects.filter(client_id=run.client_id, bill_run=run)
         .exclude(
-            id__in=VaultFile.objects.filter(client_id=run.client_id, kind=KIND, subject_id__isnull=False).values(
-                "subject_id"
-            )
+            id__in=VaultFile.objects.filter(
+                client_id=run.client_id, kind=KIND, subject_id__isnull=False
+            ).values("subject_id")
         )
         .select_related("customer")
         .order_by("number")
@@ -49,7 +49,9 @@ def print_invoices(bill_run_id: UUID) -> InvoicesPrinted:
     client = Client.objects.get(id=run.client_id)
     held = held_by_customer(run.client_id)
     for invoice, pdf in zip(
-        invoices, render_invoices([document(client, i, held.get(i.customer_id, "")) for i in invoices]), strict=True
+        invoices,
+        render_invoices([document(client, i, held.get(i.customer_id, "")) for i in invoices]),
+        strict=True,
     ):
         vault.store(
             pdf, name=f"{invoice.number}.pdf", kind=KIND, media_type="application/pdf", subject_id=invoice.id
@@ -78,7 +80,15 @@ def document(client: Client, invoice: Invoice, held_note: str) -> InvoiceDocumen
         period_to=max(weeks),
         order_number=invoice.order_number,
         lines=[
-            InvoiceLine(line.description, "Temporary staff", line.kind, line.minutes, line.rate, line.net, line.vat_ppm)
+            InvoiceLine(
+                line.description,
+                "Temporary staff",
+                line.kind,
+                line.minutes,
+                line.rate,
+                line.net,
+                line.vat_ppm,
+            )
             for line in lines
         ],
         vat=[VatLine(rate, invoice.net, invoice.vat)],
@@ -87,12 +97,21 @@ def document(client: Client, invoice: Invoice, held_note: str) -> InvoiceDocumen
         gross_minor=invoice.gross,
         currency=invoice.currency,
         held_note=held_note,
-        pay_to=[
-            PaymentDetail("Sort code", ours.get("sort_code", "")),
-            PaymentDetail("Account", ours.get("account_number", "")),
-            PaymentDetail("Reference", invoice.number),
-        ],
+        pay_to=_pay_to(ours, invoice.number),
     )
+
+
+def _pay_to(details: dict[str, str], number: str) -> list[PaymentDetail]:
+    """Where to pay, as far as the client has said; always with the number that finds the invoice again."""
+    known = [
+        ("Sort code", details.get("sort_code")),
+        ("Account", details.get("account_number")),
+        ("IBAN", details.get("iban")),
+    ]
+    return [
+        *(PaymentDetail(label, text) for label, text in known if text),
+        PaymentDetail("Reference", number),
+    ]
 
 
 def _lines(address: str) -> list[str]:

@@ -41,7 +41,13 @@ def _lines(ids: Sequence[UUID]) -> list[thread.Node]:
 def _invoices(ids: Sequence[UUID]) -> list[thread.Node]:
     return [
         thread.Node(
-            "invoice", i.id, f"invoice {i.number} to {i.customer.name}", i.gross, i.currency, i.issue_date, rule=i.vat_rule
+            "invoice",
+            i.id,
+            f"invoice {i.number} to {i.customer.name}",
+            i.gross,
+            i.currency,
+            i.issue_date,
+            rule=i.vat_rule,
         )
         for i in Invoice.objects.filter(id__in=ids).select_related("customer")
     ]
@@ -49,7 +55,9 @@ def _invoices(ids: Sequence[UUID]) -> list[thread.Node]:
 
 def _find_invoice(text: str) -> list[UUID]:
     scope = current_scope()
-    return list(Invoice.objects.filter(client_id__in=scope.read, number__iexact=text).values_list("id", flat=True))
+    return list(
+        Invoice.objects.filter(client_id__in=scope.read, number__iexact=text).values_list("id", flat=True)
+    )
 
 
 thread.register_kind("invoice_line", _lines)

@@ -16,7 +16,7 @@ from engineroom.billing.models import Billed, BillRun, Invoice, InvoiceLine
 from engineroom.foundation import numbering
 from engineroom.foundation.approvals import canonical
 from engineroom.foundation.approvals import services as approvals
-from engineroom.foundation.columns import insert_columns
+from engineroom.foundation.columns import insert_columns, insert_together
 from engineroom.foundation.commands import command
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.tenancy.scope import current_scope
@@ -135,7 +135,9 @@ def approve_bill_run(bill_run_id: UUID, *, content_hash: str) -> BillRunApproved
     """Approve the drafts as they stood when the run was prepared; void if a line changes afterwards."""
     run = find_bill_run(bill_run_id)
     if bytes(run.content_hash).hex() != content_hash:
-        raise approvals.ContentChanged(f"bill run {run.number} was prepared again since you looked; look again")
+        raise approvals.ContentChanged(
+            f"bill run {run.number} was prepared again since you looked; look again"
+        )
     approval = approvals.approve("bill_run", run.id, bytes(run.content_hash))
     return BillRunApproved(run.id, approval.id, content_hash)
 
@@ -165,6 +167,7 @@ def issue_bill_run(bill_run_id: UUID) -> InvoicesIssued:
     approval = approvals.standing("bill_run", run.id)
     if approval is None:
         raise approvals.NotApproved(f"bill run {run.number} has no standing approval; have it approved first")
+    _one_at_a_time()
     found = selectors.drafts(run.through, run.issue_date)
     if content_hash(found, run.issue_date) != bytes(approval.content_hash):
         raise approvals.ContentChanged(
@@ -179,6 +182,14 @@ def issue_bill_run(bill_run_id: UUID) -> InvoicesIssued:
     )
 
 
+def _one_at_a_time() -> None:
+    """Whoever issues for this client at this moment ends first: what waits to be billed is read after they commit."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"issue:{current_scope().client_id}"]
+        )
+
+
 def _write(run: BillRun, found: Sequence[Draft]) -> list[str]:
     customers = {
         c.code: c
@@ -187,10 +198,14 @@ def _write(run: BillRun, found: Sequence[Draft]) -> list[str]:
         )
     }
     ids = uuid7s(len(found))
-    due = [run.issue_date + timedelta(days=customers[d.customer].details.get("payment_days", 30)) for d in found]
+    due = [
+        run.issue_date + timedelta(days=customers[d.customer].details.get("payment_days", 30)) for d in found
+    ]
     customer_ids = [customers[d.customer].id for d in found]
     entry_ids = _post(run, found, customer_ids)
-    first = numbering.take(INVOICE_SERIES, len(found))  # as late as can be: others wait for it until we commit
+    first = numbering.take(
+        INVOICE_SERIES, len(found)
+    )  # as late as can be: others wait for it until we commit
     numbers = [invoice_number(first + i) for i in range(len(found))]
     _insert_invoices(run, found, ids, customer_ids, due, numbers)
     _add_receivables(found, ids, customer_ids, due, numbers, entry_ids)
@@ -198,51 +213,55 @@ def _write(run: BillRun, found: Sequence[Draft]) -> list[str]:
 
 
 def _insert_invoices(
-    run: BillRun, found: Sequence[Draft], ids: list[UUID], customer_ids: list[UUID], due: list[date], numbers: list[str]
+    run: BillRun,
+    found: Sequence[Draft],
+    ids: list[UUID],
+    customer_ids: list[UUID],
+    due: list[date],
+    numbers: list[str],
 ) -> None:
+    """Invoices with their lines in one statement, then which charge stands on which line."""
     n = len(found)
     rule = load_table("engineroom.billing", "vat").at(run.issue_date)
-    insert_columns(
-        Invoice,
-        {
-            "id": ids,
-            "client_id": run.client_id,
-            "bill_run_id": run.id,
-            "number": numbers,
-            "customer_id": customer_ids,
-            "order_number": [d.order_number for d in found],
-            "issue_date": run.issue_date,
-            "tax_point": run.issue_date,
-            "due": due,
-            "currency": ["GBP"] * n,
-            "net": [d.net for d in found],
-            "vat": [d.vat for d in found],
-            "gross": [d.gross for d in found],
-            "vat_rule": [f"{rule.table} from {rule.starts}, {rule['staff_supply']} rate, principal"] * n,
-        },
-        n,
-    )
+    invoices = {
+        "id": ids,
+        "client_id": run.client_id,
+        "bill_run_id": run.id,
+        "number": numbers,
+        "customer_id": customer_ids,
+        "order_number": [d.order_number for d in found],
+        "issue_date": run.issue_date,
+        "tax_point": run.issue_date,
+        "due": due,
+        "currency": ["GBP"] * n,
+        "net": [d.net for d in found],
+        "vat": [d.vat for d in found],
+        "gross": [d.gross for d in found],
+        "vat_rule": [f"{rule.table} from {rule.starts}, {rule['staff_supply']} rate, principal"] * n,
+        "line_count": np.array([len(d.lines) for d in found], dtype=np.int32),
+    }
     lines = [(i, k, line) for i, d in enumerate(found) for k, line in enumerate(d.lines, 1)]
     line_ids = uuid7s(len(lines))
-    insert_columns(
-        InvoiceLine,
-        {
-            "id": line_ids,
-            "client_id": run.client_id,
-            "invoice_id": [ids[i] for i, _, _ in lines],
-            "line_no": np.array([k for _, k, _ in lines], dtype=np.int32),
-            "description": [line.description[:200] for _, _, line in lines],
-            "assignment_id": [line.assignment_id for _, _, line in lines],
-            "week_ending": [line.week_ending for _, _, line in lines],
-            "kind": [line.kind for _, _, line in lines],
-            "minutes": np.array([line.minutes for _, _, line in lines], dtype=np.int32),
-            "rate": [line.rate for _, _, line in lines],
-            "net": [line.net for _, _, line in lines],
-            "vat_ppm": [found[i].vat_ppm for i, _, _ in lines],
-        },
-        len(lines),
-    )
-    billed = [(charge, line_id) for line_id, (_, _, line) in zip(line_ids, lines, strict=True) for charge in line.charge_ids]
+    listed = {
+        "id": line_ids,
+        "client_id": run.client_id,
+        "invoice_id": [ids[i] for i, _, _ in lines],
+        "line_no": np.array([k for _, k, _ in lines], dtype=np.int32),
+        "description": [line.description[:200] for _, _, line in lines],
+        "assignment_id": [line.assignment_id for _, _, line in lines],
+        "week_ending": [line.week_ending for _, _, line in lines],
+        "kind": [line.kind for _, _, line in lines],
+        "minutes": np.array([line.minutes for _, _, line in lines], dtype=np.int32),
+        "rate": [line.rate for _, _, line in lines],
+        "net": [line.net for _, _, line in lines],
+        "vat_ppm": [found[i].vat_ppm for i, _, _ in lines],
+    }
+    insert_together((Invoice, invoices, n), (InvoiceLine, listed, len(lines)))
+    billed = [
+        (charge, line_id)
+        for line_id, (_, _, line) in zip(line_ids, lines, strict=True)
+        for charge in line.charge_ids
+    ]
     insert_columns(
         Billed,
         {
@@ -260,11 +279,19 @@ def _post(run: BillRun, found: Sequence[Draft], customer_ids: list[UUID]) -> lis
     customers = uuids_to_column(customer_ids)
     n = len(found)
     day = np.full(n, np.datetime64(run.issue_date, "D"))
-    columns = [(accounts.RECEIVABLES, 1, "gross"), (accounts.SALES, -1, "net"), (accounts.VAT_OUTPUT, -1, "vat")]
-    amounts = np.array([[sign * getattr(d, name) for _, sign, name in columns] for d in found], dtype=np.int64)
+    columns = [
+        (accounts.RECEIVABLES, 1, "gross"),
+        (accounts.SALES, -1, "net"),
+        (accounts.VAT_OUTPUT, -1, "vat"),
+    ]
+    amounts = np.array(
+        [[sign * getattr(d, name) for _, sign, name in columns] for d in found], dtype=np.int64
+    )
     entry, which = np.nonzero(amounts)
     account = uuids_to_column([codes[code] for code, _, _ in columns])
-    narrative = [f"Invoice to {d.customer}{f', order {d.order_number}' if d.order_number else ''}" for d in found]
+    narrative = [
+        f"Invoice to {d.customer}{f', order {d.order_number}' if d.order_number else ''}" for d in found
+    ]
     posted = post(
         "bill_run",
         ("bill_run", run.id),

@@ -36,7 +36,13 @@ def verify_ledger(client: Client) -> None:
         reconciled = reconcile()
     rows = [("ok" if c.ok else "WRONG", c.what, c.wrong) for c in checks]
     minutes, amount = reconciled.difference
-    rows.append(("ok" if reconciled.ok else "WRONG", "paid hours that are not billed, waiting, held or written off (minutes)", minutes))
+    rows.append(
+        (
+            "ok" if reconciled.ok else "WRONG",
+            "paid hours that are not billed, waiting, held or written off (minutes)",
+            minutes,
+        )
+    )
     rows.append(("ok" if reconciled.ok else "WRONG", "the same in billable money", amount))
     show.table("Ledger", ("", "what must hold", "wrong"), rows, right=[2])
     if any(row[0] != "ok" for row in rows):
@@ -59,12 +65,23 @@ def trial_balance(
         rows = selectors.trial_balance(as_at=as_at.date() if as_at else None, known_at=known_at)
         sealed = selectors.last_seal()
     lines = [
-        (b.code, b.name, b.currency, show.money(max(b.balance, 0), b.currency), show.money(max(-b.balance, 0), b.currency))
+        (
+            b.code,
+            b.name,
+            b.currency,
+            show.money(max(b.balance, 0), b.currency),
+            show.money(max(-b.balance, 0), b.currency),
+        )
         for b in rows
     ]
     total = sum(max(b.balance, 0) for b in rows), sum(max(-b.balance, 0) for b in rows)
     lines.append(("", "Total", "", show.money(total[0]), show.money(total[1])))
-    show.table(f"Trial balance (last sealed point {sealed})", ("account", "name", "", "debit", "credit"), lines, right=[3, 4])
+    show.table(
+        f"Trial balance (last sealed point {sealed})",
+        ("account", "name", "", "debit", "credit"),
+        lines,
+        right=[3, 4],
+    )
 
 
 @ledger.command("lock")
@@ -117,7 +134,17 @@ def open_items(client: Client, kind: Annotated[str | None, typer.Option()] = Non
     show.table(
         f"{len(rows)} open items",
         ("due", "kind", "counterparty", "reference", "amount", "open"),
-        [(i.due, i.kind, i.counterparty, i.reference, show.money(i.amount, i.currency), show.money(i.open, i.currency)) for i in rows],
+        [
+            (
+                i.due,
+                i.kind,
+                i.counterparty,
+                i.reference,
+                show.money(i.amount, i.currency),
+                show.money(i.open, i.currency),
+            )
+            for i in rows
+        ],
         right=[4, 5],
     )
 
@@ -159,7 +186,9 @@ def end_hold(
             raise NotFound(f"there is no hour {hour!r}; write PAYROLLNUMBER@DATE")
         entry = TimeEntry.objects.get(id=found[0])
         done = end_holds(entry.timesheet_id, outcome=outcome, reason=reason)
-    typer.echo(f"{done.charges} charges of {show.money(done.amount)} are now {done.outcome.replace('_', ' ')}")
+    typer.echo(
+        f"{done.charges} charges of {show.money(done.amount)} are now {done.outcome.replace('_', ' ')}"
+    )
     seal_everything()
 
 
@@ -197,7 +226,16 @@ def list_(client: Client) -> None:
     user = identity()
     with acting(user, read=[client_named(user, client).id]):
         rows = [
-            (f.reference, f.pay_date, f.count, show.money(f.total), f.submit_by, f.processing_day, f.entry_day, f.state)
+            (
+                f.reference,
+                f.pay_date,
+                f.count,
+                show.money(f.total),
+                f.submit_by,
+                f.processing_day,
+                f.entry_day,
+                f.state,
+            )
             for f in payment_files()
         ]
     headings = ("file", "pay date", "payments", "total", "submit by", "processed", "on accounts", "state")

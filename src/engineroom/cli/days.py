@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from uuid import UUID
 
 import typer
+from django.utils import timezone
 
 from engineroom.cli import papers, show, steps
 from engineroom.cli.ground import client_named, identity, seal_everything
 from engineroom.cli.steps import AnotherPersonNeeded
+from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.access.selectors import installation
 from engineroom.foundation.imports.services import preview as preview_file
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
-from engineroom.kernel.errors import InputRefused, NotPermitted, Problem
+from engineroom.kernel.errors import InputRefused, NotPermitted, Problem, errors_of
 from engineroom.payroll import selectors as payroll
+from engineroom.payroll.services import Published, RunOpened
 from engineroom.settlement.clearing import open_exceptions
 
 
@@ -40,13 +44,15 @@ def _preview(user: Identity, client_id: UUID, kind: str, files: Sequence[Path]) 
     for path in files:
         with acting(user, write=client_id):
             seen, problems = preview_file(kind, path)
-        found += problems
+        found += [] if seen.already_taken else problems
         again = "; the very same content was taken before" if seen.already_taken else ""
-        typer.echo(f"{path.name}: {seen.rows} rows read, {seen.errors} errors, {seen.warnings} warnings{again}")
+        typer.echo(
+            f"{path.name}: {seen.rows} rows read, {seen.errors} errors, {seen.warnings} warnings{again}"
+        )
+    if errors_of(found):
+        raise InputRefused(found, "the files have errors and would not be taken")
     if found:
         show.problems(found)
-    if any(p.severity == "error" for p in found):
-        raise InputRefused(found, "the files have errors; nothing was taken")
 
 
 def _print_imported(done: steps.Imported) -> None:
@@ -62,18 +68,24 @@ def calculate(user: Identity, client: str, pay_date: date) -> None:
     _print_calculated(done)
 
 
-def _print_calculated(done: steps.Calculated | None) -> None:
-    if done is None:
-        typer.echo("the run is released; nothing to calculate")
-        return
-    p = done.published
-    typer.echo(
-        f"pay run {done.run.number}: tax week {done.run.tax_period} of {done.run.tax_year}, {p.payslips} payslips, "
-        f"{p.blockers} blockers, content {p.content_hash[:16]}{'; the approval was voided' if p.approval_voided else ''}"
-    )
+def _print_calculated(done: steps.Calculated) -> None:
+    if done.published is None:
+        typer.echo(f"pay run {done.run.number} is released; nothing to calculate")
+    else:
+        _print_published(done.run, done.published)
     if done.bill_run:
         b = done.bill_run
-        typer.echo(f"bill run {b.number}: {b.invoices} invoices drafted, net {show.money(b.net)}, content {b.content_hash[:16]}")
+        voided = "; the approval was voided" if b.approval_voided else ""
+        net = f"net {show.money(b.net)}, content {b.content_hash[:16]}"
+        typer.echo(f"bill run {b.number}: {b.invoices} invoices drafted, {net}{voided}")
+
+
+def _print_published(run: RunOpened, p: Published) -> None:
+    voided = "; the approval was voided" if p.approval_voided else ""
+    typer.echo(
+        f"pay run {run.number}: tax week {run.tax_period} of {run.tax_year}, {p.payslips} payslips, "
+        f"{p.blockers} blockers, content {p.content_hash[:16]}{voided}"
+    )
 
 
 def approve(user: Identity, client: str, pay_date: date, *, ask: bool) -> None:
@@ -95,8 +107,17 @@ def _print_totals(run: object) -> None:
 
     assert isinstance(run, PayRun)
     totals = payroll.totals(run)
-    rows = [(e.label, show.money(totals[e.code])) for e in ELEMENTS if e.unit == "pence" and e.kind != "figure" and totals.get(e.code)]
-    show.table(f"Pay run {run.number}, {run.pay_date}: {len(payroll.payslips(run))} people", ("", "GBP"), rows, right=[1])
+    rows = [
+        (e.label, show.money(totals[e.code]))
+        for e in ELEMENTS
+        if e.unit == "pence" and e.kind != "figure" and totals.get(e.code)
+    ]
+    show.table(
+        f"Pay run {run.number}, {run.pay_date}: {len(payroll.payslips(run))} people",
+        ("", "GBP"),
+        rows,
+        right=[1],
+    )
 
 
 def release(user: Identity, client: str, pay_date: date, out: Path | None) -> None:
@@ -108,14 +129,16 @@ def release(user: Identity, client: str, pay_date: date, out: Path | None) -> No
 
 def _print_released(done: steps.Released) -> None:
     if done.run:
-        typer.echo(f"released: {done.run.payslips} payslips, net {show.money(done.run.net)}, obligations posted")
+        typer.echo(
+            f"released: {done.run.payslips} payslips, net {show.money(done.run.net)}, obligations posted"
+        )
     if done.batch:
         b = done.batch
         typer.echo(
             f"payment file {b.file_name}: {b.payments} payments, {show.money(b.total)}; submit by {b.submit_by}, "
             f"processed {b.processing_day}, on accounts {b.entry_day}; sha256 {b.sha256[:16]}"
         )
-        if b.submit_by < date.today():
+        if b.submit_by < timezone.now().date():
             typer.secho(f"  {b.submit_by} is past: Bacs can no longer pay this on time", fg="yellow")
     if not done.run and not done.batch:
         typer.echo("released before; nothing done")
@@ -132,7 +155,9 @@ def _print_posted(done: steps.Posted) -> None:
     if done.invoices and done.invoices.invoices:
         i = done.invoices
         span = i.invoices[0] if len(i.invoices) == 1 else f"{i.invoices[0]} to {i.invoices[-1]}"
-        typer.echo(f"issued {len(i.invoices)} invoices, {span}: net {show.money(i.net)}, VAT {show.money(i.vat)}")
+        typer.echo(
+            f"issued {len(i.invoices)} invoices, {span}: net {show.money(i.net)}, VAT {show.money(i.vat)}"
+        )
     if done.payslips:
         printed = done.printed.invoices if done.printed else 0
         typer.echo(f"papers: {done.payslips.payslips} payslips and {printed} invoices as PDF")
@@ -147,10 +172,18 @@ def clear(user: Identity, client: str, statements: Sequence[Path]) -> None:
 
 def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared) -> None:
     c = done.clearing
-    typer.echo(f"cleared {c.cleared} bank lines, {c.returned} of them returned payments; {c.exceptions} exceptions")
+    typer.echo(
+        f"cleared {c.cleared} bank lines, {c.returned} of them returned payments; {c.exceptions} exceptions"
+    )
     with acting(user, read=[client_id]):
         rows = [
-            (e.line.booked, show.money(e.line.amount, e.line.currency), e.line.counterparty_name, e.reason, e.detail)
+            (
+                e.line.booked,
+                show.money(e.line.amount, e.line.currency),
+                e.line.counterparty_name,
+                e.reason,
+                e.detail,
+            )
             for e in open_exceptions()
         ]
     if rows:
@@ -178,32 +211,51 @@ def payday(
     if approve_as or release_as:
         _demo_only(user)
     row = client_named(user, client)
-    again = _command_line(row, pay_date)
     _print_imported(steps.import_files(user, row.id, "timesheets", timesheets))
     _print_calculated(steps.calculate(user, row.id, pay_date))
     seal_everything()
-    _approve(user, row, pay_date, approve_as, again)
-    _release(user, row, pay_date, release_as, again)
+    _approve(user, row, pay_date, approve_as)
+    _release(user, row, pay_date, release_as)
     _print_posted(steps.post(user, row.id, pay_date))
-    if statements:
+    if statements and _may(user, row, "settlement.prepare"):
         _print_cleared(user, row.id, steps.clear(user, row.id, statements))
     seal_everything()
     _leave(user, row.id, pay_date, out)
     seal_everything()
+    if statements and not _may(user, row, "settlement.prepare"):
+        raise AnotherPersonNeeded(
+            f"posted. The bank statement is another person's to clear; {user.email} may not.",
+            _commands(
+                user, row, "settlement.prepare", f"clear {row.code} {shlex.join(map(str, statements))}"
+            ),
+        )
 
 
 def _demo_only(user: Identity) -> None:
     with acting(user):
         here = installation()
     if here is None or not here.is_demo:
-        raise DemoOnly("--approve-as and --release-as work in a demonstration only; here each person types their own command")
+        raise DemoOnly(
+            "--approve-as and --release-as work in a demonstration only; here each person types their own command"
+        )
 
 
-def _command_line(client: Client, pay_date: date) -> str:
-    return f"{client.code} --pay-date {pay_date}"
+def _may(user: Identity, client: Client, permission: str) -> bool:
+    with acting(user, read=[client.id]):
+        return may(current_scope().roles.get(client.id, frozenset()), permission)
 
 
-def _approve(user: Identity, client: Client, pay_date: date, approve_as: str | None, again: str) -> None:
+def _commands(user: Identity, client: Client, permission: str, words: str) -> list[str]:
+    """The command as each person types it who holds the permission there; who made the thing is refused all the same."""
+    today = timezone.now().date()
+    with acting(user, read=[client.id]):
+        grants = Grant.objects.filter(of_client=client, starts__lte=today).select_related("user")
+        live = [g for g in grants if (g.ends is None or g.ends >= today) and g.user_id != user.id]
+    emails = sorted({g.user.email for g in live if may(frozenset({g.role}), permission)})
+    return [f"engineroom --as {email} {words}" for email in emails or ["SOMEBODY"]]
+
+
+def _approve(user: Identity, client: Client, pay_date: date, approve_as: str | None) -> None:
     with acting(user, write=client.id):
         day = steps.payday_of(pay_date)
         if steps.is_approved(pay_date) or (day.run_released and day.issued):
@@ -212,8 +264,9 @@ def _approve(user: Identity, client: Client, pay_date: date, approve_as: str | N
             _print_totals(day.run)
     if approve_as is None:
         raise AnotherPersonNeeded(
-            f"prepared. Another person must approve exactly this; {user.email} prepared it and cannot.",
-            [f"engineroom --as APPROVER approve {again}"],
+            f"prepared. Another person must approve exactly this; {user.email} prepared it and cannot. Then type "
+            "the same payday again. One of:",
+            _commands(user, client, "payroll.approve", f"approve {client.code} --pay-date {pay_date}"),
         )
     approver = identity(approve_as)
     done = steps.approve(approver, client.id, pay_date)
@@ -221,17 +274,14 @@ def _approve(user: Identity, client: Client, pay_date: date, approve_as: str | N
     typer.echo(f"approved by {approver.email}: pay {done.run.content_hash[:16]}{bills}")
 
 
-def _release(user: Identity, client: Client, pay_date: date, release_as: str | None, again: str) -> None:
+def _release(user: Identity, client: Client, pay_date: date, release_as: str | None) -> None:
     with acting(user, write=client.id):
-        day = steps.payday_of(pay_date)
-        if day.run_released and day.batch is not None:
+        if steps.is_released(pay_date):
             return
-        able = may(current_scope().roles.get(client.id, frozenset()), "payroll.release")
-    if release_as is None and not able:
+    if release_as is None and not _may(user, client, "payroll.release"):
         raise AnotherPersonNeeded(
-            f"approved. Another person must release it; {user.email} may not release.",
-            [f"engineroom --as RELEASER release {again}", f"engineroom --as {user.email} post {again}"],
+            f"approved. Another person must release it, not who approved; {user.email} may not release. Then type "
+            "the same payday again. One of:",
+            _commands(user, client, "payroll.release", f"release {client.code} --pay-date {pay_date}"),
         )
     _print_released(steps.release(identity(release_as) if release_as else user, client.id, pay_date))
-
-

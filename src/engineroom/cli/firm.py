@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
+from django.utils import timezone
 
 from engineroom.cli import show
 from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything, write_token_file
@@ -92,7 +93,11 @@ def issue(email: Annotated[str, typer.Argument()], days: Annotated[int, typer.Op
 
 @users.command("add")
 @on_the_ground
-def add(email: str, name: str, kind: Annotated[str, typer.Option(help="staff, worker, client or employee")] = "staff") -> None:
+def add(
+    email: str,
+    name: str,
+    kind: Annotated[str, typer.Option(help="staff, worker, client or employee")] = "staff",
+) -> None:
     """Add a user; they can do nothing until somebody grants them a role."""
     from engineroom.foundation.access import services
     from engineroom.foundation.tenancy.scope import acting
@@ -128,7 +133,12 @@ def grant(
     where = client_named(user, "HOUSE") if _is_admin(user.id) else client_named(user, client)
     with acting(user, write=where.id):
         services.grant(
-            found.id, role, starts=date.today(), ends=until.date() if until else None, reason=reason, on_client_id=target.id
+            found.id,
+            role,
+            starts=timezone.now().date(),
+            ends=until.date() if until else None,
+            reason=reason,
+            on_client_id=target.id,
         )
     typer.echo(f"{email} is {role} on {target.code}")
     seal_everything()
@@ -172,7 +182,9 @@ def list_users() -> None:
     with acting(user):
         rows = [
             (g.user.email, g.of_client.code, g.role, g.starts, g.ends or "", g.reason)
-            for g in Grant.objects.select_related("user", "of_client").order_by("user__email", "of_client__code")
+            for g in Grant.objects.select_related("user", "of_client").order_by(
+                "user__email", "of_client__code"
+            )
         ]
     show.table("Grants", ("user", "client", "role", "from", "until", "reason"), rows)
 

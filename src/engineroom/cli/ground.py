@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import typer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-TOKEN_VARIABLE = "ENGINEROOM_TOKEN"  # noqa: S105  the variable's name, not a token
+TOKEN_VARIABLE = "ENGINEROOM_TOKEN"
 
 
 class NoToken(EngineroomError):
@@ -75,15 +75,42 @@ def on_the_ground(function: Callable[P, R]) -> Callable[P, R]:
 
 def identity(email: str | None = None) -> Identity:
     """Who acts: `--as`, proven by a token in the environment or in the user's 0600 token file. Raises NoToken."""
-    from engineroom.foundation.access.services import authenticate
+    from engineroom.foundation.access.services import NotAuthenticated, authenticate
 
     email = email or options.email
     token = os.environ.get(TOKEN_VARIABLE) if email in (None, options.email) else None
-    token = token or (_token_file(email) if email else None)
+    where = f"the token in {TOKEN_VARIABLE}"
+    if token is None and email:
+        token, where = _token_file(email), f"the token in {token_path(email)}"
     if token is None:
-        where = f"or put it into {token_path(email)} (0600)" if email else "and say who you are with --as EMAIL"
-        raise NoToken(f"no token: set {TOKEN_VARIABLE}, {where}")
-    return authenticate(token, email)
+        raise NoToken(_how_to_get_a_token(email))
+    try:
+        return authenticate(token, email)
+    except NotAuthenticated:
+        raise NotAuthenticated(
+            f"{where} is unknown, ended, or not {email or 'anybody'}'s. {_how_to_get_a_token(email)}"
+        ) from None
+
+
+def _how_to_get_a_token(email: str | None) -> str:
+    """What to type, in the order in which to type it."""
+    from django.conf import settings
+
+    folder = Path(settings.TOKEN_DIR)
+    known = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    if not known:
+        return (
+            "Nobody has a token on this computer yet. Set up a firm with `engineroom init --firm NAME --owner-email "
+            "EMAIL --owner-name NAME`, or look at the sample one with `engineroom demo`."
+        )
+    here = f"Tokens on this computer: {', '.join(known)}."
+    if email is None:
+        return f"Say who you are: engineroom --as EMAIL COMMAND. {here}"
+    path = token_path(email)
+    return (
+        f"There is no valid token for {email} here. An admin types `engineroom --as ADMIN token issue {email}`; put what "
+        f"it prints into {path} (chmod 600), or into the variable {TOKEN_VARIABLE}. {here}"
+    )
 
 
 def token_path(email: str) -> Path:
@@ -128,5 +155,3 @@ def seal_everything() -> None:
         with acting(access.system_user(), write=client_id):
             audit.seal()
             seal_batches()
-
-

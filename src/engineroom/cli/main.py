@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +20,16 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 Day = Annotated[datetime, typer.Option("--pay-date", formats=["%Y-%m-%d"], help="the day people are paid")]
 Client = Annotated[str, typer.Argument(help="the client's code")]
-Out = Annotated[Path | None, typer.Option(help="folder for papers: payslips, invoices, payment file, journal, report")]
+Out = Annotated[
+    Path | None, typer.Option(help="folder for papers: payslips, invoices, payment file, journal, report")
+]
 
 
 @app.callback()
 def start(
-    as_email: Annotated[str | None, typer.Option("--as", help="who you are; proven by your token", metavar="EMAIL")] = None,
+    as_email: Annotated[
+        str | None, typer.Option("--as", help="who you are; proven by your token", metavar="EMAIL")
+    ] = None,
 ) -> None:
     """The back office of many companies, run by one firm, every number answerable."""
     options.email = as_email
@@ -34,9 +39,13 @@ def start(
 @on_the_ground
 def import_(
     client: Client,
-    kind: Annotated[str, typer.Argument(help="people, customers, orders, assignments, tax-details, timesheets, statement")],
+    kind: Annotated[
+        str, typer.Argument(help="people, customers, orders, assignments, tax-details, timesheets, statement")
+    ],
     files: Annotated[list[Path], typer.Argument(help="CSV, XLSX, or camt.053 for statements")],
-    preview: Annotated[bool, typer.Option("--preview", help="say what the files hold and take nothing")] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="say what the files hold and take nothing")
+    ] = False,
 ) -> None:
     """Take files in: all rows of all files, or nothing and every problem."""
     from engineroom.cli import days
@@ -91,7 +100,9 @@ def post(client: Client, pay_date: Day, out: Out = None) -> None:
 @on_the_ground
 def clear(
     client: Client,
-    statements: Annotated[list[Path] | None, typer.Argument(help="camt.053 files; none: look again at what is open")] = None,
+    statements: Annotated[
+        list[Path] | None, typer.Argument(help="camt.053 files; none: look again at what is open")
+    ] = None,
 ) -> None:
     """Take bank statements in and clear their lines; what is not certain stays an exception with its reason."""
     from engineroom.cli import days
@@ -106,11 +117,17 @@ def payday(
     client: Client,
     pay_date: Day,
     timesheets: Annotated[list[Path], typer.Option(help="timesheet files; may be given several times")],
-    more: Annotated[list[Path] | None, typer.Argument(help="further timesheet files", metavar="[FILE]...")] = None,
+    more: Annotated[
+        list[Path] | None, typer.Argument(help="further timesheet files", metavar="[FILE]...")
+    ] = None,
     statement: Annotated[list[Path] | None, typer.Option(help="bank statements to clear at the end")] = None,
     out: Out = None,
-    approve_as: Annotated[str | None, typer.Option(metavar="EMAIL", help="demo only: a second person approves")] = None,
-    release_as: Annotated[str | None, typer.Option(metavar="EMAIL", help="demo only: another person releases")] = None,
+    approve_as: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="demo only: a second person approves")
+    ] = None,
+    release_as: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="demo only: another person releases")
+    ] = None,
 ) -> None:
     """From timesheets to paid people, billed customers and balanced books; stops where another person must act."""
     from engineroom.cli import days
@@ -130,7 +147,12 @@ def payday(
 @app.command()
 @on_the_ground
 def trace(
-    reference: Annotated[str, typer.Argument(help="PAYROLLNUMBER@DATE (an hour), RUN/PAYROLLNUMBER (a payslip), an invoice number, a bank line's reference, a payment file's")],
+    reference: Annotated[
+        str,
+        typer.Argument(
+            help="PAYROLLNUMBER@DATE (an hour), RUN/PAYROLLNUMBER (a payslip), an invoice number, a bank line's reference, a payment file's"
+        ),
+    ],
     client: Annotated[str | None, typer.Option(help="look at this client only")] = None,
 ) -> None:
     """The thread of an hour, payslip, invoice, payment file or bank line, both ways, as a tree."""
@@ -143,14 +165,15 @@ def trace(
 @app.command()
 @on_the_ground
 def demo(
-    reset: Annotated[bool, typer.Option("--reset", help="throw the demonstration away and start over")] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="throw the demonstration away and start over")
+    ] = False,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="end when the work is done")] = False,
     out: Annotated[Path, typer.Option(help="where files go")] = Path("out/demo"),
 ) -> None:
     """Load the sample firm and run a payday from timesheets to cleared bank lines."""
-    from engineroom.demo import show
-
-    show.run(out, reset=reset)
+    # The demonstration stands above the command line, so it is found by name, as rooms find each other's commands.
+    import_module("engineroom.demo.show").run(out, reset=reset)
 
 
 @app.command()
@@ -189,6 +212,22 @@ def main() -> None:
         app()
     except EngineroomError as error:
         sys.exit(_explain(error))
+    except Exception as error:
+        if (refusal := _refusal_of_the_database(error)) is None:
+            raise
+        typer.secho(refusal, err=True, fg="red")
+        sys.exit(1)
+
+
+def _refusal_of_the_database(error: Exception) -> str | None:
+    """What a guard said (their states begin with ER), or that there are no tables; None: a defect, to be seen whole."""
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None) or ""
+    if state.startswith("ER"):
+        return str(cause).splitlines()[0]
+    if state in ("42P01", "42883"):  # undefined table, undefined function
+        return f"this database is not set up for this version ({str(cause).splitlines()[0]}); see: engineroom init --help, db migrate --help"
+    return None
 
 
 def _explain(error: EngineroomError) -> int:
@@ -218,5 +257,3 @@ def _add_groups() -> None:
     app.add_typer(firm.users, name="users")
     app.add_typer(firm.clients, name="clients")
     app.add_typer(firm.keys, name="keys")
-
-

@@ -22,7 +22,18 @@ from engineroom.payroll import papers as payroll_papers
 from engineroom.settlement.models import Cleared, PaymentBatch
 from engineroom.ui.report import render_report
 
-JOURNAL_HEADERS = ("entry", "day", "kind", "narrative", "account", "account name", "customer", "currency", "debit", "credit")
+JOURNAL_HEADERS = (
+    "entry",
+    "day",
+    "kind",
+    "narrative",
+    "account",
+    "account name",
+    "customer",
+    "currency",
+    "debit",
+    "credit",
+)
 
 
 def leave(user: Identity, client_id: UUID, pay_date: date, out: Path | None) -> list[Path]:
@@ -35,11 +46,21 @@ def leave(user: Identity, client_id: UUID, pay_date: date, out: Path | None) -> 
         journal = _journal(day)
         stem = f"{pay_date}-run-{day.run.number}"
         keep(
-            journal, permission="ledger.read", name=f"journal-{stem}.csv", kind="ledger.journal", media_type="text/csv", subject=subject
+            journal,
+            permission="ledger.read",
+            name=f"journal-{stem}.csv",
+            kind="ledger.journal",
+            media_type="text/csv",
+            subject=subject,
         )
         page = render_report(report.build(pay_date)).encode()
         keep(
-            page, permission="payroll.read", name=f"report-{stem}.html", kind="payroll.report", media_type="text/html", subject=subject
+            page,
+            permission="payroll.read",
+            name=f"report-{stem}.html",
+            kind="payroll.report",
+            media_type="text/html",
+            subject=subject,
         )
         if out is None:
             return []
@@ -76,19 +97,28 @@ def _subjects(day: Payday) -> list[UUID]:
     assert day.run is not None
     batches = PaymentBatch.objects.filter(client_id=day.run.client_id, subject_id=day.run.id)
     cleared = Cleared.objects.filter(client_id=day.run.client_id).values_list("line_id", flat=True)
-    return [day.run.id, *([day.bill_run.id] if day.bill_run else []), *batches.values_list("id", flat=True), *cleared]
+    return [
+        day.run.id,
+        *([day.bill_run.id] if day.bill_run else []),
+        *batches.values_list("id", flat=True),
+        *cleared,
+    ]
 
 
 def _copy_files(day: Payday, out: Path) -> list[Path]:
     assert day.run is not None
-    written = [_write(out / "payslips" / f.name, vault.read(f)) for f in payroll_papers.payslip_files(day.run)]
+    written = [
+        _write(out / "payslips" / f.name, vault.read(f)) for f in payroll_papers.payslip_files(day.run)
+    ]
     if day.batch:
         written.append(_write(out / day.batch.file.name, vault.read(day.batch.file)))
     if day.bill_run:
         invoices = VaultFile.objects.filter(
             client_id=day.run.client_id,
             kind=billing_papers.KIND,
-            subject_id__in=Invoice.objects.filter(client_id=day.run.client_id, bill_run=day.bill_run).values("id"),
+            subject_id__in=Invoice.objects.filter(client_id=day.run.client_id, bill_run=day.bill_run).values(
+                "id"
+            ),
         )
         written += [_write(out / "invoices" / f.name, vault.read(f)) for f in invoices.order_by("name")]
     return written

@@ -15,7 +15,10 @@ app = typer.Typer(no_args_is_help=True, help="The engine, and what it did.")
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="a CSV of cases: id, jurisdiction, year, frequency, kind, inputs, expected, ...")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="a CSV of cases: id, jurisdiction, year, frequency, kind, inputs, expected, ..."),
+    ],
     kind: Annotated[list[str] | None, typer.Option(help="only this kind; may be given several times")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="what is not supported counts as failed")] = False,
 ) -> None:
@@ -49,7 +52,9 @@ def explain(
         with acting(user, write=row.id):
             found = thread.FIND["payslip"](reference)
             if found:
-                audit.record("read", subject_kind="payslip", subject_id=found[0], detail={"purpose": "explain"})
+                audit.record(
+                    "read", subject_kind="payslip", subject_id=found[0], detail={"purpose": "explain"}
+                )
                 for line in selectors.explain(found[0]):
                     typer.echo(line)
                 break
@@ -83,4 +88,6 @@ def recheck(
         blame.append(f"rules were {result.rules_then[:16]}, are {result.rules_now[:16]}")
     if result.engine_then != result.engine_now:
         blame.append(f"engine was {result.engine_then}, is {result.engine_now}")
-    raise EngineroomError(f"{result.different} of {result.payslips} payslips differ: {'; '.join(blame) or 'same rules and engine: a defect'}")
+    raise EngineroomError(
+        f"{result.different} of {result.payslips} payslips differ: {'; '.join(blame) or 'same rules and engine: a defect'}"
+    )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, date, datetime, time
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from engineroom.billing import selectors as billing
+from engineroom.billing.models import Invoice
 from engineroom.cli.steps import Payday, payday_of
 from engineroom.foundation.access.selectors import installation
-from engineroom.foundation.approvals.models import Approval, Release
+from engineroom.foundation.approvals.models import Approval, ApprovalVoid, Release
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
@@ -25,7 +26,7 @@ from engineroom.openitems import selectors as openitems
 from engineroom.payroll import accounts as payroll_accounts
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
-from engineroom.payroll.models import PayRun
+from engineroom.payroll.models import PaidTimesheet, PayRun
 from engineroom.payroll.services import blockers_of
 from engineroom.settlement.clearing import open_exceptions
 from engineroom.settlement.formats.bacs18 import unverified_fields
@@ -58,7 +59,7 @@ def build(pay_date: date) -> report.RunReport:
         margins=_margins(day),
         held=_held(),
         payment_files=[_payment_file(day.batch)] if day.batch else [],
-        ledger=[report.LedgerRow(b.code, b.name, b.debit, b.credit) for b in ledger.trial_balance()],
+        ledger=_balances(),
         open_items=_open_items(),
         exceptions=_exceptions(day.run),
         checks=_checks(day.run),
@@ -73,11 +74,15 @@ def _signatures(day: Payday) -> list[report.Signature]:
     names = _names()
     subjects = [day.run.id, *([day.bill_run.id] if day.bill_run else [])]
     made = [report.Signature("Prepared", ", ".join(_makers(day.run.id, names)) or "nobody")]
-    approvals = Approval.objects.filter(client_id=client_id, subject_id__in=subjects).order_by("at")
-    signed = {(names.get(a.user_id, "?"), a.subject_kind): a.at for a in approvals}
+    voided = ApprovalVoid.objects.filter(client_id=client_id).values("approval_id")
+    standing = Approval.objects.filter(client_id=client_id, subject_id__in=subjects).exclude(id__in=voided)
     made += [
-        report.Signature(f"Approved {'pay' if kind == 'pay_run' else 'invoices'}", who, at.replace(microsecond=0))
-        for (who, kind), at in signed.items()
+        report.Signature(
+            f"Approved {'pay' if a.subject_kind == 'pay_run' else 'invoices'}",
+            names.get(a.user_id, "?"),
+            a.at.replace(microsecond=0),
+        )
+        for a in standing.order_by("at")
     ]
     for r in Release.objects.filter(client_id=client_id, subject_id__in=subjects):
         made.append(report.Signature("Released", names.get(r.user_id, "?"), r.at.replace(microsecond=0)))
@@ -101,36 +106,51 @@ def _makers(run_id: UUID, names: dict[UUID, str]) -> list[str]:
 
 
 def _totals(totals: dict[str, int]) -> list[Figure]:
-    return [Figure(e.label, totals[e.code]) for e in ELEMENTS if totals.get(e.code) and e.unit == "pence" and e.kind != "figure"]
+    """Every element in pence; what is given up before gross pay stands with its minus, as on a payslip."""
+    shown = [e for e in ELEMENTS if totals.get(e.code) and e.unit == "pence" and e.kind != "figure"]
+    return [Figure(e.label, -totals[e.code] if e.kind == "reduction" else totals[e.code]) for e in shown]
 
 
 def _waterfall(totals: dict[str, int]) -> list[Bar]:
-    """From gross pay down to net, then the employer's costs up to what the run costs."""
-    steps = [Bar("Gross", totals["gross"], "total")]
-    steps += [Bar(e.label, -totals[e.code], "down") for e in ELEMENTS if e.kind == "deduction" and totals[e.code]]
+    """From what the run costs the employer down to gross pay, and on to what people get. Both walks explain all."""
+    beside = [("Employer's pension", totals["employer_pension"] + totals["salary_sacrifice"])]
+    beside += [("Employer's National Insurance", totals["employer_nic"])]
+    beside += [("Holiday pay earned", totals["holiday_accrued_pay"])]
+    cost = totals["gross"] + sum(amount for _, amount in beside)
+    steps = [Bar("Employer's cost", cost, "total")]
+    steps += [Bar(label, amount, "down") for label, amount in beside if amount]
+    steps += [Bar("Gross pay", totals["gross"], "total")]
+    steps += [
+        Bar(e.label, totals[e.code], "down") for e in ELEMENTS if e.kind == "deduction" and totals[e.code]
+    ]
     return [*steps, Bar("Net pay", totals["net_pay"], "total")]
 
 
 def _people(run: PayRun) -> list[report.PersonRow]:
     returned = {i.subject_id for i in openitems.open_items(kind="net_pay") if i.subject_kind == "payment"}
     paid_back = _payees_of(returned)
-    return [
-        report.PersonRow(
-            s.payroll_number,
-            s.name,
-            s.figures["minutes_worked"],
-            s.figures["gross"],
-            s.figures["paye"],
-            s.figures["employee_nic"],
-            s.figures["student_loan"] + s.figures["postgraduate_loan"],
-            s.figures["employee_pension"] + s.figures["salary_sacrifice"],
-            s.figures["net_pay"],
-            status="Returned" if s.person_id in paid_back else "",
-            note=f"{s.tax_code}, NI {s.ni_category}",
-            attention=s.person_id in paid_back,
-        )
-        for s in payroll.payslips(run)
-    ]
+    return [_person(s, s.person_id in paid_back) for s in payroll.payslips(run)]
+
+
+def _person(slip: payroll.SlipView, is_returned: bool) -> report.PersonRow:
+    """A row that adds up: gross less the deductions shown is net. Sacrificed pay was never gross; a note says it."""
+    f = slip.figures
+    sacrificed = f["salary_sacrifice"]
+    gave_up = f", {format_minor(sacrificed)} sacrificed to the pension" if sacrificed else ""
+    return report.PersonRow(
+        slip.payroll_number,
+        slip.name,
+        f["minutes_worked"],
+        f["gross"],
+        f["paye"],
+        f["employee_nic"],
+        f["student_loan"] + f["postgraduate_loan"],
+        f["employee_pension"],
+        f["net_pay"],
+        status="Returned" if is_returned else "",
+        note=f"{slip.tax_code}, NI {slip.ni_category}{gave_up}",
+        attention=is_returned,
+    )
 
 
 def _payees_of(payment_ids: set[UUID]) -> set[UUID]:
@@ -149,8 +169,8 @@ def _margins(day: Payday) -> list[report.CustomerMargin]:
         if line.dimension:
             booked[line.dimension][line.account_code] += line.amount
     hours = _hours_by_customer(day.run)
-    held = {row.customer: 0 for row in _held()}
-    for row in _held():
+    held: dict[str, int] = defaultdict(int)
+    for row in _held(day.run.id):
         held[row.customer] += row.amount_minor
     rows = []
     for customer_id, (name, minutes) in hours.items():
@@ -159,11 +179,15 @@ def _margins(day: Payday) -> list[report.CustomerMargin]:
         pay = amounts[payroll_accounts.WAGES]
         on_costs = sum(
             amounts[a]
-            for a in (payroll_accounts.EMPLOYER_NIC, payroll_accounts.EMPLOYER_PENSION, payroll_accounts.HOLIDAY_COST)
+            for a in (
+                payroll_accounts.EMPLOYER_NIC,
+                payroll_accounts.EMPLOYER_PENSION,
+                payroll_accounts.HOLIDAY_COST,
+            )
         )
         margin = billed - pay - on_costs
         share = half_up(margin * 1000, billed) * 1000 if billed else None
-        rows.append(report.CustomerMargin(name, minutes, billed, held.get(name, 0), pay, on_costs, margin, share))
+        rows.append(report.CustomerMargin(name, minutes, billed, held[name], pay, on_costs, margin, share))
     return rows
 
 
@@ -184,7 +208,8 @@ def _hours_by_customer(run: PayRun) -> dict[UUID, tuple[str, int]]:
         return {row[0]: (row[1], row[2]) for row in cursor}
 
 
-def _held() -> list[report.HeldRow]:
+def _held(run_id: UUID | None = None) -> list[report.HeldRow]:
+    """What is paid and may not be billed yet: all of the client's, or of the hours that one run paid."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -196,14 +221,22 @@ def _held() -> list[report.HeldRow]:
             JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
             JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id
             JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
-            WHERE h.client_id = %s
+            LEFT JOIN payroll_paidtimesheet pt ON pt.client_id = t.client_id AND pt.id = t.id
+            WHERE h.client_id = %(client)s AND (%(run)s::uuid IS NULL OR pt.run_id = %(run)s)
               AND NOT EXISTS (SELECT FROM timesheets_holdend x WHERE x.client_id = h.client_id AND x.id = h.id)
-            ORDER BY k.name, e.day, p.payroll_number
+            ORDER BY k.name, e.day, p.payroll_number, c.kind
             """,
-            [current_scope().client_id],
+            {"client": current_scope().client_id, "run": run_id},
         )
         return [
-            report.HeldRow(customer, person, day, minutes, amount, f"{reason.replace('_', ' ')}{f': {note}' if note else ''}")
+            report.HeldRow(
+                customer,
+                person,
+                day,
+                minutes,
+                amount,
+                f"{reason.replace('_', ' ')}{f': {note}' if note else ''}",
+            )
             for customer, person, day, minutes, amount, reason, note in cursor
         ]
 
@@ -221,10 +254,23 @@ def _payment_file(batch: PaymentBatch) -> report.PaymentFile:
     )
 
 
+def _balances() -> list[report.LedgerRow]:
+    """Each account's balance on its side, as the trial balance of the command line shows it."""
+    return [
+        report.LedgerRow(b.code, b.name, max(b.balance, 0), max(-b.balance, 0)) for b in ledger.trial_balance()
+    ]
+
+
 def _open_items() -> list[report.OpenItemRow]:
     rows = openitems.open_items()
     return [
-        report.OpenItemRow(kinds.KINDS[i.kind].label if i.kind in kinds.KINDS else i.kind, i.counterparty, i.reference, i.due, i.open)
+        report.OpenItemRow(
+            kinds.KINDS[i.kind].label if i.kind in kinds.KINDS else i.kind,
+            i.counterparty,
+            i.reference,
+            i.due,
+            i.open,
+        )
         for i in rows[:SHOWN_OPEN_ITEMS]
     ]
 
@@ -244,7 +290,10 @@ def _exceptions(run: PayRun) -> list[report.ExceptionRow]:
 
 
 def _checks(run: PayRun) -> list[report.Check]:
-    checks = [report.Check(c.what.capitalize(), c.ok, f"{c.wrong} found" if c.wrong else "none") for c in ledger.verify()]
+    checks = [
+        report.Check(c.what.capitalize(), c.ok, f"{c.wrong} found" if c.wrong else "none")
+        for c in ledger.verify()
+    ]
     checks += [
         report.Check(
             f"Control account {c.account_code} {c.account_name} = its open items",
@@ -262,27 +311,46 @@ def _checks(run: PayRun) -> list[report.Check]:
         )
     )
     recheck = payroll.recheck(run)
-    checks.append(report.Check("The run calculated again gives the same pennies", recheck.ok, f"{recheck.payslips} payslips"))
+    checks.append(
+        report.Check(
+            "The run calculated again gives the same pennies", recheck.ok, f"{recheck.payslips} payslips"
+        )
+    )
     return checks
 
 
 def _files(day: Payday) -> list[report.FileRow]:
+    """The files that this payday came from and made; each content once."""
     assert day.run is not None
-    subjects = [s.id for s in payroll.payslips(day.run)]
-    rows = VaultFile.objects.filter(client_id=day.run.client_id).exclude(kind__in=["payroll.trace", "payroll.report"])
-    wanted = [f for f in rows.order_by("kind", "name") if f.kind != "payroll.payslip" or f.subject_id in set(subjects)]
-    first: dict[tuple[str, str], Any] = {}
+    made = [day.run.id, *(s.id for s in payroll.payslips(day.run))]
+    if day.batch:
+        made.append(day.batch.id)
+    if day.bill_run:
+        made += Invoice.objects.filter(client_id=day.run.client_id, bill_run=day.bill_run).values_list(
+            "id", flat=True
+        )
+    rows = VaultFile.objects.filter(client_id=day.run.client_id).exclude(kind="payroll.report")
+    wanted = rows.filter(Q(subject_id__in=made) | Q(id__in=_imported(day.run))).order_by("kind", "name", "id")
+    first: dict[tuple[str, str], VaultFile] = {}
     for file in wanted:
         first.setdefault((file.kind, bytes(file.sha256).hex()), file)
     return [report.FileRow(f.name, f.size, digest, kind) for (kind, digest), f in first.items()]
 
 
+def _imported(run: PayRun) -> list[UUID]:
+    """The files whose hours the run paid."""
+    paid = PaidTimesheet.objects.filter(client_id=run.client_id, run=run)
+    return list(paid.values_list("timesheet__taken_in__preview__file_id", flat=True).distinct())
+
+
 def _notes(run: PayRun) -> list[str]:
     assert run.published is not None
-    unverified = [f"{r['table']}: {', '.join(r['unverified'])}" for r in run.published.rules if r["unverified"]]
+    unverified = [
+        f"{r['table']}: {', '.join(r['unverified'])}" for r in run.published.rules if r["unverified"]
+    ]
     notes = [f"Rules {run.published.rules_hash[:16]}, engine {run.published.engine_version}."]
     if unverified:
-        notes.append(f"Values known from memory only, marked unverified in the tables: {'; '.join(unverified)}.")
+        notes.append(
+            f"Values known from memory only, marked unverified in the tables: {'; '.join(unverified)}."
+        )
     return notes
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 import typer
@@ -13,11 +14,16 @@ from rich.tree import Tree as RichTree
 from engineroom.kernel.errors import Problem
 from engineroom.kernel.money import format_minor
 
-console = Console(highlight=False)
+WIDTH_OF_FILES = 160
+"""Into a file or another program nothing is wrapped at a terminal's eighty columns."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_FILES)
 SHOWN_PROBLEMS = 50
 
 
-def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:
+def table(
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()
+) -> None:
     """A table; `right` are the columns of numbers. Text from files is never read as markup."""
     made = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
     for i, heading in enumerate(headings):

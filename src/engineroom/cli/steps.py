@@ -19,13 +19,14 @@ from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.imports import services as imports
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
-from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, Problem
+from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, NotPermitted, Problem, errors_of
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import papers as payroll_papers
 from engineroom.payroll import selectors as payroll_selectors
 from engineroom.payroll import services as payroll
 from engineroom.payroll.models import AttemptChunk, PayRun
-from engineroom.settlement import clearing, services as settlement
+from engineroom.settlement import clearing
+from engineroom.settlement import services as settlement
 from engineroom.settlement.models import PaymentBatch
 
 
@@ -48,33 +49,31 @@ class Imported:
 
 
 def import_files(user: Identity, client_id: UUID, kind: str, paths: Sequence[Path]) -> Imported:
-    """Preview every file, then take all of them in one transaction. Raises InputRefused with every problem of all."""
+    """Preview every file, then take all of them in one transaction. Raises InputRefused with every problem of all.
+
+    A file whose very content was taken before has nothing to be looked at: its rows are known, of course.
+    """
     handler = imports.find_importer(kind)
+    if lost := next((path for path in paths if not path.is_file()), None):
+        raise NotFound(f"there is no file {lost}")
     previews: list[imports.Previewed] = []
-    result = Imported()
-    refused: list[Problem] = []
+    problems: list[Problem] = []
     for path in paths:
-        if not path.is_file():
-            raise NotFound(f"there is no file {path}")
         with acting(user, write=client_id):
             _require(handler.permission, f"import {kind}")
-            seen, problems = imports.preview(kind, path)
+            seen, found = imports.preview(kind, path)
         previews.append(seen)
-        result.problems += problems
-        if seen.errors and not seen.already_taken:
-            refused += problems
-    if refused:
+        problems += [] if seen.already_taken else found
+    if errors := errors_of(problems):
         rows = sum(p.rows for p in previews)
-        raise InputRefused(refused, f"{sum(p.severity == 'error' for p in refused)} errors in {rows} rows; nothing was taken")
+        raise InputRefused(problems, f"{len(errors)} errors in {rows} rows; nothing was taken")
     with acting(user, write=client_id):
-        result.taken = [imports.take(p.preview_id) for p in previews]
+        taken = [imports.take(p.preview_id) for p in previews]
     failpoint("import:after")
-    return result
+    return Imported(taken, problems)
 
 
 def _require(permission: str, what: str) -> None:
-    from engineroom.kernel.errors import NotPermitted
-
     scope = current_scope()
     if not may(scope.roles.get(scope.client_id, frozenset()), permission):
         raise NotPermitted(f"{scope.user.email} may not {what} here: it needs the permission {permission}")
@@ -94,10 +93,17 @@ class Payday:
 def payday_of(pay_date: date) -> Payday:
     """Inside `acting`: what stands for a pay date."""
     client_id = current_scope().write or current_scope().read[0]
-    run = PayRun.objects.filter(client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date).first()
+    run = PayRun.objects.filter(
+        client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date
+    ).first()
     through = week_ending(pay_date) - timedelta(days=7)
     bill_run = BillRun.objects.filter(client_id=client_id, issue_date=pay_date, through=through).first()
-    batch = run and PaymentBatch.objects.filter(client_id=client_id, subject_kind="pay_run", subject_id=run.id).first()
+    batch = (
+        run
+        and PaymentBatch.objects.filter(
+            client_id=client_id, subject_kind="pay_run", subject_id=run.id
+        ).first()
+    )
     released = bool(run and approvals.Release.objects.filter(client_id=client_id, subject_id=run.id).exists())
     issued = bool(bill_run and Invoice.objects.filter(client_id=client_id, bill_run=bill_run).exists())
     return Payday(run, bill_run, batch, released, issued)
@@ -105,35 +111,40 @@ def payday_of(pay_date: date) -> Payday:
 
 @dataclass(frozen=True)
 class Calculated:
+    """published: None when the run is released, so nothing of it moves. bill_run: None when it is issued."""
+
     run: payroll.RunOpened
-    published: payroll.Published
+    published: payroll.Published | None
     bill_run: billing.BillRunPrepared | None
 
 
-def calculate(user: Identity, client_id: UUID, pay_date: date) -> Calculated | None:
-    """Open the run, calculate what is left of it, publish, and prepare the invoices. None when it is released."""
+def calculate(user: Identity, client_id: UUID, pay_date: date) -> Calculated:
+    """Open the run, calculate what is left of it, publish, and prepare the invoices.
+
+    A run that finds nothing to pay is not opened: it would stand in the way of every later one.
+    """
     with acting(user, write=client_id):
         run = payroll.open_pay_run(pay_date)
-        if payday_of(pay_date).run_released:
-            return None
+        plan = None if payday_of(pay_date).run_released else payroll.plan_calculation(run.run_id)
+    if plan is not None:
+        _calculate_chunks(user, client_id, plan)
     with acting(user, write=client_id):
-        plan = payroll.plan_calculation(run.run_id)
-        chunks = list(
-            AttemptChunk.objects.filter(client_id=client_id, attempt_id=plan.attempt_id, done_at=None)
-            .order_by("chunk")
-            .values_list("chunk", flat=True)
-        )
-    for chunk in chunks:
-        with acting(user, write=client_id):
-            payroll.calculate_chunk(plan.attempt_id, chunk)
-    failpoint("calculate:after")
-    with acting(user, write=client_id):
-        published = payroll.publish_attempt(plan.attempt_id)
+        published = payroll.publish_attempt(plan.attempt_id) if plan else None
         prepared = None
         if not payday_of(pay_date).issued:
             prepared = billing.prepare_bill_run(pay_date, run.period_ends)
     failpoint("publish:after")
     return Calculated(run, published, prepared)
+
+
+def _calculate_chunks(user: Identity, client_id: UUID, plan: payroll.AttemptPlanned) -> None:
+    with acting(user, read=[client_id]):
+        left = AttemptChunk.objects.filter(client_id=client_id, attempt_id=plan.attempt_id, done_at=None)
+        chunks = list(left.order_by("chunk").values_list("chunk", flat=True))
+    for chunk in chunks:
+        with acting(user, write=client_id):
+            payroll.calculate_chunk(plan.attempt_id, chunk)
+    failpoint("calculate:after")
 
 
 @dataclass(frozen=True)
@@ -151,14 +162,26 @@ def approve(user: Identity, client_id: UUID, pay_date: date) -> ApprovedBoth:
         run = payroll.approve_pay_run(day.run.id, content_hash=bytes(day.run.content_hash).hex())
         bills = None
         if day.bill_run and not day.issued:
-            bills = billing.approve_bill_run(day.bill_run.id, content_hash=bytes(day.bill_run.content_hash).hex())
+            bills = billing.approve_bill_run(
+                day.bill_run.id, content_hash=bytes(day.bill_run.content_hash).hex()
+            )
     return ApprovedBoth(run, bills)
 
 
 def is_approved(pay_date: date) -> bool:
     """Inside `acting`: whether run and invoices have standing approvals of what stands now."""
     day = payday_of(pay_date)
-    return _stands("pay_run", day.run) and (day.bill_run is None or day.issued or _stands("bill_run", day.bill_run))
+    return _stands("pay_run", day.run) and (
+        day.bill_run is None or day.issued or _stands("bill_run", day.bill_run)
+    )
+
+
+def is_released(pay_date: date) -> bool:
+    """Inside `acting`: whether the run is released and, if anybody gets money, the payment file written."""
+    day = payday_of(pay_date)
+    if day.run is None or not day.run_released:
+        return False
+    return day.batch is not None or not payroll_selectors.totals(day.run).get("net_pay")
 
 
 def _stands(kind: str, subject: PayRun | BillRun | None) -> bool:

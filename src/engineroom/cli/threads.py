@@ -30,7 +30,7 @@ def trace(user: Identity, reference: str, client: str | None) -> None:
 
 
 def _print(title: str, tree: thread.Tree) -> None:
-    root = RichTree(_line(tree.node))
+    root = RichTree(_line(tree))
     _grow(root, tree)
     show.console.print(Text(title, style="bold"))
     show.print_tree(root)
@@ -38,15 +38,18 @@ def _print(title: str, tree: thread.Tree) -> None:
 
 def _grow(branch: RichTree, tree: thread.Tree) -> None:
     for part in tree.branches:
-        _grow(branch.add(_line(part.node)), part)
+        _grow(branch.add(_line(part)), part)
     if tree.more:
         branch.add(Text(f"and {tree.more} more", style="dim"))
 
 
-def _line(node: thread.Node) -> Text:
+def _line(tree: thread.Tree) -> Text:
+    node = tree.node
     text = Text(node.label)
     if node.amount_minor is not None:
         text.append(f"  {show.money(node.amount_minor, node.currency)} {node.currency}", style="bold")
+    if tree.again:
+        return text.append("  (above)", style="dim")
     beside = [str(node.day) if node.day else "", node.who, node.rule]
     text.append("".join(f"  {b}" for b in beside if b), style="dim")
     if node.state:

@@ -52,6 +52,8 @@ NORTHGATE = ClientFacts(
         "address": "3 Northgate, Carlisle CA1 1OC",
         "vat_number": "GB 000 3186 54",
         "paye_reference": "123/NG456",
+        "sort_code": "00-17-42",
+        "account_number": "55210936",
     },
 )
 SOUTHQUAY = ClientFacts(
@@ -265,7 +267,8 @@ def _assignment_row(placement: week.Placement) -> tuple[object, ...]:
 def _write_tax_details(path: Path) -> Path:
     headings = (
         "payroll_number", "from_date", "tax_code", "basis", "ni_category", "student_loan_plan",
-        "postgraduate_loan", "pension_relief", "pension_employee", "pension_employer", "previous_pay", "previous_tax",
+        "postgraduate_loan", "pension_relief", "pension_employee", "pension_employer",
+        "previous_pay", "previous_tax",
     )  # fmt: skip
     to_date = week.figures_to_date()
     return write_csv(path, headings, [_tax_row(temp, to_date.get(temp.payroll_number)) for temp in TEMPS])
@@ -371,7 +374,7 @@ HOUSE = "HOUSE"
 
 
 def people_of_the_firm() -> Firm:
-    """The bureau, its staff and their roles. Priya and Omar hold nothing on Southquay: it is hidden from them."""
+    """The bureau, its staff and their roles. From Priya and Omar Southquay is hidden."""
     both = (NORTHGATE.code, SOUTHQUAY.code)
     return Firm(
         name="Harbour Payroll Bureau Ltd",

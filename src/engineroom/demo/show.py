@@ -6,7 +6,10 @@ finds everything done.
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -14,6 +17,7 @@ from uuid import UUID
 
 import typer
 from django.conf import settings
+from django.utils import timezone
 
 from engineroom.cli import days, papers, show, steps
 from engineroom.cli.firm import migrate
@@ -148,7 +152,7 @@ def _staff(firm: Firm) -> None:
     with acting(_member(firm, "tom"), write=house):
         if ada.email not in known:
             made = access.create_user(ada.email, ada.name)
-            access.grant(made.user_id, "admin", starts=date.today(), reason="runs the installation")
+            access.grant(made.user_id, "admin", starts=timezone.now().date(), reason="runs the installation")
             write_token_file(ada.email, access.issue_token(made.user_id).token)
     with acting(_member(firm, "ada"), write=house):
         clients = {
@@ -165,7 +169,7 @@ def _staff(firm: Firm) -> None:
                     access.grant(
                         ids[member.email],
                         role,
-                        starts=date.today(),
+                        starts=timezone.now().date(),
                         reason="sample firm",
                         on_client_id=clients[code],
                     )
@@ -245,25 +249,35 @@ def _print_books(firm: Firm, client_id: UUID) -> None:
 
 
 def _print_where(sample: Sample, out: Path, written: list[Path]) -> None:
+    """Paths and commands on lines of their own, whole, so that they can be copied from any terminal."""
     story = sample.story
-    report = next((p for p in written if p.name.startswith("report-")), None)
-    show.table(
-        "Where to look",
-        ("what", "where"),
-        [
-            ("the run's report, one page", report),
-            ("payslips and invoices", f"{out / 'payslips'}, {out / 'invoices'}"),
-            ("the payment file and the journal", out),
-            ("the files it all came from", sample.folder),
-        ],
-    )
-    typer.echo("Follow one hour from the timesheet to the bank:")
-    typer.echo(
-        f"  .venv/bin/engineroom --as priya@harbour.example trace {story.traced_payroll_number}@{story.traced_day}"
-    )
-    typer.echo("Ask a payslip why:")
-    typer.echo(
-        f"  .venv/bin/engineroom --as priya@harbour.example payroll explain 1/{story.traced_payroll_number}"
-    )
-    typer.echo("Prove the books:")
-    typer.echo("  .venv/bin/engineroom --as bea@harbour.example ledger verify NORTHGATE")
+    places = [("the run's report, one page", p) for p in written if p.name.startswith("report-")]
+    places += [
+        ("payslips", out / "payslips"),
+        ("invoices", out / "invoices"),
+        ("the payment file and the journal", out),
+        ("the files it all came from", sample.folder),
+    ]
+    commands = [
+        (
+            "follow one hour from the timesheet to the bank",
+            "priya",
+            f"trace {story.traced_payroll_number}@{story.traced_day}",
+        ),
+        ("ask a payslip why", "priya", f"payroll explain 1/{story.traced_payroll_number}"),
+        ("prove the books", "bea", f"ledger verify {sample.client.code}"),
+    ]
+    typer.secho("Where to look", bold=True)
+    for what, path in places:
+        typer.echo(f"  {what}:\n    {path.resolve()}")
+    typer.secho("What to type next", bold=True)
+    for what, who, command in commands:
+        typer.echo(f"  {what}:\n    {_program()} --as {who}@harbour.example {command}")
+
+
+def _program() -> str:
+    """How this very installation's command is typed, with its data folder if that is not the usual one."""
+    path = Path(sys.argv[0]).resolve()
+    program = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    home = os.environ.get("ENGINEROOM_HOME")
+    return f"ENGINEROOM_HOME={shlex.quote(home)} {shlex.quote(program)}" if home else shlex.quote(program)

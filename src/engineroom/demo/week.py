@@ -188,9 +188,13 @@ def figures_to_date() -> dict[str, ToDate]:
     tax = np.zeros(len(temps), dtype=np.int64)
     tables = resolve_tables(PAY_DATE)
     for week in range(1, gb_tax_week(PAY_DATE)):
-        before = {"taxable_pay_to_date_before": pay, "tax_to_date_before": tax}
-        of_week: dict[str, Values] = {"frequency": "weekly", "tax_period": week, "basic_pay": _usual_pay(temps, week)}
-        done = calculate({**_terms(temps), **before, **of_week}, tables)
+        of_week: dict[str, Values] = {
+            "tax_period": week,
+            "basic_pay": _usual_pay(temps, week),
+            "taxable_pay_to_date_before": pay,
+            "tax_to_date_before": tax,
+        }
+        done = calculate({**_terms(temps), **of_week}, tables)
         assert not done.problems, done.problems
         pay, tax = done.columns["taxable_pay_to_date"], done.columns["tax_to_date"]
     figures = zip(temps, pay.tolist(), tax.tolist(), strict=True)
@@ -212,6 +216,7 @@ def _terms(temps: Sequence[Temp]) -> dict[str, Values]:
     """What figures to date depend on: the code, and contributions that come off taxable pay."""
     in_scheme = [int(bool(temp.pension)) for temp in temps]
     return {
+        "frequency": "weekly",
         "tax_code": [temp.tax_code for temp in temps],
         "ni_category": [temp.ni_category for temp in temps],
         "pension_relief": [temp.pension for temp in temps],

@@ -1,1 +1,1 @@
-"""The ground: PostgreSQL, clients and their isolation, access, commands, audit, approvals, vault, numbering, imports, jobs."""
+"""The ground: PostgreSQL, clients and isolation, access, commands, audit, approvals, vault, imports, jobs."""

@@ -1,22 +1,26 @@
 """Columns into tables: binary COPY into a temporary table, then one INSERT .. SELECT under every guard.
 
-PostgreSQL refuses COPY into a table with row security, and Django's `bulk_create` manages 9,000 guarded rows a second
-where this way manages 34,000 and more (facts/platform.md section 3). Rows are laid out by NumPy, never one by one.
+PostgreSQL refuses COPY into a table with row security, and Django's `bulk_create` manages 9,000 guarded rows
+a second where this way manages 34,000 and more (facts/platform.md section 3). Rows are laid out by NumPy,
+never one by one.
 
-A column is one of: a (n, 16) uint8 array or list of UUID (uuid), an int64/int32/int16/bool array, datetime64[D] (date),
-a list of str or bytes (None is NULL), a (n, k) int64 array (bigint[]), or a single value that all rows share.
+A column is one of: a (n, 16) uint8 array or list of UUID (uuid), an int64/int32/int16/bool array,
+datetime64[D] (date), a list of str, bytes, date, int or bool (None is NULL), a (n, k) int64 array (bigint[]),
+or a single value that all rows share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 from django.db import connection
+
+from engineroom.foundation.statistics import many_rows_written
 
 Bytes = npt.NDArray[np.uint8]
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -28,17 +32,25 @@ INT8_OID = 20
 class Column:
     """One column ready for the wire: its SQL type, and per row either a fixed width or its own length."""
 
-    def __init__(self, sql_type: str, fixed: Bytes | None = None, pieces: Sequence[bytes | None] | None = None) -> None:
+    def __init__(
+        self, sql_type: str, fixed: Bytes | None = None, pieces: Sequence[bytes | None] | None = None
+    ) -> None:
         self.sql_type = sql_type
         self.fixed = fixed
         self.pieces = pieces
+
+    @property
+    def rows(self) -> int:
+        return len(self.fixed) if self.fixed is not None else len(self.pieces or ())
 
     def lengths(self, n: int) -> npt.NDArray[np.int64]:
         """Bytes of each row's field, its 4-byte length included."""
         if self.fixed is not None:
             return np.full(n, 4 + self.fixed.shape[1], dtype=np.int64)
         assert self.pieces is not None
-        return np.fromiter((4 + (len(p) if p is not None else 0) for p in self.pieces), dtype=np.int64, count=n)
+        return np.fromiter(
+            (4 + (len(p) if p is not None else 0) for p in self.pieces), dtype=np.int64, count=n
+        )
 
 
 def _big_endian(values: npt.NDArray[Any], dtype: str) -> Bytes:
@@ -47,7 +59,7 @@ def _big_endian(values: npt.NDArray[Any], dtype: str) -> Bytes:
 
 
 def _array_column(values: npt.NDArray[np.int64]) -> Column:
-    """(n, k) int64 as bigint[]: header (1 dimension, no nulls, oid, k, lower bound 1), then length and value k times."""
+    """(n, k) int64 as bigint[]: header (1 dimension, no nulls, oid, k, lower bound 1), k pairs."""
     n, k = values.shape
     head = np.array([1, 0, INT8_OID, k, 1], dtype=">i4").view(np.uint8)
     items = np.zeros((n, k, 12), dtype=np.uint8)
@@ -66,7 +78,7 @@ def column_of(values: Any, n: int) -> Column:
         return column_of(np.full(n, values), n)
     if isinstance(values, int):
         return column_of(np.full(n, values, dtype=np.int64), n)
-    if isinstance(values, date):
+    if isinstance(values, date) and not isinstance(values, datetime):
         return column_of(np.full(n, np.datetime64(values, "D")), n)
     if isinstance(values, UUID):
         return Column("uuid", fixed=np.tile(np.frombuffer(values.bytes, dtype=np.uint8), (n, 1)))
@@ -81,6 +93,10 @@ def _numpy_column(values: npt.NDArray[Any]) -> Column:
         return _array_column(values)
     if kind == "b":
         return Column("boolean", fixed=_big_endian(values, "u1"))
+    if kind == "M" and np.isnat(values).any():
+        return Column(
+            "date", pieces=[_date_bytes(v) if v else None for v in values.astype("datetime64[D]").astype("O")]
+        )
     if kind == "M":
         days = (values.astype("datetime64[D]") - POSTGRES_EPOCH).astype(np.int64)
         return Column("date", fixed=_big_endian(days, ">i4"))
@@ -96,10 +112,16 @@ def _list_column(values: Sequence[Any]) -> Column:
         return Column("uuid", pieces=[v.bytes if v is not None else None for v in values])
     if isinstance(sample, bytes | memoryview):
         return Column("bytea", pieces=[bytes(v) if v is not None else None for v in values])
-    if isinstance(sample, date):
+    if isinstance(sample, date) and not isinstance(sample, datetime):
         return Column("date", pieces=[_date_bytes(v) if v is not None else None for v in values])
+    if isinstance(sample, bool):
+        return Column("boolean", pieces=[bytes([v]) if v is not None else None for v in values])
     if isinstance(sample, int):
-        return Column("bigint", pieces=[v.to_bytes(8, "big", signed=True) if v is not None else None for v in values])
+        return Column(
+            "bigint", pieces=[v.to_bytes(8, "big", signed=True) if v is not None else None for v in values]
+        )
+    if sample is not None and not isinstance(sample, str):
+        raise TypeError(f"no column type for {type(sample).__name__}")
     return Column("text", pieces=[v.encode() if v is not None else None for v in values])
 
 
@@ -144,6 +166,9 @@ def _scatter(
 def stage(name: str, columns: Mapping[str, Any], n: int) -> None:
     """Put n rows into the empty temporary table `name`, made to measure; it is gone with the transaction."""
     ready = {key: column_of(values, n) for key, values in columns.items()}
+    for key, column in ready.items():
+        if column.rows != n:
+            raise ValueError(f"{key} has {column.rows} rows, not {n}")
     declared = ", ".join(f"{key} {column.sql_type}" for key, column in ready.items())
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{name}")
@@ -152,11 +177,13 @@ def stage(name: str, columns: Mapping[str, Any], n: int) -> None:
             copy.write(binary_rows(list(ready.values()), n))
 
 
-def insert_columns(model: Any, columns: Mapping[str, Any], n: int, casts: Mapping[str, str] | None = None) -> int:
+def insert_columns(
+    model: Any, columns: Mapping[str, Any], n: int, casts: Mapping[str, str] | None = None
+) -> int:
     """Insert n rows given by column; every guard of the table applies. Returns the number of rows.
 
-    Column names are the database's (`client_id`). casts: the SQL type of a column whose values cannot say it (all NULL,
-    or jsonb given as text). Raises what PostgreSQL raises.
+    Column names are the database's (`client_id`). casts: the SQL type of a column whose values cannot say it
+    (all NULL, or jsonb given as text). Raises what PostgreSQL raises.
     """
     if n == 0:
         return 0
@@ -168,11 +195,12 @@ def insert_columns(model: Any, columns: Mapping[str, Any], n: int, casts: Mappin
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} ({listed}) SELECT {selected} FROM pg_temp.{name}")  # noqa: S608 names are ours
         cursor.execute(f"DROP TABLE pg_temp.{name}")
+    many_rows_written(table, n)
     return n
 
 
 def insert_together(*parts: tuple[Any, Mapping[str, Any], int]) -> None:
-    """Insert into several tables in one statement, for triggers that look at them together: (model, columns, rows)."""
+    """Insert into several tables in one statement, for triggers that see them all: (model, columns, n)."""
     inserts = []
     for model, columns, n in parts:
         table = model._meta.db_table
@@ -183,5 +211,6 @@ def insert_together(*parts: tuple[Any, Mapping[str, Any], int]) -> None:
     named = ", ".join(f"part{i} AS ({sql})" for i, sql in enumerate(first))
     with connection.cursor() as cursor:
         cursor.execute(f"WITH {named} {last}" if first else last)
-        for model, _, _ in parts:
+        for model, _, n in parts:
             cursor.execute(f"DROP TABLE pg_temp.stage_{model._meta.db_table}")
+            many_rows_written(model._meta.db_table, n)

@@ -10,6 +10,6 @@ import signal
 
 
 def failpoint(name: str) -> None:
-    """Die here if the environment says so. Names: `<step>` inside the step's transaction, `<step>:after` after it."""
+    """Die here if the environment says so: `<step>` is in the step's transaction, `<step>:after` behind."""
     if os.environ.get("ENGINEROOM_FAILPOINT") == name:
         os.kill(os.getpid(), signal.SIGKILL)

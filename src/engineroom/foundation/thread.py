@@ -1,7 +1,7 @@
 """The thread: how any figure is followed back to the hour and forward to the bank line.
 
-Each room registers what its nodes are and which table links them; a lower room never knows a higher one. A link is a
-table with two columns, so it can be walked both ways.
+Each room registers what its nodes are and which table links them; a lower room never knows a higher one. A
+link is a table with two columns, so it can be walked both ways.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Link:
-    """`from_kind` leads to `to_kind` through a table of one client. Columns are SQL expressions of its own columns."""
+    """`from_kind` leads to `to_kind` through a table of one client. Columns are SQL expressions."""
 
     from_kind: str
     to_kind: str
@@ -52,7 +52,7 @@ class Link:
                 f"AND {self.to_column} IS NOT NULL AND {self.where} ORDER BY 1, 2",
                 [list(current_scope().read), list(ids)],
             )
-            return cursor.fetchall()
+            return [(source, target) for source, target in cursor.fetchall()]
 
 
 Describe = Callable[[Sequence[UUID]], list[Node]]
@@ -82,7 +82,9 @@ def find(reference: str) -> tuple[str, UUID]:
     for candidate in kinds:
         if ids := FIND[candidate](text):
             return candidate, ids[0]
-    raise NotFound(f"nothing here is called {reference!r}; try one of: {', '.join(f'{k}:…' for k in sorted(FIND))}")
+    raise NotFound(
+        f"nothing here is called {reference!r}; try one of: {', '.join(f'{k}:…' for k in sorted(FIND))}"
+    )
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,22 @@ class Tree:
     branches: tuple[Tree, ...]
     more: int = 0
     """Branches not followed because the limit was reached; never silently dropped."""
+    again: bool = False
+    """The node stands elsewhere on this tree, with its branches; here it is only named."""
 
 
 def walk(kind: str, node_id: UUID, *, forward: bool, limit: int = 12) -> Tree:
     """The tree of everything the node leads to (forward) or comes from (back).
 
-    Every node is described once where it first appears; at most `limit` branches of one kind per node are followed.
+    A node is followed once, where it is first reached, and only named (`again`) wherever else it belongs; at
+    most `limit` branches of one kind per node are shown.
     """
-    seen = {(kind, node_id)}
+    seen: set[tuple[str, UUID]] = set()
 
     def expand(kind: str, node_id: UUID) -> Tree:
+        if (kind, node_id) in seen:
+            return Tree(describe(kind, node_id), (), again=True)
+        seen.add((kind, node_id))
         branches: list[Tree] = []
         more = 0
         for link in LINKS:
@@ -110,11 +118,10 @@ def walk(kind: str, node_id: UUID, *, forward: bool, limit: int = 12) -> Tree:
                 continue
             column = link.from_column if forward else link.to_column
             other = link.to_kind if forward else link.from_kind
-            found = [(pair[1] if forward else pair[0]) for pair in link.pairs(column, [node_id])]
-            fresh = [i for i in dict.fromkeys(found) if (other, i) not in seen]
-            seen.update((other, i) for i in fresh[:limit])
-            branches += [expand(other, i) for i in fresh[:limit]]
-            more += max(0, len(fresh) - limit)
+            pairs = link.pairs(column, [node_id])
+            found = list(dict.fromkeys(pair[1] if forward else pair[0] for pair in pairs))
+            branches += [expand(other, i) for i in found[:limit]]
+            more += max(0, len(found) - limit)
         return Tree(describe(kind, node_id), tuple(branches), more)
 
     return expand(kind, node_id)

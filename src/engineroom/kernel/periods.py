@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,6 +59,7 @@ def gb_tax_month_end(pay_date: date) -> date:
     return day.replace(day=5)
 
 
+@lru_cache(maxsize=4096)
 def week_ending(day: date, weekday: int = 6) -> date:
     """The last day of the working week that holds the day; weeks end on Sunday (6) unless told otherwise."""
     return day + timedelta(days=(weekday - day.weekday()) % 7)

@@ -55,7 +55,10 @@ class Account(ClientModel):
 
 
 class PeriodLock(ClientModel):
-    """Nothing posts on or before `locked_through`. The latest row of a book counts; reopening is a row too."""
+    """Nothing posts on or before `locked_through`. The latest row of a book counts; reopening is a row too.
+
+    Locking waits for entries under way, and entries wait for a lock under way: none slips in between.
+    """
 
     history = True
 
@@ -67,28 +70,42 @@ class PeriodLock(ClientModel):
     at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "book", "number"], name="period_lock_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["client", "book", "number"], name="period_lock_number")
+        ]
 
 
 class Batch(ClientModel):
-    """The entries of one act: a run posted, a bank line cleared. What caused it is its subject."""
+    """The entries of one act: a run posted, a bank line cleared. What caused it is its subject.
+
+    Written whole, in one statement with its entries: a batch that could grow would change what was known
+    when it was sealed.
+    """
 
     history = True
+    objects = PostedOnly.as_manager()
 
     kind = models.CharField(max_length=50)
     subject_kind = models.CharField(max_length=50)
     subject_id = models.UUIDField()
     by_user_id = models.UUIDField()
+    entry_count = models.IntegerField()
     at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["client", "kind", "subject_kind", "subject_id"], name="batch_once")
+            models.UniqueConstraint(
+                fields=["client", "kind", "subject_kind", "subject_id"], name="batch_once"
+            ),
+            models.CheckConstraint(condition=models.Q(entry_count__gte=1), name="batch_has_entries"),
         ]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        raise OnlyPost("use ledger.services.post")
 
 
 class BatchSeal(ClientModel):
-    """The batch's place in the order in which the books became known. Its id is the batch's; counted per client."""
+    """The batch's place in the order in which the books became known, per client. Its id is the batch's."""
 
     history = True
 
@@ -107,7 +124,8 @@ class Entry(ClientModel):
     history = True
     objects = PostedOnly.as_manager()
 
-    batch = ClientKey(Batch)
+    batch = ClientKey(Batch, indexed=False)
+    number = models.IntegerField()
     book = ClientKey(Book, indexed=False)
     day = models.DateField()
     narrative = models.CharField(max_length=300)
@@ -116,9 +134,12 @@ class Entry(ClientModel):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["client", "batch", "number"], name="entry_number"),
             models.CheckConstraint(condition=models.Q(line_count__gte=2), name="entry_has_lines"),
             models.UniqueConstraint(
-                fields=["client", "reverses"], condition=models.Q(reverses__isnull=False), name="entry_reversed_once"
+                fields=["client", "reverses"],
+                condition=models.Q(reverses__isnull=False),
+                name="entry_reversed_once",
             ),
         ]
 
@@ -129,7 +150,8 @@ class Entry(ClientModel):
 class Posting(ClientModel):
     """One line of an entry. amount: minor units, debit positive, credit negative.
 
-    dimension: whom or what the amount is about (a customer), for margin; no key, because its table stands higher.
+    dimension: whom or what the amount is about (a customer), for margin; no key, because its table stands
+    higher.
     """
 
     history = True
@@ -155,7 +177,7 @@ class Posting(ClientModel):
 
 
 class Delta(ClientModel):
-    """What a batch added to an account on a day: balances are sums of these. Written by trigger with the postings."""
+    """What a batch added to an account on a day: balances are sums of these. Written by trigger."""
 
     history = True
 

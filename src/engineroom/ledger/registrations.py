@@ -26,3 +26,4 @@ def _entries(ids: Sequence[UUID]) -> list[thread.Node]:
 
 
 thread.register_kind("entry", _entries)
+thread.register_link(thread.Link("entry", "entry", "ledger_entry", "reverses_id", "id"))

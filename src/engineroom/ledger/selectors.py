@@ -28,7 +28,9 @@ class Balance:
         return self.debit - self.credit
 
 
-def trial_balance(*, as_at: date | None = None, known_at: int | None = None, book: str = "main") -> list[Balance]:
+def trial_balance(
+    *, as_at: date | None = None, known_at: int | None = None, book: str = "main"
+) -> list[Balance]:
     """Balances per account and currency, by effective day and by sealed point; either may be left open.
 
     known_at: a sealed number. The answer for a sealed point never changes, whatever is posted later.
@@ -54,7 +56,9 @@ def trial_balance(*, as_at: date | None = None, known_at: int | None = None, boo
 def last_seal() -> int:
     """The client's latest sealed point; 0 before the first."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(sealed_no), 0) FROM ledger_batchseal WHERE client_id = %s", [_client()])
+        cursor.execute(
+            "SELECT coalesce(max(sealed_no), 0) FROM ledger_batchseal WHERE client_id = %s", [_client()]
+        )
         return int(cursor.fetchone()[0])
 
 
@@ -84,7 +88,8 @@ def journal(*, subjects: list[UUID] | None = None, book: str = "main") -> list[J
             JOIN ledger_batch b ON b.client_id = e.client_id AND b.id = e.batch_id
             JOIN ledger_account a ON a.client_id = p.client_id AND a.id = p.account_id
             JOIN ledger_book k ON k.client_id = e.client_id AND k.id = e.book_id AND k.code = %(book)s
-            WHERE p.client_id = %(client)s AND (%(subjects)s::uuid[] IS NULL OR b.subject_id = ANY(%(subjects)s))
+            WHERE p.client_id = %(client)s
+              AND (%(subjects)s::uuid[] IS NULL OR b.subject_id = ANY(%(subjects)s))
             ORDER BY e.day, e.id, p.line_no
             """,
             {"client": _client(), "book": book, "subjects": subjects},
@@ -92,34 +97,76 @@ def journal(*, subjects: list[UUID] | None = None, book: str = "main") -> list[J
         return [JournalLine(*row) for row in cursor.fetchall()]
 
 
+def locked_through(book: str = "main") -> date | None:
+    """The last day on which nothing posts any more; None while nothing is locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT l.locked_through FROM ledger_periodlock l
+            JOIN ledger_book b ON b.client_id = l.client_id AND b.id = l.book_id AND b.code = %s
+            WHERE l.client_id = %s ORDER BY l.number DESC LIMIT 1
+            """,
+            [book, _client()],
+        )
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+POSTED_BY_DAY = """
+  SELECT p.account_id, p.currency, p.day, e.batch_id,
+    coalesce(sum(p.amount) FILTER (WHERE p.amount > 0), 0),
+    coalesce(-sum(p.amount) FILTER (WHERE p.amount < 0), 0)
+  FROM ledger_posting p LEFT JOIN ledger_entry e ON e.client_id = p.client_id AND e.id = p.entry_id
+  WHERE p.client_id = %(client)s GROUP BY 1, 2, 3, 4"""
+KEPT_BY_DAY = """
+  SELECT account_id, currency, day, batch_id, sum(debit), sum(credit)
+  FROM ledger_delta WHERE client_id = %(client)s GROUP BY 1, 2, 3, 4"""
+
 CHECKS = {
-    "entries whose lines are not the declared number, or do not add to zero": """
-        SELECT count(*) FROM (
+    "entries that do not add to zero in every currency": """
+        SELECT count(DISTINCT id) FROM (
           SELECT e.id FROM ledger_entry e
           LEFT JOIN ledger_posting p ON p.client_id = e.client_id AND p.entry_id = e.id
-          WHERE e.client_id = %(client)s GROUP BY e.id, e.line_count, p.currency
+          WHERE e.client_id = %(client)s GROUP BY e.id, p.currency
           HAVING sum(p.amount) IS DISTINCT FROM 0) wrong""",
     "entries with missing or extra lines": """
         SELECT count(*) FROM (
           SELECT e.id FROM ledger_entry e
           LEFT JOIN ledger_posting p ON p.client_id = e.client_id AND p.entry_id = e.id
-          WHERE e.client_id = %(client)s GROUP BY e.id, e.line_count HAVING count(p.id) <> e.line_count) wrong""",
-    "account days whose balance is not the sum of their postings": """
+          WHERE e.client_id = %(client)s
+          GROUP BY e.id, e.line_count HAVING count(p.id) <> e.line_count) wrong""",
+    "batches with missing or extra entries": """
         SELECT count(*) FROM (
-          SELECT account_id, currency, day, sum(amount) FROM ledger_posting WHERE client_id = %(client)s GROUP BY 1, 2, 3
-          EXCEPT
-          SELECT account_id, currency, day, sum(debit - credit) FROM ledger_delta WHERE client_id = %(client)s
-          GROUP BY 1, 2, 3) wrong""",
-    "account days with a balance but no postings": """
+          SELECT b.id FROM ledger_batch b
+          LEFT JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
+          WHERE b.client_id = %(client)s
+          GROUP BY b.id, b.entry_count HAVING count(e.id) <> b.entry_count) wrong""",
+    "lines without their entry, or of another day or book than it": """
+        SELECT count(*) FROM ledger_posting p
+        LEFT JOIN ledger_entry e ON e.client_id = p.client_id AND e.id = p.entry_id
+        LEFT JOIN ledger_account a ON a.client_id = p.client_id AND a.id = p.account_id
+        WHERE p.client_id = %(client)s
+          AND (p.day, a.book_id) IS DISTINCT FROM (e.day, e.book_id)""",
+    "reversals that are not the negative of their entry": """
+        SELECT count(DISTINCT r.id) FROM ledger_entry r
+        JOIN ledger_posting n ON n.client_id = r.client_id AND n.entry_id = r.id
+        LEFT JOIN ledger_posting p
+          ON p.client_id = r.client_id AND p.entry_id = r.reverses_id AND p.line_no = n.line_no
+        WHERE r.client_id = %(client)s AND r.reverses_id IS NOT NULL
+          AND (n.account_id, n.currency, n.amount, n.dimension)
+              IS DISTINCT FROM (p.account_id, p.currency, -p.amount, p.dimension)""",
+    "account days whose balance is not the sum of their postings": f"""
+        SELECT count(*) FROM ({POSTED_BY_DAY} EXCEPT {KEPT_BY_DAY}) wrong""",  # noqa: S608 our own text
+    "account days with a balance but no postings": f"""
+        SELECT count(*) FROM ({KEPT_BY_DAY} EXCEPT {POSTED_BY_DAY}) wrong""",  # noqa: S608 our own text
+    "seals out of turn, or of batches that are gone": """
         SELECT count(*) FROM (
-          SELECT account_id, currency, day, sum(debit - credit) FROM ledger_delta WHERE client_id = %(client)s
-          GROUP BY 1, 2, 3
-          EXCEPT
-          SELECT account_id, currency, day, sum(amount) FROM ledger_posting WHERE client_id = %(client)s
-          GROUP BY 1, 2, 3) wrong""",
-    "gaps in the order of sealed batches": """
-        SELECT coalesce(max(sealed_no), 0) - count(*) FROM ledger_batchseal WHERE client_id = %(client)s""",
+          SELECT s.sealed_no, row_number() OVER (ORDER BY s.sealed_no) AS turn, b.id
+          FROM ledger_batchseal s LEFT JOIN ledger_batch b ON b.client_id = s.client_id AND b.id = s.id
+          WHERE s.client_id = %(client)s) seal
+        WHERE sealed_no <> turn OR id IS NULL""",
 }
+"""Each question counts what is wrong, from the postings themselves."""
 
 
 @dataclass(frozen=True)

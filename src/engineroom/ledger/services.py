@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection
+from django.db import DatabaseError, IntegrityError, connection
 
 from engineroom.foundation.columns import stage
 from engineroom.foundation.commands import command
 from engineroom.foundation.numbering import take
+from engineroom.foundation.statistics import many_rows_written
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
-from engineroom.kernel.ids import NIL, column_to_uuids, uuid7_column
-from engineroom.ledger.models import Account, Batch, Book, Entry, PeriodLock, Posting
+from engineroom.kernel.ids import NIL, column_to_uuids, uuid7, uuid7_column
+from engineroom.ledger.models import Account, Book, Entry, PeriodLock, Posting
 
 Uuids = npt.NDArray[np.uint8]
 
@@ -26,6 +28,14 @@ class UnbalancedEntry(EngineroomError):
     """The lines of an entry do not add to zero in every currency."""
 
     status = 422
+
+
+class PeriodLocked(Conflict):
+    """The day lies in a locked period of the book."""
+
+
+class AlreadyPosted(Conflict):
+    """The same act was posted before, or by somebody else at this moment; nothing was posted twice."""
 
 
 @dataclass
@@ -59,18 +69,20 @@ class PostedBatch:
     entry_ids: list[UUID] = field(repr=False)
 
 
-def post(kind: str, subject: tuple[str, UUID], book_id: UUID, entries: EntryColumns, lines: LineColumns) -> PostedBatch:
+def post(
+    kind: str, subject: tuple[str, UUID], book_id: UUID, entries: EntryColumns, lines: LineColumns
+) -> PostedBatch:
     """Write whole entries with their lines in one statement, as one batch. The only writer of the ledger.
 
-    kind and subject make the batch unique: the same act posts once. Raises UnbalancedEntry before it touches the
-    database, and what PostgreSQL refuses.
+    kind and subject make the batch unique: the same act posts once. Raises UnbalancedEntry before it touches
+    the database; AlreadyPosted, PeriodLocked, and what else PostgreSQL refuses.
     """
     n, m = len(entries.day), len(lines.amount)
     counts = np.bincount(lines.entry, minlength=n)
     _refuse_unbalanced(entries, lines)
-    batch = _new_batch(kind, subject)
+    batch_id = uuid7()
     entry_ids, line_no = uuid7_column(n), _line_numbers(lines.entry)
-    _stage_entries(batch.id, book_id, entry_ids, entries, counts, n)
+    _stage_entries(book_id, entry_ids, entries, counts, n)
     stage(
         "stage_ledger_line",
         {
@@ -85,19 +97,32 @@ def post(kind: str, subject: tuple[str, UUID], book_id: UUID, entries: EntryColu
         },
         m,
     )
-    _write(current_scope().client_id)
-    return PostedBatch(batch.id, column_to_uuids(entry_ids))
+    with _explained(kind, subject):
+        _write(batch_id, kind, subject, n)
+    many_rows_written("ledger_entry", n)
+    many_rows_written("ledger_posting", m)
+    return PostedBatch(batch_id, column_to_uuids(entry_ids))
 
 
-def _new_batch(kind: str, subject: tuple[str, UUID]) -> Batch:
-    scope = current_scope()
-    return Batch.objects.create(
-        client_id=scope.client_id,
-        kind=kind,
-        subject_kind=subject[0],
-        subject_id=subject[1],
-        by_user_id=scope.user.id,
-    )
+@contextmanager
+def _explained(kind: str, subject: tuple[str, UUID]) -> Iterator[None]:
+    """The refusals of PostgreSQL that a person may meet, as sentences."""
+    try:
+        yield
+    except IntegrityError as error:
+        if _constraint(error) in ("batch_once", "entry_reversed_once"):
+            raise AlreadyPosted(
+                f"{kind.replace('_', ' ')} of {subject[0].replace('_', ' ')} {subject[1]} is posted already"
+            ) from error
+        raise
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) == "ER409":
+            raise PeriodLocked(str(error.__cause__).splitlines()[0]) from error
+        raise
+
+
+def _constraint(error: IntegrityError) -> str | None:
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
 
 
 def _line_numbers(entry: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -120,18 +145,19 @@ def _refuse_unbalanced(entries: EntryColumns, lines: LineColumns) -> None:
     if totals.any():
         at, which = (int(i[0]) for i in np.nonzero(totals))
         raise UnbalancedEntry(
-            f"entry {at + 1} ({entries.narrative[at]!r}) is out by {totals[at, which]} minor units of {names[which]}"
+            f"entry {at + 1} ({entries.narrative[at]!r}) is out by {totals[at, which]} minor units "
+            f"of {names[which]}"
         )
 
 
 def _stage_entries(
-    batch_id: UUID, book_id: UUID, ids: Uuids, entries: EntryColumns, counts: npt.NDArray[np.int64], n: int
+    book_id: UUID, ids: Uuids, entries: EntryColumns, counts: npt.NDArray[np.int64], n: int
 ) -> None:
     stage(
         "stage_ledger_entry",
         {
             "id": ids,
-            "batch_id": batch_id,
+            "number": np.arange(1, n + 1, dtype=np.int32),
             "book_id": book_id,
             "day": entries.day,
             "narrative": list(entries.narrative),
@@ -142,20 +168,38 @@ def _stage_entries(
     )
 
 
-def _write(client_id: UUID) -> None:
-    """Both tables in one statement: the triggers at its end see whole entries."""
+def _write(batch_id: UUID, kind: str, subject: tuple[str, UUID], entries: int) -> None:
+    """All three tables in one statement: the triggers at its end see the whole batch."""
+    scope = current_scope()
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH e AS (
-              INSERT INTO ledger_entry (id, client_id, batch_id, book_id, day, narrative, line_count, reverses_id)
-              SELECT id, %(client)s, batch_id, book_id, day, narrative, line_count, nullif(reverses_id, %(nil)s)
+            WITH b AS (
+              INSERT INTO ledger_batch
+                (id, client_id, kind, subject_kind, subject_id, by_user_id, entry_count)
+              VALUES (%(batch)s, %(client)s, %(kind)s, %(subject_kind)s, %(subject)s, %(user)s, %(entries)s)),
+            e AS (
+              INSERT INTO ledger_entry
+                (id, client_id, batch_id, number, book_id, day, narrative, line_count, reverses_id)
+              SELECT id, %(client)s, %(batch)s, number, book_id, day, narrative, line_count,
+                     nullif(reverses_id, %(nil)s)
               FROM pg_temp.stage_ledger_entry)
-            INSERT INTO ledger_posting (id, client_id, entry_id, line_no, account_id, day, currency, amount, dimension)
-            SELECT id, %(client)s, entry_id, line_no, account_id, day, currency, amount, nullif(dimension, %(nil)s)
+            INSERT INTO ledger_posting
+              (id, client_id, entry_id, line_no, account_id, day, currency, amount, dimension)
+            SELECT id, %(client)s, entry_id, line_no, account_id, day, currency, amount,
+                   nullif(dimension, %(nil)s)
             FROM pg_temp.stage_ledger_line
             """,
-            {"client": client_id, "nil": NIL},
+            {
+                "batch": batch_id,
+                "client": scope.client_id,
+                "kind": kind,
+                "subject_kind": subject[0],
+                "subject": subject[1],
+                "user": scope.user.id,
+                "entries": entries,
+                "nil": NIL,
+            },
         )
         cursor.execute("DROP TABLE pg_temp.stage_ledger_entry, pg_temp.stage_ledger_line")
 
@@ -180,7 +224,9 @@ class Journal:
     reverses: UUID | None = None
 
 
-def post_journals(kind: str, subject: tuple[str, UUID], journals: Iterable[Journal], book: str = "main") -> PostedBatch:
+def post_journals(
+    kind: str, subject: tuple[str, UUID], journals: Iterable[Journal], book: str = "main"
+) -> PostedBatch:
     """`post` for a handful of entries written by hand. Raises NotFound for an unknown account code."""
     kept = [(j, [line for line in j.lines if line.amount]) for j in journals]
     kept = [(j, lines) for j, lines in kept if lines]
@@ -231,11 +277,14 @@ def seal_batches() -> int:
     """Give every committed batch of the client its place in the order of knowledge. Returns how many."""
     client_id = current_scope().client_id
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('ledger-seal:' || %s, 0))", [str(client_id)])
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('ledger-seal:' || %s, 0))", [str(client_id)]
+        )
         cursor.execute(
             """
             INSERT INTO ledger_batchseal (id, client_id, sealed_no)
-            SELECT b.id, b.client_id, coalesce((SELECT max(sealed_no) FROM ledger_batchseal WHERE client_id = %(c)s), 0)
+            SELECT b.id, b.client_id,
+                   (SELECT coalesce(max(sealed_no), 0) FROM ledger_batchseal WHERE client_id = %(c)s)
                    + row_number() OVER (ORDER BY b.at, b.id)
             FROM ledger_batch b
             WHERE b.client_id = %(c)s
@@ -243,7 +292,7 @@ def seal_batches() -> int:
             """,
             {"c": client_id},
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 @dataclass(frozen=True)
@@ -257,7 +306,9 @@ class Opened:
 
 
 @command("ledger.prepare")
-def open_book(accounts: list[tuple[str, str, str, bool]], *, code: str = "main", currency: str = "GBP") -> Opened:
+def open_book(
+    accounts: list[tuple[str, str, str, bool]], *, code: str = "main", currency: str = "GBP"
+) -> Opened:
     """Open a book with its accounts: (code, name, type, is control account)."""
     client_id = current_scope().client_id
     if Book.objects.filter(client_id=client_id, code=code).exists():
@@ -280,6 +331,17 @@ class Reversed:
         return f"entry:{self.entry_id}"
 
 
+_followers: list[Callable[[UUID, UUID], None]] = []
+
+
+def on_reversal(follow: Callable[[UUID, UUID], None]) -> None:
+    """Register what a reversal brings with it: called with the entry and its reversal, in one transaction.
+
+    So a higher room takes back what it hung on the entry (its open items), or refuses.
+    """
+    _followers.append(follow)
+
+
 @command("ledger.prepare")
 def reverse_entry(entry_id: UUID, *, day: date, reason: str) -> Reversed:
     """Post the entry's negative, linked both ways. An entry is reversed once; a reversal is not reversed."""
@@ -290,7 +352,7 @@ def reverse_entry(entry_id: UUID, *, day: date, reason: str) -> Reversed:
     if entry.reverses_id is not None:
         raise Conflict("this entry is itself a reversal; post the right entry instead")
     if Entry.objects.filter(client_id=client_id, reverses_id=entry_id).exists():
-        raise Conflict("this entry has been reversed already")
+        raise AlreadyPosted("this entry has been reversed already")
     rows = list(Posting.objects.filter(client_id=client_id, entry_id=entry_id).order_by("line_no"))
     posted = post(
         "reversal",
@@ -305,6 +367,8 @@ def reverse_entry(entry_id: UUID, *, day: date, reason: str) -> Reversed:
             _ids([r.dimension or NIL for r in rows]),
         ),
     )
+    for follow in _followers:
+        follow(entry_id, posted.entry_ids[0])
     return Reversed(posted.batch_id, posted.entry_ids[0])
 
 
@@ -316,7 +380,10 @@ class Locked:
 
 @command("ledger.prepare")
 def lock_period(through: date, *, reason: str, book: str = "main") -> Locked:
-    """Nothing posts on or before the day. An earlier day than the last lock's reopens, and the trail says so."""
+    """Nothing posts on or before the day. An earlier day than the last lock's reopens; the trail says so.
+
+    Waits for entries under way: what was posted before the lock is there, and nothing comes after it.
+    """
     row = book_named(book)
     number = take(f"period-lock:{row.id}")
     PeriodLock.objects.create(
@@ -328,6 +395,3 @@ def lock_period(through: date, *, reason: str, book: str = "main") -> Locked:
         by_user_id=current_scope().user.id,
     )
     return Locked(number, through)
-
-
-

@@ -1,4 +1,4 @@
-"""Kinds of open item: rooms register what they make, so that settlement can pay any of it without knowing them."""
+"""Kinds of open item: rooms register what they make, so that settlement pays it without knowing them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ ExpectedPayees = Callable[[UUID], dict[UUID, bytes | None]]
 
 @dataclass(frozen=True)
 class ItemKind:
-    """label: as people read it. expected_payees: for a subject, the fingerprint of the account each counterparty was
-    approved to be paid on; a payment to any other account is held."""
+    """label: as people read it. expected_payees: for a subject, the fingerprint of the account on which each
+    counterparty was approved to be paid. A payment to another account is held; a kind without it is not paid.
+    """
 
     kind: str
     label: str

@@ -23,7 +23,9 @@ class Counterparty(ClientModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["client", "kind", "code"], name="counterparty_code"),
-            models.CheckConstraint(condition=models.Q(kind__in=COUNTERPARTY_KINDS), name="counterparty_kind_known"),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=COUNTERPARTY_KINDS), name="counterparty_kind_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -56,7 +58,10 @@ class OpenItem(ClientModel):
 
 
 class Allocation(ClientModel):
-    """An amount of one item set against another of the opposite sign. An undo is a row of its own, negative."""
+    """An amount of one item set against another of the opposite sign. An undo is a row of its own, negative.
+
+    The amount is positive; the sign of each item says which way it goes.
+    """
 
     history = True
 
@@ -72,11 +77,14 @@ class Allocation(ClientModel):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(amount__gt=0, undoes__isnull=True) | models.Q(amount__lt=0, undoes__isnull=False),
+                condition=models.Q(amount__gt=0, undoes__isnull=True)
+                | models.Q(amount__lt=0, undoes__isnull=False),
                 name="allocation_sign",
             ),
             models.UniqueConstraint(
-                fields=["client", "undoes"], condition=models.Q(undoes__isnull=False), name="allocation_undone_once"
+                fields=["client", "undoes"],
+                condition=models.Q(undoes__isnull=False),
+                name="allocation_undone_once",
             ),
         ]
         indexes = [models.Index(fields=["client", "subject_kind", "subject_id"], name="allocation_subject")]

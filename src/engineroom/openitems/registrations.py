@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from engineroom.foundation import thread
+from engineroom.ledger.services import on_reversal
 from engineroom.openitems import kinds
 from engineroom.openitems.models import OpenItem
+from engineroom.openitems.services import reverse_items
 
 
 def _items(ids: Sequence[UUID]) -> list[thread.Node]:
@@ -23,5 +25,7 @@ def _label(item: OpenItem) -> str:
     return f"open item: {kind}{whose} {item.reference}".rstrip()
 
 
+kinds.register("reversal", "reversal")
+on_reversal(reverse_items)
 thread.register_kind("item", _items)
 thread.register_link(thread.Link("entry", "item", "openitems_openitem", "entry_id", "id"))

@@ -30,27 +30,44 @@ class Open:
     subject_id: UUID
 
 
-def open_items(*, kind: str | None = None, account: str | None = None, include_closed: bool = False) -> list[Open]:
+def open_items(
+    *,
+    kind: str | None = None,
+    account: str | None = None,
+    subject: tuple[str, UUID] | None = None,
+    include_closed: bool = False,
+) -> list[Open]:
     """Items with something left, by due date; with include_closed, all of them."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT o.id, o.kind, o.counterparty_id, coalesce(c.name, ''), a.code, o.currency, o.amount,
-                   (o.amount - sign(o.amount) * (coalesce(x.used, 0) + coalesce(y.used, 0)))::bigint AS open,
+                   (o.amount - sign(o.amount) * coalesce(u.used, 0))::bigint AS open,
                    o.due, o.reference, o.subject_kind, o.subject_id
             FROM openitems_openitem o
             JOIN ledger_account a ON a.client_id = o.client_id AND a.id = o.account_id
             LEFT JOIN openitems_counterparty c ON c.client_id = o.client_id AND c.id = o.counterparty_id
-            LEFT JOIN (SELECT client_id, item_a_id, sum(amount) used FROM openitems_allocation GROUP BY 1, 2) x
-              ON x.client_id = o.client_id AND x.item_a_id = o.id
-            LEFT JOIN (SELECT client_id, item_b_id, sum(amount) used FROM openitems_allocation GROUP BY 1, 2) y
-              ON y.client_id = o.client_id AND y.item_b_id = o.id
+            LEFT JOIN LATERAL (
+              SELECT sum(amount) AS used FROM (
+                SELECT amount FROM openitems_allocation WHERE client_id = o.client_id AND item_a_id = o.id
+                UNION ALL
+                SELECT amount FROM openitems_allocation WHERE client_id = o.client_id AND item_b_id = o.id) l
+              ) u ON true
             WHERE o.client_id = %(client)s AND (%(kind)s::text IS NULL OR o.kind = %(kind)s)
               AND (%(account)s::text IS NULL OR a.code = %(account)s)
-              AND (%(closed)s OR o.amount <> sign(o.amount) * (coalesce(x.used, 0) + coalesce(y.used, 0)))
+              AND (%(subject)s::uuid IS NULL
+                   OR (o.subject_kind, o.subject_id) = (%(subject_kind)s, %(subject)s))
+              AND (%(closed)s OR o.amount <> sign(o.amount) * coalesce(u.used, 0))
             ORDER BY o.due, o.kind, o.reference, o.id
             """,
-            {"client": _client(), "kind": kind, "account": account, "closed": include_closed},
+            {
+                "client": _client(),
+                "kind": kind,
+                "account": account,
+                "subject_kind": subject[0] if subject else None,
+                "subject": subject[1] if subject else None,
+                "closed": include_closed,
+            },
         )
         return [Open(*row) for row in cursor.fetchall()]
 
@@ -72,40 +89,97 @@ class Control:
 
 
 def controls() -> list[Control]:
-    """Every control account with its ledger balance, the sum of its items, and the sum of what is left of them.
+    """Every control account: its ledger balance, the sum of its items, the sum of what is left of them.
 
     Allocations move nothing off an account, so all three agree.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT a.code, a.name, k.currency,
-              coalesce((SELECT sum(p.amount) FROM ledger_posting p
-                WHERE p.client_id = a.client_id AND p.account_id = a.id AND p.currency = k.currency), 0)::bigint,
-              coalesce((SELECT sum(o.amount) FROM openitems_openitem o
-                WHERE o.client_id = a.client_id AND o.account_id = a.id AND o.currency = k.currency), 0)::bigint,
-              coalesce((SELECT sum(o.amount) FROM openitems_openitem o
-                WHERE o.client_id = a.client_id AND o.account_id = a.id AND o.currency = k.currency), 0)::bigint
-              - coalesce((SELECT sum(sign(o.amount) * l.amount) FROM openitems_allocation l
-                JOIN openitems_openitem o ON o.client_id = l.client_id AND o.id IN (l.item_a_id, l.item_b_id)
-                WHERE l.client_id = a.client_id AND o.account_id = a.id AND o.currency = k.currency), 0)::bigint
-            FROM ledger_account a
-            CROSS JOIN LATERAL (
-              SELECT currency FROM ledger_posting p WHERE p.client_id = a.client_id AND p.account_id = a.id
-              UNION SELECT currency FROM openitems_openitem o WHERE o.client_id = a.client_id AND o.account_id = a.id) k
-            WHERE a.client_id = %s AND a.is_control ORDER BY a.code, k.currency
+            WITH control AS (
+              SELECT id, code, name FROM ledger_account WHERE client_id = %(client)s AND is_control),
+            posted AS (
+              SELECT p.account_id, p.currency, sum(p.amount) AS total
+              FROM ledger_posting p JOIN control c ON c.id = p.account_id
+              WHERE p.client_id = %(client)s GROUP BY 1, 2),
+            items AS (
+              SELECT o.account_id, o.currency, sum(o.amount) AS total
+              FROM openitems_openitem o JOIN control c ON c.id = o.account_id
+              WHERE o.client_id = %(client)s GROUP BY 1, 2),
+            used AS (
+              SELECT o.account_id, o.currency, sum(sign(o.amount) * l.amount) AS total
+              FROM (SELECT item_a_id AS item_id, amount FROM openitems_allocation WHERE client_id = %(client)s
+                    UNION ALL
+                    SELECT item_b_id, amount FROM openitems_allocation WHERE client_id = %(client)s) l
+              JOIN openitems_openitem o ON o.client_id = %(client)s AND o.id = l.item_id
+              GROUP BY 1, 2)
+            SELECT c.code, c.name, k.currency,
+              coalesce(posted.total, 0)::bigint, coalesce(items.total, 0)::bigint,
+              (coalesce(items.total, 0) - coalesce(used.total, 0))::bigint
+            FROM control c
+            JOIN (SELECT account_id, currency FROM posted UNION SELECT account_id, currency FROM items) k
+              ON k.account_id = c.id
+            LEFT JOIN posted ON posted.account_id = c.id AND posted.currency = k.currency
+            LEFT JOIN items ON items.account_id = c.id AND items.currency = k.currency
+            LEFT JOIN used ON used.account_id = c.id AND used.currency = k.currency
+            ORDER BY c.code, k.currency
             """,
-            [_client()],
+            {"client": _client()},
         )
         return [Control(*row) for row in cursor.fetchall()]
 
 
+CHECKS = {
+    "entries whose postings to control accounts are not their open items": """
+        SELECT count(*) FROM (
+          SELECT coalesce(p.entry_id, i.entry_id) FROM (
+            SELECT p.entry_id, p.account_id, p.currency, sum(p.amount) AS total
+            FROM ledger_posting p
+            JOIN ledger_account a ON a.client_id = p.client_id AND a.id = p.account_id AND a.is_control
+            WHERE p.client_id = %(client)s GROUP BY 1, 2, 3) p
+          FULL JOIN (
+            SELECT entry_id, account_id, currency, sum(amount) AS total
+            FROM openitems_openitem WHERE client_id = %(client)s GROUP BY 1, 2, 3) i
+          ON i.entry_id = p.entry_id AND i.account_id = p.account_id AND i.currency = p.currency
+          WHERE coalesce(p.total, 0) <> coalesce(i.total, 0)) wrong""",
+    "items allocated beyond their amount": """
+        SELECT count(*) FROM openitems_openitem o
+        JOIN (SELECT item_id, sum(amount) AS used FROM (
+                SELECT item_a_id AS item_id, amount FROM openitems_allocation WHERE client_id = %(client)s
+                UNION ALL
+                SELECT item_b_id, amount FROM openitems_allocation WHERE client_id = %(client)s) l
+              GROUP BY item_id) u ON u.item_id = o.id
+        WHERE o.client_id = %(client)s AND u.used NOT BETWEEN 0 AND abs(o.amount)""",
+    "allocations across accounts or currencies, or of equal signs": """
+        SELECT count(*) FROM openitems_allocation l
+        LEFT JOIN openitems_openitem x ON x.client_id = l.client_id AND x.id = l.item_a_id
+        LEFT JOIN openitems_openitem y ON y.client_id = l.client_id AND y.id = l.item_b_id
+        WHERE l.client_id = %(client)s
+          AND (x.account_id, x.currency, sign(x.amount))
+              IS DISTINCT FROM (y.account_id, y.currency, -sign(y.amount))""",
+    "undos that are not the negative of what they undo": """
+        SELECT count(*) FROM openitems_allocation u
+        LEFT JOIN openitems_allocation l ON l.client_id = u.client_id AND l.id = u.undoes_id
+        WHERE u.client_id = %(client)s AND u.undoes_id IS NOT NULL
+          AND (u.item_a_id, u.item_b_id, u.amount) IS DISTINCT FROM (l.item_a_id, l.item_b_id, -l.amount)""",
+}
+"""Each question counts what is wrong."""
+
+
 def verify() -> list[Check]:
-    """Control account = sub-ledger, per account and currency."""
-    return [
-        Check(f"control account {c.account_code} {c.account_name} ({c.currency}) against its items", abs(c.ledger - c.items))
+    """Control account = sub-ledger, per account and currency; and every item and allocation on its own."""
+    results = [
+        Check(
+            f"control account {c.account_code} {c.account_name} ({c.currency}) against its items",
+            max(abs(c.ledger - c.items), abs(c.items - c.left_open)),
+        )
         for c in controls()
     ] or [Check("control accounts against their items", 0)]
+    with connection.cursor() as cursor:
+        for what, sql in CHECKS.items():
+            cursor.execute(sql, {"client": _client()})
+            results.append(Check(what, int(cursor.fetchone()[0])))
+    return results
 
 
 def _client() -> UUID:

@@ -54,11 +54,23 @@ class TaxDetailsFile(TableImporter):
         people = _people()
         found.repeated(c["payroll_number"], "payroll_number", lambda key: f"payroll number {key}")
         latest = _latest()
-        for i, (number, starts, code) in enumerate(zip(c["payroll_number"], c["from_date"], c["tax_code"], strict=True)):
+        for i, (number, starts, code) in enumerate(
+            zip(c["payroll_number"], c["from_date"], c["tax_code"], strict=True)
+        ):
             if number not in people:
-                found.at(i, "payroll_number", f"there is nobody with payroll number {number!r}", "Import the person first")
+                found.at(
+                    i,
+                    "payroll_number",
+                    f"there is nobody with payroll number {number!r}",
+                    "Import the person first",
+                )
             elif (before := latest.get(people[number])) and starts <= before:
-                found.at(i, "from_date", f"details from {before} stand already", "Give a later day: what was used is not changed")
+                found.at(
+                    i,
+                    "from_date",
+                    f"details from {before} stand already",
+                    "Give a later day: what was used is not changed",
+                )
             self._check_code(found, i, code, starts)
             relief, share = c["pension_relief"][i], c["pension_employee"][i]
             if relief and share is None:
@@ -111,7 +123,11 @@ def _column(values: list[int | None]) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _people() -> dict[str, UUID]:
-    return dict(Person.objects.filter(client_id=current_scope().client_id).values_list("payroll_number", "counterparty_id"))
+    return dict(
+        Person.objects.filter(client_id=current_scope().client_id).values_list(
+            "payroll_number", "counterparty_id"
+        )
+    )
 
 
 def _latest() -> dict[UUID, date]:

@@ -42,24 +42,25 @@ WHERE d.client_id = %(client)s AND d.person_id BETWEEN %(first)s AND %(last)s
   AND d.starts <= %(day)s AND (d.ends IS NULL OR d.ends >= %(day)s)
 """
 
-# Pay and tax of earlier employment count from the first details of the tax year on, whatever came after.
+# Figures of earlier employment in the tax year: the latest that were given. A P45 that comes after the first payslip
+# counts from then on, and figures in a later coding notice stand in place of the P45's (HMRC, CWG2: form P6).
 PREVIOUS_EMPLOYMENT = """
-SELECT d.person_id, sum(d.previous_pay)::bigint, sum(d.previous_tax)::bigint FROM payroll_taxdetails d
+SELECT DISTINCT ON (d.person_id) d.person_id, d.previous_pay, d.previous_tax FROM payroll_taxdetails d
 WHERE d.client_id = %(client)s AND d.person_id BETWEEN %(first)s AND %(last)s
-  AND d.starts BETWEEN %(year_starts)s AND %(day)s
-GROUP BY d.person_id
+  AND d.starts BETWEEN %(year_starts)s AND %(day)s AND (d.previous_pay <> 0 OR d.previous_tax <> 0)
+ORDER BY d.person_id, d.starts DESC
 """
 
-# The last released payslip of the tax year carries everything to date.
-TO_DATE = """
-SELECT DISTINCT ON (s.person_id) s.person_id,
-  s.amounts[array_position(a.elements, 'taxable_pay_to_date')], s.amounts[array_position(a.elements, 'tax_to_date')]
+# What this employer paid and deducted in the tax year before the run.
+PAID_BEFORE = """
+SELECT s.person_id, sum(s.amounts[array_position(a.elements, 'taxable_pay')])::bigint,
+  sum(s.amounts[array_position(a.elements, 'paye')])::bigint
 FROM payroll_payslip s
 JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
 JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
 WHERE s.client_id = %(client)s AND s.person_id BETWEEN %(first)s AND %(last)s
   AND r.tax_year = %(year)s AND (r.pay_date, r.number) < (%(day)s, %(number)s)
-ORDER BY s.person_id, r.pay_date DESC, r.number DESC
+GROUP BY s.person_id
 """
 
 ACCOUNTS = """
@@ -92,13 +93,11 @@ class ChunkInputs:
     missing: list[Missing]
 
     def hash(self) -> bytes:
-        """SHA-256 over the canonical lines of the inputs, by payroll number."""
-        names = sorted(self.columns)
-        lists = {name: _listed(self.columns[name], len(self.person_id)) for name in names}
-        lines = [
-            canonical.line("input", number, [(name, lists[name][i]) for name in names])
-            for i, number in enumerate(self.payroll_number)
-        ]
+        """SHA-256 over the canonical lines of the inputs and of the account to be paid, by payroll number."""
+        n = len(self.person_id)
+        columns = {name: _listed(self.columns[name], n) for name in sorted(self.columns)}
+        columns["payee"] = self.fingerprint
+        lines = canonical.lines("input", self.payroll_number, columns)
         missing = [canonical.line("missing", m.payroll_number, [("field", m.field)]) for m in self.missing]
         return canonical.digest(sorted(lines) + sorted(missing))
 
@@ -124,14 +123,24 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     worked = _rows(WORKED, bounds)
     details = {row[0]: row[1:] for row in _rows(DETAILS, bounds)}
     missing = [
-        Missing(row[1], "tax details", "there are no tax details on the pay date", "Import the person's tax details")
+        Missing(
+            row[1],
+            "tax details",
+            "there are no tax details on the pay date",
+            "Import the person's tax details",
+        )
         for row in worked
         if row[0] not in details
     ]
     rows = [row for row in worked if row[0] in details]
     accounts = {person: bytes(print_of) for person, print_of in _rows(ACCOUNTS, bounds)}
     missing += [
-        Missing(row[1], "bank account", "there is no bank account on the pay date", "Import sort code and account number")
+        Missing(
+            row[1],
+            "bank account",
+            "there is no bank account on the pay date",
+            "Import sort code and account number",
+        )
         for row in rows
         if row[0] not in accounts
     ]
@@ -153,14 +162,19 @@ def _rows(sql: str, bounds: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def _to_date(bounds: dict[str, Any]) -> dict[UUID, tuple[int, int]]:
-    """Taxable pay and tax to date before this run: of the last payslip, or of earlier employment before the first."""
-    figures = {person: (pay, tax) for person, pay, tax in _rows(PREVIOUS_EMPLOYMENT, bounds)}
-    figures.update({person: (pay, tax) for person, pay, tax in _rows(TO_DATE, bounds)})
+    """Taxable pay and tax of the tax year before this run: of earlier employment and of our own payslips."""
+    figures: dict[UUID, tuple[int, int]] = {}
+    for person, pay, tax in [*_rows(PREVIOUS_EMPLOYMENT, bounds), *_rows(PAID_BEFORE, bounds)]:
+        before = figures.get(person, (0, 0))
+        figures[person] = (before[0] + pay, before[1] + tax)
     return figures
 
 
 def _columns(
-    run: PayRun, rows: list[tuple[Any, ...]], details: dict[UUID, tuple[Any, ...]], to_date: dict[UUID, tuple[int, int]]
+    run: PayRun,
+    rows: list[tuple[Any, ...]],
+    details: dict[UUID, tuple[Any, ...]],
+    to_date: dict[UUID, tuple[int, int]],
 ) -> dict[str, Any]:
     figures = np.array([row[2:6] for row in rows], dtype=np.int64).reshape(-1, 4)
     before = np.array([to_date.get(row[0], (0, 0)) for row in rows], dtype=np.int64).reshape(-1, 2)

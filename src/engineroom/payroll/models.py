@@ -96,7 +96,9 @@ class AttemptChunk(ClientModel):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "attempt", "chunk"], name="attempt_chunk_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["client", "attempt", "chunk"], name="attempt_chunk_once")
+        ]
 
 
 class Payslip(ClientModel):

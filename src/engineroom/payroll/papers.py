@@ -65,7 +65,9 @@ def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocum
     client = Client.objects.get(id=run.client_id)
     ids = [s.person_id for s in slips]
     hours = selectors.paid_hours(run)
-    people = {p.counterparty_id: p for p in Person.objects.filter(client_id=run.client_id, counterparty_id__in=ids)}
+    people = {
+        p.counterparty_id: p for p in Person.objects.filter(client_id=run.client_id, counterparty_id__in=ids)
+    }
     ni_numbers = _ni_numbers([people[i] for i in ids])
     accounts = _masked_accounts(run, ids)
     weekly = _weekly_basis(run, ids)
@@ -115,11 +117,17 @@ def _pay_lines(slip: selectors.SlipView, hours: list[selectors.Hours]) -> list[P
 
 
 def _figures(slip: selectors.SlipView, kind: str) -> list[Figure]:
-    return [Figure(e.label, slip.figures[e.code]) for e in ELEMENTS if e.kind == kind and slip.figures[e.code]]
+    return [
+        Figure(e.label, slip.figures[e.code]) for e in ELEMENTS if e.kind == kind and slip.figures[e.code]
+    ]
 
 
 def _ni_numbers(people: list[Person]) -> dict[UUID, str]:
-    texts = reveal(people, "ni_number", purpose="payslips") if any(p.ni_number for p in people) else [""] * len(people)
+    texts = (
+        reveal(people, "ni_number", purpose="payslips")
+        if any(p.ni_number for p in people)
+        else [""] * len(people)
+    )
     return {p.counterparty_id: text or "" for p, text in zip(people, texts, strict=True)}
 
 
@@ -127,7 +135,9 @@ def _masked_accounts(run: PayRun, ids: list[UUID]) -> dict[UUID, str]:
     """The last four digits: enough for the payee to recognise the account, too little for anybody else."""
     rows = [
         row
-        for row in BankAccount.objects.filter(client_id=run.client_id, person_id__in=ids, starts__lte=run.pay_date)
+        for row in BankAccount.objects.filter(
+            client_id=run.client_id, person_id__in=ids, starts__lte=run.pay_date
+        )
         if row.ends is None or row.ends >= run.pay_date
     ]
     numbers = reveal(rows, "account_number", purpose="payslips")
@@ -146,7 +156,7 @@ def payslip_files(run: PayRun) -> list[VaultFile]:
     """The PDFs of a run's payslips, by name."""
     slips = [s.id for s in selectors.payslips(run)]
     return list(
-        VaultFile.objects.filter(client_id=run.client_id, kind=KIND, subject_id__in=slips).order_by("name", "id")
+        VaultFile.objects.filter(client_id=run.client_id, kind=KIND, subject_id__in=slips).order_by(
+            "name", "id"
+        )
     )
-
-

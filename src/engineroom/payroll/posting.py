@@ -27,7 +27,8 @@ HMRC_PAYMENT_DAY = 22
 
 @dataclass(frozen=True)
 class PostedRun:
-    batch_id: UUID
+    batch_id: UUID | None
+    """None when everything in the run is zero: then there is nothing to book."""
     payslips: int
     net: int
 
@@ -49,6 +50,8 @@ def post_pay_run(run: PayRun) -> PostedRun:
         for code, amount in slip.figures.items():
             totals[code] += amount
     lines = [*_cost_lines(_by_customer(run, slips)), *_obligation_lines(totals)]
+    if not any(line.amount for line in lines):
+        return PostedRun(None, len(slips), 0)
     narrative = f"Pay run {run.number}, tax week {run.tax_period} of {run.tax_year}"
     posted = post_journals("pay_run", ("pay_run", run.id), [Journal(run.pay_date, narrative, tuple(lines))])
     _open_items(run, slips, totals, posted.entry_ids[0])
@@ -67,7 +70,10 @@ def payslips_of(run: PayRun) -> list[Slip]:
             [run.client_id, run.published_id],
         )
         elements = run.published.elements if run.published else []
-        return [Slip(person, number, dict(zip(elements, amounts, strict=True))) for person, number, amounts in cursor]
+        return [
+            Slip(person, number, dict(zip(elements, amounts, strict=True)))
+            for person, number, amounts in cursor
+        ]
 
 
 COSTS = {
@@ -87,7 +93,9 @@ def _by_customer(run: PayRun, slips: list[Slip]) -> dict[UUID, dict[str, int]]:
         earned = shares[slip.person_id]
         weights = [pay for _, pay in earned]
         for account, cost_of in COSTS.items():
-            for (customer, _), part in zip(earned, largest_remainder(cost_of(slip.figures), weights), strict=True):
+            for (customer, _), part in zip(
+                earned, largest_remainder(cost_of(slip.figures), weights), strict=True
+            ):
                 costs[customer][account] += part
     return costs
 
@@ -127,7 +135,11 @@ def hmrc_parts(totals: dict[str, int]) -> list[tuple[str, str, int]]:
     return [
         ("paye", "Income tax (PAYE)", totals["paye"]),
         ("nic", "National Insurance", totals["employee_nic"] + totals["employer_nic"]),
-        ("student_loan", "Student and postgraduate loans", totals["student_loan"] + totals["postgraduate_loan"]),
+        (
+            "student_loan",
+            "Student and postgraduate loans",
+            totals["student_loan"] + totals["postgraduate_loan"],
+        ),
     ]
 
 
@@ -149,9 +161,28 @@ def _due_to_hmrc(pay_date: date) -> date:
 
 
 def _open_items(run: PayRun, slips: list[Slip], totals: dict[str, int], entry_id: UUID) -> None:
+    _owed_to_agencies(run, totals, entry_id)
+    paid = [slip for slip in slips if slip.figures["net_pay"]]
+    if not paid:
+        return
+    add_items(
+        "net_pay",
+        account_ids()[accounts.NET_WAGES],
+        "pay_run",
+        ItemColumns(
+            counterparty=uuids_to_column([slip.person_id for slip in paid]),
+            amount=np.array([-slip.figures["net_pay"] for slip in paid], dtype=np.int64),
+            due=run.pay_date,
+            entry=entry_id,
+            subject_id=run.id,
+            reference=[f"{run.number}/{slip.payroll_number}" for slip in paid],
+        ),
+    )
+
+
+def _owed_to_agencies(run: PayRun, totals: dict[str, int], entry_id: UUID) -> None:
+    """An item per part owed to HMRC (a refund week owes us), and one to the pension provider."""
     codes = account_ids()
-    subject = ("pay_run", run.id)
-    hmrc = counterparty("agency", "HMRC", "HM Revenue & Customs")
     parts = [p for p in hmrc_parts(totals) if p[2]]
     if parts:
         add_items(
@@ -159,7 +190,7 @@ def _open_items(run: PayRun, slips: list[Slip], totals: dict[str, int], entry_id
             codes[accounts.HMRC],
             "pay_run",
             ItemColumns(
-                counterparty=hmrc.id,
+                counterparty=counterparty("agency", "HMRC", "HM Revenue & Customs").id,
                 amount=np.array([-amount for _, _, amount in parts], dtype=np.int64),
                 due=_due_to_hmrc(run.pay_date),
                 entry=entry_id,
@@ -175,20 +206,6 @@ def _open_items(run: PayRun, slips: list[Slip], totals: dict[str, int], entry_id
             amount=-pension_due(totals),
             due=_due_to_hmrc(run.pay_date),
             entry_id=entry_id,
-            subject=subject,
+            subject=("pay_run", run.id),
             reference=f"Pension, pay run {run.number}",
         )
-    paid = [slip for slip in slips if slip.figures["net_pay"]]
-    add_items(
-        "net_pay",
-        codes[accounts.NET_WAGES],
-        "pay_run",
-        ItemColumns(
-            counterparty=uuids_to_column([slip.person_id for slip in paid]),
-            amount=np.array([-slip.figures["net_pay"] for slip in paid], dtype=np.int64),
-            due=run.pay_date,
-            entry=entry_id,
-            subject_id=run.id,
-            reference=[f"{run.number}/{slip.payroll_number}" for slip in paid],
-        ),
-    )

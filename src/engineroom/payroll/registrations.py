@@ -25,6 +25,7 @@ JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
 JOIN payroll_payrun r ON r.client_id = s.client_id AND r.id = s.run_id
 JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
 LEFT JOIN foundation_approval v ON v.client_id = r.client_id AND v.subject_kind = 'pay_run' AND v.subject_id = r.id
+  AND NOT EXISTS (SELECT FROM foundation_approvalvoid o WHERE o.client_id = v.client_id AND o.id = v.id)
 LEFT JOIN foundation_user u ON u.id = v.user_id
 WHERE s.client_id = ANY(%s) AND s.id = ANY(%s)
 """

@@ -33,7 +33,9 @@ class SlipView:
 
 def run_of(pay_date: date) -> PayRun | None:
     """The regular weekly run of a pay date."""
-    return PayRun.objects.filter(client_id=_client(), kind="regular", frequency="weekly", pay_date=pay_date).first()
+    return PayRun.objects.filter(
+        client_id=_client(), kind="regular", frequency="weekly", pay_date=pay_date
+    ).first()
 
 
 def run_numbered(number: int) -> PayRun | None:
@@ -139,13 +141,17 @@ def recheck(run: PayRun) -> Recheck:
         inputs = {name[3:]: _as_given(values) for name, values in trace.items() if name.startswith("in.")}
         done = gb.calculate(inputs, tables) if "rows" in trace else None
         rows = dict(
-            Payslip.objects.filter(client_id=run.client_id, attempt=attempt, chunk=chunk.chunk).values_list("row", "amounts")
+            Payslip.objects.filter(client_id=run.client_id, attempt=attempt, chunk=chunk.chunk).values_list(
+                "row", "amounts"
+            )
         )
         count += len(rows)
         if done is None:
             continue
         again = np.stack([done.columns[code] for code in attempt.elements], axis=1).tolist()
-        different += sum(amounts != (again[row] if row < len(again) else None) for row, amounts in rows.items())
+        different += sum(
+            amounts != (again[row] if row < len(again) else None) for row, amounts in rows.items()
+        )
     return Recheck(
         count,
         different,

@@ -72,7 +72,9 @@ def open_pay_run(pay_date: date) -> RunOpened:
     It pays the weeks that ended before the pay date (temps are paid a week in arrears).
     """
     client_id = current_scope().client_id
-    run = PayRun.objects.filter(client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date).first()
+    run = PayRun.objects.filter(
+        client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date
+    ).first()
     if run is None:
         period_ends = week_ending(pay_date) - timedelta(days=7)
         run = PayRun.objects.create(
@@ -175,7 +177,9 @@ def _new_attempt(run: PayRun, number: int) -> Attempt:
     )
     people = _people_of(run)
     if not people:
-        raise NothingToPay(f"no approved hours wait for {run} (weeks through {run.period_ends}); import timesheets first")
+        raise NothingToPay(
+            f"no approved hours wait for {run} (weeks through {run.period_ends}); import timesheets first"
+        )
     AttemptChunk.objects.bulk_create(
         AttemptChunk(
             client_id=run.client_id,
@@ -210,7 +214,10 @@ def _queue(attempt: Attempt, chunks: Sequence[AttemptChunk]) -> None:
     for chunk in chunks:
         if chunk.done_at is None:
             calculate_chunk_job.defer(
-                client_id=str(attempt.client_id), attempt_id=str(attempt.id), chunk=chunk.chunk, user_id=str(user.id)
+                client_id=str(attempt.client_id),
+                attempt_id=str(attempt.id),
+                chunk=chunk.chunk,
+                user_id=str(user.id),
             )
 
 
@@ -328,7 +335,9 @@ def publish_attempt(attempt_id: UUID) -> Published:
         raise Conflict(f"{len(left)} of {len(chunks)} chunks are not calculated yet; calculate the run first")
     run = PayRun.objects.select_for_update().get(id=attempt.run_id)
     digest = content_hash(run, attempt)
-    voided = approvals.void_if_changed("pay_run", run.id, digest, f"recalculated: attempt {attempt.number} differs")
+    voided = approvals.void_if_changed(
+        "pay_run", run.id, digest, f"recalculated: attempt {attempt.number} differs"
+    )
     run.published = attempt
     run.content_hash = digest
     run.save(update_fields=["published", "content_hash"])
@@ -370,26 +379,31 @@ def _payslip_lines(run: PayRun, attempt: Attempt) -> list[str]:
             """,
             {"client": run.client_id, "attempt": attempt.id, "day": run.pay_date},
         )
-        return [
-            canonical.line(
-                "payslip",
-                number,
-                [("tax_code", code), ("ni_category", category), ("payee", account and bytes(account))]
-                + list(zip(elements, amounts, strict=True)),
-            )
-            for number, code, category, account, amounts in cursor
-        ]
+        rows = cursor.fetchall()
+    figures = [row[4] for row in rows]
+    columns: dict[str, list[object]] = {
+        "tax_code": [row[1] for row in rows],
+        "ni_category": [row[2] for row in rows],
+        "payee": [row[3] and bytes(row[3]) for row in rows],
+        **{element: [amounts[i] for amounts in figures] for i, element in enumerate(elements)},
+    }
+    return canonical.lines("payslip", [row[0] for row in rows], columns)
 
 
 def blockers_of(run: PayRun) -> list[Missing]:
-    """What keeps the run from being approved; each names the person and what to do."""
+    """What keeps the run from being approved; each names the person and what to do. A released run has none."""
+    if approvals.released("pay_run", run.id):
+        return []
     problems = AttemptChunk.objects.filter(client_id=run.client_id, attempt_id=run.published_id).values_list(
         "problems", flat=True
     )
     earlier = PayRun.objects.filter(
         client_id=run.client_id, frequency=run.frequency, tax_year=run.tax_year, pay_date__lt=run.pay_date
-    ).exclude(id__in=Release.objects.filter(client_id=run.client_id, subject_kind="pay_run").values("subject_id"))
-    return [Missing(**p) for chunk in problems for p in chunk] + [
+    ).exclude(
+        id__in=Release.objects.filter(client_id=run.client_id, subject_kind="pay_run").values("subject_id")
+    )
+    found = [Missing(**p) for chunk in problems for p in chunk]
+    found += [
         Missing(
             str(before),
             "pay date",
@@ -398,6 +412,18 @@ def blockers_of(run: PayRun) -> list[Missing]:
         )
         for before in earlier.order_by("pay_date")
     ]
+    if _is_stale(run):
+        problem = "hours, tax details, accounts or figures to date changed after it was calculated"
+        found.append(Missing(str(run), "inputs", problem, "Calculate the run again"))
+    return found
+
+
+def _is_stale(run: PayRun) -> bool:
+    """Whether a calculation now would start from other inputs than the published one did."""
+    chunks = AttemptChunk.objects.filter(client_id=run.client_id, attempt_id=run.published_id, done_at__isnull=False)
+    return any(
+        read_inputs(run, c.first_person, c.last_person).hash() != bytes(c.inputs_hash or b"") for c in chunks
+    )
 
 
 @dataclass(frozen=True)
@@ -431,7 +457,7 @@ def approve_pay_run(run_id: UUID, *, content_hash: str) -> Approved:
 @dataclass(frozen=True)
 class RunReleased:
     run_id: UUID
-    batch_id: UUID
+    batch_id: UUID | None
     payslips: int
     net: int
 

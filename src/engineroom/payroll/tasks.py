@@ -20,6 +20,8 @@ def calculate_chunk_job(client_id: str, attempt_id: str, chunk: int, user_id: st
         services.calculate_chunk(UUID(attempt_id), chunk)
     with acting(system, write=UUID(client_id), on_behalf=user):
         attempt = Attempt.objects.select_related("run").get(id=UUID(attempt_id))
-        left = AttemptChunk.objects.filter(client_id=attempt.client_id, attempt=attempt, done_at=None).exists()
+        left = AttemptChunk.objects.filter(
+            client_id=attempt.client_id, attempt=attempt, done_at=None
+        ).exists()
         if not left and attempt.run.published_id != attempt.id:
             services.publish_attempt(attempt.id)

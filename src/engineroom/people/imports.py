@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from engineroom.foundation.columns import insert_columns
-from engineroom.foundation.crypto.fields import encrypted_field
+from engineroom.foundation.crypto.fields import encrypted_field, reveal
 from engineroom.foundation.imports.services import Parsed, importer
 from engineroom.foundation.imports.sheets import Column, Sheet
 from engineroom.foundation.imports.tables import Findings, TableImporter
@@ -20,7 +22,10 @@ from engineroom.people.models import BankAccount, Employment, Person
 
 @importer
 class People(TableImporter):
-    """Starters, leavers and changed bank accounts. A known payroll number is an update of what differs."""
+    """Starters, leavers and changes. A known payroll number is an update of what differs; an empty cell changes nothing.
+
+    Where somebody is paid changes on a day that the file names: no clock decides which account a payday uses.
+    """
 
     kind = "people"
     permission = "people.prepare"
@@ -36,42 +41,110 @@ class People(TableImporter):
         Column("account_name", max_length=100),
         Column("sort_code", max_length=8),
         Column("account_number", max_length=8),
+        Column("account_from", "date"),
     )
 
     def check(self, parsed: Parsed) -> list[Problem]:
         sheet: Sheet = parsed.content
         found = Findings(sheet)
-        c = sheet.columns
-        found.repeated(c["payroll_number"], "payroll_number", lambda key: f"payroll number {key}")
-        for i, (sort_code, number) in enumerate(zip(c["sort_code"], c["account_number"], strict=True)):
-            self._check_account(found, i, sort_code, number)
-        for i, (starts, leaves) in enumerate(zip(c["start_date"], c["leave_date"], strict=True)):
-            if leaves and starts and leaves < starts:
-                found.at(i, "leave_date", f"leaves on {leaves} before starting on {starts}", "Correct one of the dates")
+        found.repeated(sheet.columns["payroll_number"], "payroll_number", lambda key: f"payroll number {key}")
+        standing = _standing(sheet.columns["payroll_number"])
+        for i, row in enumerate(sheet.rows()):
+            starts, leaves = row["start_date"], row["leave_date"]
+            if leaves and leaves < starts:
+                problem = f"leaves on {leaves} before starting on {starts}"
+                found.at(i, "leave_date", problem, "Correct one of the dates")
+            self._check_account(found, i, row["sort_code"], row["account_number"])
+            if known := standing.get(row["payroll_number"]):
+                self._check_known(found, i, row, known)
         return found.problems
 
     @staticmethod
     def _check_account(found: Findings, i: int, sort_code: str | None, number: str | None) -> None:
         if bool(sort_code) != bool(number):
-            found.at(i, "account_number", "a sort code needs an account number, and the other way", "Give both, or neither")
+            found.at(
+                i,
+                "account_number",
+                "a sort code needs an account number, and the other way",
+                "Give both, or neither",
+            )
             return
         if sort_code and not _digits(sort_code, 6):
-            found.at(i, "sort_code", f"{sort_code!r} is not a sort code", "Write six digits, as 20-00-00 or 200000")
+            found.at(
+                i, "sort_code", f"{sort_code!r} is not a sort code", "Write six digits, as 20-00-00 or 200000"
+            )
         if number and not _digits(number, 8):
-            found.at(i, "account_number", "this is not an account number", "Write eight digits; put zeros in front if shorter")
+            found.at(
+                i,
+                "account_number",
+                "this is not an account number",
+                "Write eight digits; put zeros in front if shorter",
+            )
+
+    @staticmethod
+    def _check_known(found: Findings, i: int, row: dict[str, Any], known: Standing) -> None:
+        now = known.employment
+        if now and row["start_date"] != now.starts and not _returns(row, now):
+            problem = f"employed since {now.starts}, not {row['start_date']}"
+            remedy = f"Write {now.starts}; a return begins after the day they left"
+            found.at(i, "start_date", problem, remedy)
+        if known.account and _is_other_account(row, known.account):
+            since, earliest = row["account_from"], known.account.starts + timedelta(days=1)
+            if since is None:
+                problem = "this is another account than the one on file"
+                found.at(i, "account_from", problem, "Write the first day on which it is paid into this one")
+            elif since < earliest:
+                problem = f"the account on file stands since {known.account.starts}"
+                found.at(
+                    i, "account_from", problem, f"Give {earliest} or later: what was used is not changed"
+                )
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
-        c = parsed.content.columns
         client_id = current_scope().client_id
-        known = dict(Person.objects.filter(client_id=client_id).values_list("payroll_number", "counterparty_id"))
-        rows = [{name: values[i] for name, values in c.items()} for i in range(parsed.rows)]
-        new = [row for row in rows if row["payroll_number"] not in known]
+        rows = list(parsed.content.rows())
+        standing = _standing([row["payroll_number"] for row in rows])
+        new = [row for row in rows if row["payroll_number"] not in standing]
         _add_people(client_id, new)
-        changed = 0
-        for row in rows:
-            if person_id := known.get(row["payroll_number"]):
-                changed += _update_person(client_id, person_id, row)
+        known = [(standing[row["payroll_number"]], row) for row in rows if row["payroll_number"] in standing]
+        changed = _update_people(client_id, known)
         return {"people": len(new), "changed": changed}
+
+
+@dataclass
+class Standing:
+    """What is on file about a known person: the latest employment, and the account that has no end."""
+
+    person: Person
+    employment: Employment | None = None
+    account: BankAccount | None = None
+
+
+def _standing(numbers: Sequence[str]) -> dict[str, Standing]:
+    """By payroll number, those who are known."""
+    client_id = current_scope().client_id
+    people = Person.objects.filter(client_id=client_id, payroll_number__in=set(numbers))
+    found = {p.counterparty_id: Standing(p) for p in people}
+    ids = list(found)
+    for employment in Employment.objects.filter(client_id=client_id, person_id__in=ids).order_by("starts"):
+        found[employment.person_id].employment = employment
+    for account in BankAccount.objects.filter(client_id=client_id, person_id__in=ids, ends=None):
+        found[account.person_id].account = account
+    return {standing.person.payroll_number: standing for standing in found.values()}
+
+
+def _returns(row: dict[str, Any], before: Employment) -> bool:
+    """Whether the row is a new employment of somebody who had left."""
+    return before.ends is not None and row["start_date"] > before.ends
+
+
+def _is_other_account(row: dict[str, Any], account: BankAccount) -> bool:
+    sort_code, number = _account_of(row)
+    return bool(sort_code) and bytes(account.fingerprint) != fingerprint(account.client_id, sort_code, number)
+
+
+def _account_of(row: dict[str, Any]) -> tuple[str, str]:
+    """Sort code and account number as digits; empty where the row has none, or what is none."""
+    return _digits(row["sort_code"] or "", 6) or "", _digits(row["account_number"] or "", 8) or ""
 
 
 def _digits(text: str, count: int) -> str | None:
@@ -110,32 +183,40 @@ def _add_people(client_id: UUID, rows: list[dict[str, Any]]) -> None:
         n,
         casts={"date_of_birth": "date", "ni_number": "bytea"},
     )
+    paired = list(zip(ids, rows, strict=True))
+    _add_employments(client_id, paired)
+    _add_accounts(client_id, [(person_id, row) for person_id, row in paired if row["sort_code"]])
+
+
+def _add_employments(client_id: UUID, rows: list[tuple[UUID, dict[str, Any]]]) -> None:
     insert_columns(
         Employment,
         {
-            "id": uuid7s(n),
+            "id": uuid7s(len(rows)),
             "client_id": client_id,
-            "person_id": ids,
-            "starts": [r["start_date"] for r in rows],
-            "ends": [r["leave_date"] for r in rows],
+            "person_id": [person_id for person_id, _ in rows],
+            "starts": [r["start_date"] for _, r in rows],
+            "ends": [r["leave_date"] for _, r in rows],
         },
-        n,
+        len(rows),
         casts={"ends": "date"},
     )
-    with_account = [(person_id, row) for person_id, row in zip(ids, rows, strict=True) if row["sort_code"]]
-    _add_accounts(client_id, with_account)
 
 
 def _add_accounts(client_id: UUID, rows: list[tuple[UUID, dict[str, Any]]]) -> None:
-    sort_code, number = encrypted_field(BankAccount, "sort_code"), encrypted_field(BankAccount, "account_number")
-    plain = [(_digits(r["sort_code"], 6) or "", _digits(r["account_number"], 8) or "") for _, r in rows]
+    """Accounts from the day the row names, else from the start of employment."""
+    sort_code, number = (
+        encrypted_field(BankAccount, "sort_code"),
+        encrypted_field(BankAccount, "account_number"),
+    )
+    plain = [_account_of(r) for _, r in rows]
     insert_columns(
         BankAccount,
         {
             "id": uuid7s(len(rows)),
             "client_id": client_id,
             "person_id": [person_id for person_id, _ in rows],
-            "starts": [r["start_date"] for _, r in rows],
+            "starts": [r["account_from"] or r["start_date"] for _, r in rows],
             "account_name": [r["account_name"] or r["name"] for _, r in rows],
             "sort_code": [sort_code.seal(client_id, s) for s, _ in plain],
             "account_number": [number.seal(client_id, a) for _, a in plain],
@@ -147,33 +228,57 @@ def _add_accounts(client_id: UUID, rows: list[tuple[UUID, dict[str, Any]]]) -> N
 
 def fingerprint(client_id: UUID, sort_code: str, account_number: str) -> bytes:
     """Keyed hash of an account: equal accounts of a client have equal fingerprints, and nothing can be read off it."""
-    return encrypted_field(BankAccount, "account_number").fingerprint(client_id, f"{sort_code}{account_number}")
+    return encrypted_field(BankAccount, "account_number").fingerprint(
+        client_id, f"{sort_code}{account_number}"
+    )
 
 
-def _update_person(client_id: UUID, person_id: UUID, row: dict[str, Any]) -> int:
-    """Record a leaver's last day, and a changed account from today on. Returns how many things changed."""
-    changed = 0
-    employment = Employment.objects.filter(client_id=client_id, person_id=person_id).order_by("-starts").first()
-    if employment and row["leave_date"] and employment.ends != row["leave_date"]:
-        employment.ends = row["leave_date"]
-        employment.save(update_fields=["ends"])
-        changed += 1
-    if row["sort_code"]:
-        changed += _change_account(client_id, person_id, row)
-    return changed
+def _update_people(client_id: UUID, rows: list[tuple[Standing, dict[str, Any]]]) -> int:
+    """Record what differs: names and details, a leaver's last day, a return, another account. Returns how many things."""
+    changed = _update_details(client_id, rows)
+    returned = [(s.person.counterparty_id, r) for s, r in rows if s.employment and _returns(r, s.employment)]
+    _add_employments(client_id, returned)
+    changed += len(returned)
+    moved = []
+    for standing, row in rows:
+        if standing.employment and not _returns(row, standing.employment):
+            changed += _record_leaving(standing.employment, row["leave_date"])
+        if standing.account is None or _is_other_account(row, standing.account):
+            if not row["sort_code"]:
+                continue
+            if standing.account:
+                standing.account.ends = row["account_from"] - timedelta(days=1)
+                standing.account.save(update_fields=["ends"])
+            moved.append((standing.person.counterparty_id, row))
+    _add_accounts(client_id, moved)
+    return changed + len(moved)
 
 
-def _change_account(client_id: UUID, person_id: UUID, row: dict[str, Any]) -> int:
-    print_of = fingerprint(client_id, _digits(row["sort_code"], 6) or "", _digits(row["account_number"], 8) or "")
-    current = BankAccount.objects.filter(client_id=client_id, person_id=person_id, ends=None).first()
-    if current and bytes(current.fingerprint) == print_of:
+def _record_leaving(employment: Employment, leaves: date | None) -> int:
+    if leaves is None or employment.ends == leaves:
         return 0
-    from_day = date.today()
-    if current:
-        if current.starts >= from_day:
-            current.delete()
-        else:
-            current.ends = from_day - timedelta(days=1)
-            current.save(update_fields=["ends"])
-    _add_accounts(client_id, [(person_id, {**row, "start_date": from_day})])
+    employment.ends = leaves
+    employment.save(update_fields=["ends"])
     return 1
+
+
+def _update_details(client_id: UUID, rows: list[tuple[Standing, dict[str, Any]]]) -> int:
+    """Name, date of birth, e-mail and NI number, where the file has another one."""
+    people = [standing.person for standing, _ in rows]
+    ni_numbers = reveal(people, "ni_number", purpose="compare with a file of people")
+    changed = 0
+    for person, (_, row), ni_number in zip(people, rows, ni_numbers, strict=True):
+        new = {"name": row["name"], "date_of_birth": row["date_of_birth"], "email": row["email"]}
+        differing = {k: v for k, v in new.items() if v and v != getattr(person, k)}
+        if row["ni_number"] and row["ni_number"] != ni_number:
+            differing["ni_number"] = encrypted_field(Person, "ni_number").seal(client_id, row["ni_number"])
+        if differing:
+            Person.objects.filter(client_id=client_id, counterparty_id=person.counterparty_id).update(
+                **differing
+            )
+            changed += 1
+        if "name" in differing:
+            Counterparty.objects.filter(client_id=client_id, id=person.counterparty_id).update(
+                name=row["name"]
+            )
+    return changed

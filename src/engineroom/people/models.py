@@ -23,7 +23,9 @@ class Person(ClientModel):
     added_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "payroll_number"], name="person_payroll_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["client", "payroll_number"], name="person_payroll_number")
+        ]
 
     def __str__(self) -> str:
         return f"{self.payroll_number} {self.name}"

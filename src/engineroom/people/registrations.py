@@ -11,7 +11,10 @@ from engineroom.people.models import Person
 
 
 def _people(ids: Sequence[UUID]) -> list[thread.Node]:
-    return [thread.Node("person", p.counterparty_id, str(p)) for p in Person.objects.filter(counterparty_id__in=ids)]
+    return [
+        thread.Node("person", p.counterparty_id, str(p))
+        for p in Person.objects.filter(counterparty_id__in=ids)
+    ]
 
 
 thread.register_kind("person", _people)

@@ -28,7 +28,7 @@ class OwnAccount(ClientModel):
 
 
 class PaymentBatch(ClientModel):
-    """Payments that left in one file, for one subject. Released means the file was written, not that money moved."""
+    """Payments that left in one file, for one subject. Released: the file was written, not: money moved."""
 
     history = True
 
@@ -52,12 +52,17 @@ class PaymentBatch(ClientModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["client", "number"], name="payment_batch_number"),
-            models.UniqueConstraint(fields=["client", "subject_kind", "subject_id"], name="payment_batch_once"),
+            models.UniqueConstraint(
+                fields=["client", "subject_kind", "subject_id"], name="payment_batch_once"
+            ),
         ]
 
 
 class BatchStage(ClientModel):
-    """What is known of a batch after its release: submitted to the scheme, settled by it. Cleared is the bank line's."""
+    """What is known of a batch after its release: submitted to the scheme, settled by it.
+
+    That it cleared is the bank line's to say.
+    """
 
     history = True
 
@@ -84,16 +89,19 @@ class Payment(ClientModel):
     reference = models.CharField(max_length=18)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "batch", "reference"], name="payment_reference")]
+        constraints = [
+            models.UniqueConstraint(fields=["client", "batch", "reference"], name="payment_reference")
+        ]
 
 
 class Statement(ClientModel):
-    """A bank statement as imported. Balances are minor units."""
+    """A bank statement as imported. Balances are minor units; ordinal: its place in the file."""
 
     history = True
 
     own_account = ClientKey(OwnAccount, indexed=False)
     statement_id = models.CharField(max_length=60)
+    ordinal = models.IntegerField()
     sequence = models.CharField(max_length=30, default="")
     starts = models.DateField(null=True)
     ends = models.DateField(null=True)
@@ -103,7 +111,7 @@ class Statement(ClientModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["client", "own_account", "statement_id", "import_id"], name="statement_once")
+            models.UniqueConstraint(fields=["client", "import_id", "ordinal"], name="statement_once")
         ]
 
 
@@ -128,12 +136,14 @@ class BankLine(ClientModel):
     return_reason = models.CharField(max_length=10, default="")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "own_account", "identity"], name="bank_line_identity")]
+        constraints = [
+            models.UniqueConstraint(fields=["client", "own_account", "identity"], name="bank_line_identity")
+        ]
         indexes = [models.Index(fields=["client", "own_account", "booked"], name="bank_line_booked")]
 
 
 class Cleared(ClientModel):
-    """The line is explained: by which rule, and what it settles. Its id is the line's, so a line clears once."""
+    """The line is explained: by which rule, and what it settles. Its id is the line's: a line clears once."""
 
     history = True
 
@@ -147,7 +157,7 @@ class Cleared(ClientModel):
 
 
 class LineException(ClientModel):
-    """Why a line is not cleared, in words, as found at one try. The latest counts while the line is not cleared."""
+    """Why a line is not cleared, in words, as found at one try. The latest counts until it is cleared."""
 
     history = True
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from engineroom.foundation import thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.openitems import kinds
-from engineroom.settlement import clearing  # noqa: F401  registers the importer
+from engineroom.settlement import clearing, imports  # noqa: F401  registers commands and the importer
 from engineroom.settlement.models import BankLine, Cleared, Payment, PaymentBatch
 
 kinds.register("payment", "payment file")
@@ -19,7 +19,10 @@ kinds.register("bank_line", "bank line")
 def _payments(ids: Sequence[UUID]) -> list[thread.Node]:
     rows = Payment.objects.filter(id__in=ids).select_related("batch", "payee")
     return [
-        thread.Node("payment", p.id, f"payment {p.reference} to {p.payee.name}", p.amount, day=p.batch.entry_day) for p in rows
+        thread.Node(
+            "payment", p.id, f"payment {p.reference} to {p.payee.name}", p.amount, day=p.batch.entry_day
+        )
+        for p in rows
     ]
 
 
@@ -70,7 +73,8 @@ thread.register_kind("batch", _batches, _find_batch)
 thread.register_kind("bank_line", _bank_lines, _find_bank_line)
 BATCH_LINES = """(
   SELECT b.client_id, b.id AS batch_id, c.id AS line_id
-  FROM settlement_paymentbatch b JOIN settlement_cleared c ON c.client_id = b.client_id AND c.item_id = b.transit_item_id
+  FROM settlement_paymentbatch b
+  JOIN settlement_cleared c ON c.client_id = b.client_id AND c.item_id = b.transit_item_id
 ) cleared"""
 ITEM_LINES = """(
   SELECT l.client_id, l.item_a_id AS item_id, l.subject_id AS line_id FROM openitems_allocation l
@@ -80,7 +84,8 @@ ITEM_LINES = """(
 RETURNS = """(
   SELECT p.client_id, p.id AS payment_id, c.id AS line_id
   FROM settlement_payment p
-  JOIN openitems_openitem o ON o.client_id = p.client_id AND o.subject_kind = 'payment' AND o.subject_id = p.id
+  JOIN openitems_openitem o
+    ON o.client_id = p.client_id AND o.subject_kind = 'payment' AND o.subject_id = p.id
   JOIN settlement_cleared c ON c.client_id = o.client_id AND c.item_id = o.id
 ) returned"""
 thread.register_link(

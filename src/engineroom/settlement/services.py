@@ -1,15 +1,17 @@
-"""Paying open items, and clearing what the bank says.
+"""Paying open items: what was released, to accounts that were approved, and how far each file is proven.
 
-No money moves here: a file is written for a person to submit, and a statement is read that a person downloaded.
+No money moves here: a file is written for a person to submit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import numpy as np
+from django.db import IntegrityError, connection
 
 from engineroom.foundation import numbering, vault
 from engineroom.foundation.approvals import services as approvals
@@ -25,6 +27,7 @@ from engineroom.ledger.services import Journal, Line, account_ids, post_journals
 from engineroom.openitems import kinds
 from engineroom.openitems.selectors import Open, open_items
 from engineroom.openitems.services import add_item, allocate
+from engineroom.people.imports import fingerprint
 from engineroom.people.models import BankAccount
 from engineroom.settlement import accounts
 from engineroom.settlement.engine import BacsCycle, bacs_cycle
@@ -33,6 +36,8 @@ from engineroom.settlement.models import BatchStage, OwnAccount, Payment, Paymen
 
 BACS_CALENDAR = "ENG"
 """Bacs keeps the bank holidays of England and Wales."""
+
+LONDON = ZoneInfo("Europe/London")
 
 
 class NothingToPayOut(EngineroomError):
@@ -97,27 +102,48 @@ class BatchReleased:
 def release_payments(
     subject_kind: str, subject_id: UUID, *, kind: str, pay_date: date, own_account: str = "main"
 ) -> BatchReleased:
-    """Pay the open items of a released subject by Bacs: write the file, settle the items, money is in transit.
+    """Pay a released subject's open items by Bacs: write the file, settle the items; money is in transit.
 
-    Only what was released is paid, only to accounts that were approved. Raises NotApproved, PayeeChanged, InputRefused.
+    Only what was released is paid, only to accounts that were approved. Raises NotApproved, PayeeChanged,
+    InputRefused.
     """
     if approvals.released(subject_kind, subject_id) is None:
-        raise approvals.NotApproved(f"this {subject_kind.replace('_', ' ')} is not released, so nothing of it is paid")
+        raise approvals.NotApproved(
+            f"this {subject_kind.replace('_', ' ')} is not released, so nothing of it is paid"
+        )
+    _one_at_a_time(subject_kind, subject_id)
     before = PaymentBatch.objects.filter(
         client_id=current_scope().client_id, subject_kind=subject_kind, subject_id=subject_id
     ).first()
     if before is not None:
         raise Conflict(f"payment file {before.number} pays this already")
-    items = [i for i in open_items(kind=kind) if (i.subject_kind, i.subject_id) == (subject_kind, subject_id)]
-    if not items:
-        raise NothingToPayOut("there is nothing left to pay")
     ours = _own_account(own_account)
+    items = _to_pay(kind, (subject_kind, subject_id), ours)
     cycle = bacs_cycle(pay_date, calendar(BACS_CALENDAR))
+    payees = _payee_accounts(items, kind, subject_id, pay_date)
     number = numbering.take("payment-batch")
     payments = _payments(items, number)
-    payees = _payee_accounts(items, kind, subject_id, pay_date)
     content = _bacs_file(ours, payments, payees, cycle, number)
     return _record(ours, subject_kind, subject_id, payments, cycle, pay_date, number, content)
+
+
+def _one_at_a_time(subject_kind: str, subject_id: UUID) -> None:
+    """Whoever releases the same subject waits here, and then finds its file."""
+    subject = f"release:{current_scope().client_id}:{subject_kind}:{subject_id}"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [subject])
+
+
+def _to_pay(kind: str, subject: tuple[str, UUID], ours: OwnAccount) -> list[Open]:
+    """What is open of the subject, on one account and in the currency of ours."""
+    items = open_items(kind=kind, subject=subject)
+    if not items:
+        raise NothingToPayOut("there is nothing left to pay")
+    if {i.currency for i in items} != {ours.currency}:
+        raise Conflict(f"{ours.name} pays {ours.currency} alone, and some of this is in another currency")
+    if len({i.account_code for i in items}) > 1:
+        raise Conflict("these items stand on several accounts; pay each account's by itself")
+    return items
 
 
 def _own_account(code: str) -> OwnAccount:
@@ -145,7 +171,7 @@ class Due:
 
 
 def _payments(items: list[Open], number: int) -> list[Due]:
-    ordered = sorted(items, key=lambda i: i.reference)
+    ordered = sorted(items, key=lambda i: (i.reference, i.id))
     return [Due(item, f"{batch_reference(number)} {n:05d}") for n, item in enumerate(ordered, 1)]
 
 
@@ -156,8 +182,10 @@ class PayeeAccount:
     account_number: str
 
 
-def _payee_accounts(items: list[Open], kind: str, subject_id: UUID, pay_date: date) -> dict[UUID, PayeeAccount]:
-    """Where each payee is paid on the day, opened through the logged accessor, and only if it is what was approved."""
+def _payee_accounts(
+    items: list[Open], kind: str, subject_id: UUID, pay_date: date
+) -> dict[UUID, PayeeAccount]:
+    """Where each payee is paid on the day, opened through the logged accessor and only as approved."""
     client_id = current_scope().client_id
     rows = {
         row.person_id: row
@@ -166,28 +194,47 @@ def _payee_accounts(items: list[Open], kind: str, subject_id: UUID, pay_date: da
         ).order_by("starts")
         if row.ends is None or row.ends >= pay_date
     }
-    expected = kinds.KINDS[kind].expected_payees if kind in kinds.KINDS else None
-    _refuse_changed(items, rows, expected(subject_id) if expected else {})
-    ordered = [rows[i.counterparty_id] for i in items if i.counterparty_id in rows]
-    purpose = f"payment file for {kind.replace('_', ' ')}"
-    sort_codes = reveal(ordered, "sort_code", purpose=purpose)
-    numbers = reveal(ordered, "account_number", purpose=purpose)
+    expected = _approved_accounts(kind, subject_id)
+    found = {person: bytes(row.fingerprint) for person, row in rows.items()}
+    _refuse_changed(items, found, expected)
+    payees = _opened(list(rows.values()), f"payment file for {kind.replace('_', ' ')}")
+    # What the row opens to must be what its fingerprint says, or somebody changed one without the other.
+    opened = {
+        person: fingerprint(client_id, payee.sort_code, payee.account_number)
+        for person, payee in payees.items()
+    }
+    _refuse_changed(items, opened, expected)
+    return payees
+
+
+def _approved_accounts(kind: str, subject_id: UUID) -> dict[UUID, bytes | None]:
+    registered = kinds.KINDS.get(kind)
+    if registered is None or registered.expected_payees is None:
+        raise approvals.NotApproved(
+            f"nobody approves the accounts on which {kind.replace('_', ' ')} is paid; pay it another way"
+        )
+    return registered.expected_payees(subject_id)
+
+
+def _opened(rows: list[BankAccount], purpose: str) -> dict[UUID, PayeeAccount]:
+    sort_codes = reveal(rows, "sort_code", purpose=purpose)
+    numbers = reveal(rows, "account_number", purpose=purpose)
     if DOTS in sort_codes:
         raise NotPermitted("your role here does not see bank accounts, so you cannot write a payment file")
     return {
         row.person_id: PayeeAccount(row.account_name, sort_code or "", number or "")
-        for row, sort_code, number in zip(ordered, sort_codes, numbers, strict=True)
+        for row, sort_code, number in zip(rows, sort_codes, numbers, strict=True)
     }
 
 
-def _refuse_changed(
-    items: list[Open], rows: dict[UUID, BankAccount], expected: dict[UUID, bytes | None]
-) -> None:
+def _refuse_changed(items: list[Open], found: dict[UUID, bytes], expected: dict[UUID, bytes | None]) -> None:
+    """Hold the file while one payee has no account, was not approved, or has another than was approved."""
     changed = [
         f"{i.reference} {i.counterparty}"
         for i in items
-        if i.counterparty_id not in rows
-        or (i.counterparty_id in expected and bytes(rows[i.counterparty_id].fingerprint) != expected[i.counterparty_id])
+        if i.counterparty_id is None
+        or i.counterparty_id not in found
+        or found[i.counterparty_id] != expected.get(i.counterparty_id)
     ]
     if changed:
         raise PayeeChanged(
@@ -212,7 +259,7 @@ def _bacs_file(
             originator,
             credits,
             cycle.processing_day,
-            created_on=min(date.today(), cycle.submit_by),
+            created_on=min(datetime.now(LONDON).date(), cycle.submit_by),
             serial=(number - 1) % 999_999 + 1,
             file_number=(number - 1) % 999 + 1,
         )
@@ -225,7 +272,9 @@ def _named(problem: Problem, payments: list[Due]) -> Problem:
     if problem.row is None:
         return problem
     item = payments[problem.row - 1].item
-    return Problem(f"{item.reference} {item.counterparty}: {problem.problem}", problem.remedy, None, None, problem.field)
+    return Problem(
+        f"{item.reference} {item.counterparty}: {problem.problem}", problem.remedy, None, None, problem.field
+    )
 
 
 def _record(
@@ -238,9 +287,10 @@ def _record(
     number: int,
     content: bytes,
 ) -> BatchReleased:
-    """The file into the vault, the batch and its payments, the entry, the item in transit, and the allocations."""
+    """The file into the vault, the batch and its payments, the entry, the items and their allocations."""
     client_id = current_scope().client_id
     total = sum(due.amount for due in payments)
+    owed = payments[0].item.account_code
     batch_id = UUID(bytes=uuid7_column(1).tobytes())
     file = vault.store(
         content,
@@ -250,19 +300,30 @@ def _record(
         subject_id=batch_id,
     )
     narrative = f"Payment file {batch_reference(number)}, on its way"
-    posted = post_journals(
-        "payment_batch",
-        ("payment_batch", batch_id),
-        [Journal(pay_date, narrative, (Line(accounts.NET_WAGES, total), Line(accounts.IN_TRANSIT, -total)))],
+    reference = batch_reference(number)
+    lines = (
+        Line(owed, total, currency=ours.currency),
+        Line(accounts.IN_TRANSIT, -total, currency=ours.currency),
     )
-    codes = account_ids()
-    common = {"counterparty_id": None, "due": pay_date, "entry_id": posted.entry_ids[0]}
     subject = ("payment_batch", batch_id)
-    paid = add_item(
-        "payment", account_id=codes[accounts.NET_WAGES], amount=total, subject=subject, reference=batch_reference(number), **common
-    )
-    transit = add_item(
-        "in_transit", account_id=codes[accounts.IN_TRANSIT], amount=-total, subject=subject, reference=batch_reference(number), **common
+    narrative = f"Payment file {reference}, on its way"
+    posted = post_journals("payment_batch", subject, [Journal(pay_date, narrative, lines)])
+    paid, transit = (
+        add_item(
+            item_kind,
+            counterparty_id=None,
+            account_id=account_ids()[account],
+            amount=amount,
+            due=pay_date,
+            entry_id=posted.entry_ids[0],
+            subject=subject,
+            reference=reference,
+            currency=ours.currency,
+        )
+        for item_kind, account, amount in (
+            ("payment", owed, total),
+            ("in_transit", accounts.IN_TRANSIT, -total),
+        )
     )
     PaymentBatch.objects.create(
         id=batch_id,
@@ -280,7 +341,7 @@ def _record(
         total=total,
         file=file,
         transit_item=transit,
-        reference=batch_reference(number),
+        reference=reference,
     )
     _insert_payments(batch_id, paid.id, payments)
     failpoint("release")
@@ -311,7 +372,9 @@ def _insert_payments(batch_id: UUID, paid_item: UUID, payments: list[Due]) -> No
             "client_id": current_scope().client_id,
             "batch_id": batch_id,
             "item_id": items,
-            "payee_id": uuids_to_column([due.item.counterparty_id for due in payments if due.item.counterparty_id]),
+            "payee_id": uuids_to_column(
+                [due.item.counterparty_id for due in payments if due.item.counterparty_id]
+            ),
             "amount": amounts,
             "reference": [due.reference for due in payments],
         },
@@ -332,9 +395,10 @@ class StageRecorded:
 
 @command("settlement.prepare")
 def record_stage(batch_id: UUID, stage: str, *, on: date, evidence: str) -> StageRecorded:
-    """Record that the file was submitted to the scheme, or settled by it, with the evidence (a report's number).
+    """Record that the file was submitted to the scheme, or settled by it, with the evidence.
 
-    Neither moves money in the books: only the bank's own line does.
+    evidence: what says so, such as a report's number. Neither moves money in the books: only the bank's own
+    line does.
     """
     if stage not in ("submitted", "settled"):
         raise EngineroomError("a batch is `submitted` or `settled`; clearing is the bank statement's to say")
@@ -342,14 +406,24 @@ def record_stage(batch_id: UUID, stage: str, *, on: date, evidence: str) -> Stag
     batch = PaymentBatch.objects.filter(client_id=scope.client_id, id=batch_id).first()
     if batch is None:
         raise NotFound(f"there is no payment batch {batch_id}")
-    done = set(BatchStage.objects.filter(client_id=scope.client_id, batch=batch).values_list("stage", flat=True))
+    done = set(
+        BatchStage.objects.filter(client_id=scope.client_id, batch=batch).values_list("stage", flat=True)
+    )
     if stage in done:
         raise Conflict(f"payment file {batch.reference} is {stage} already")
     if stage == "settled" and "submitted" not in done:
         raise Conflict(f"payment file {batch.reference} cannot settle before it is submitted")
-    BatchStage.objects.create(
-        client_id=scope.client_id, batch=batch, stage=stage, on=on, evidence=evidence, by_user_id=scope.user.id
-    )
+    if not evidence.strip():
+        raise EngineroomError("say what proves it: the number of the report, or of the message")
+    try:
+        BatchStage.objects.create(
+            client_id=scope.client_id,
+            batch=batch,
+            stage=stage,
+            on=on,
+            evidence=evidence,
+            by_user_id=scope.user.id,
+        )
+    except IntegrityError as error:
+        raise Conflict(f"somebody recorded at this moment that {batch.reference} is {stage}") from error
     return StageRecorded(batch_id, stage)
-
-

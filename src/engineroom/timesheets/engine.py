@@ -81,7 +81,9 @@ def interpret(hours: HourColumns) -> ChargeColumns:
     entry, kind = np.nonzero(minutes)
     part = minutes[entry, kind]
     multiplier = np.select(
-        [kind == OVERTIME, kind == WEEKEND], [hours.overtime_ppm[entry], hours.weekend_ppm[entry]], default=PPM
+        [kind == OVERTIME, kind == WEEKEND],
+        [hours.overtime_ppm[entry], hours.weekend_ppm[entry]],
+        default=PPM,
     )
     pay_rate = half_up(hours.pay_rate[entry] * multiplier, PPM)
     bill_rate = half_up(hours.bill_rate[entry] * multiplier, PPM)
@@ -97,7 +99,9 @@ def interpret(hours: HourColumns) -> ChargeColumns:
     )
 
 
-def amounts(minutes: npt.NDArray[np.int64], rate: Minor, week: npt.NDArray[np.int64], kind: npt.NDArray[np.int64]) -> Minor:
+def amounts(
+    minutes: npt.NDArray[np.int64], rate: Minor, week: npt.NDArray[np.int64], kind: npt.NDArray[np.int64]
+) -> Minor:
     """Minor units for minutes at an hourly rate, rounded half up on the running total of the week, kind and rate.
 
     So the parts always add to what the week's hours times the rate would be: an invoice line of 37.5 hours at 15.33 shows
@@ -123,4 +127,8 @@ def over_limit(amount: Minor, used: int, limit: int) -> npt.NDArray[np.bool_]:
 
     amount: minor units (or minutes) of the charges of one order; used: what the order has borne already.
     """
-    return np.maximum.accumulate(used + np.cumsum(amount) > limit) if len(amount) else np.zeros(0, dtype=np.bool_)
+    return (
+        np.maximum.accumulate(used + np.cumsum(amount) > limit)
+        if len(amount)
+        else np.zeros(0, dtype=np.bool_)
+    )

@@ -8,6 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from django.db import connection
+from django.db.models import Sum
+
 from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.imports.services import Parsed, importer
 from engineroom.foundation.imports.sheets import Column, Sheet
@@ -15,13 +18,17 @@ from engineroom.foundation.imports.tables import Findings, TableImporter
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Problem
 from engineroom.kernel.ids import uuid7s
+from engineroom.kernel.money import format_minor
 from engineroom.kernel.periods import week_ending
+from engineroom.kernel.rates import PPM, format_ppm
 from engineroom.openitems.models import Counterparty
-from engineroom.people.models import Person
-from engineroom.timesheets.models import Assignment, AssignmentRate, PurchaseOrder, Timesheet
+from engineroom.people.models import Employment, Person
+from engineroom.timesheets.models import Assignment, AssignmentRate, PurchaseOrder, TimeEntry, Timesheet
 from engineroom.timesheets.services import Hours, record_hours
 
 MINUTES_A_DAY = 24 * 60
+MAX_RATE = 10_000_00
+"""Minor units an hour. More is a slipped decimal point, and it keeps minutes x rate x multiplier inside int64."""
 
 
 @importer
@@ -91,9 +98,21 @@ class Orders(TableImporter):
         customers = _customers()
         for i, code in enumerate(sheet.columns["customer"]):
             if code is not None and code not in customers:
-                found.at(i, "customer", f"there is no customer {code!r}", "Import the customer first, or correct the code")
+                found.at(
+                    i,
+                    "customer",
+                    f"there is no customer {code!r}",
+                    "Import the customer first, or correct the code",
+                )
         keys = list(zip(sheet.columns["customer"], sheet.columns["order_number"], strict=True))
         found.repeated(keys, "order_number", lambda key: f"order {key[1]} of {key[0]}")
+        for i, row in enumerate(sheet.rows()):
+            if row["until_date"] and row["until_date"] < row["from_date"]:
+                problem = f"runs until {row['until_date']} and begins only on {row['from_date']}"
+                found.at(i, "until_date", problem, "Correct one of the dates")
+            for name in ("limit_amount", "limit_hours"):
+                if row[name] is not None and row[name] < 0:
+                    found.at(i, name, "a limit is not below zero", "Leave it empty where there is none")
         return found.problems
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
@@ -145,26 +164,46 @@ class Assignments(TableImporter):
             Assignment.objects.filter(client_id=current_scope().client_id).values_list("code", flat=True)
         )
         found.repeated(c["assignment"], "assignment", lambda key: f"assignment {key}")
-        for i in range(len(sheet.row_numbers)):
-            if c["assignment"][i] in taken:
-                found.at(i, "assignment", f"assignment {c['assignment'][i]!r} exists", "Use a new code, or leave the row out")
-            if c["payroll_number"][i] not in people:
-                found.at(i, "payroll_number", f"there is nobody with payroll number {c['payroll_number'][i]!r}", "Import the person first")
-            if c["customer"][i] not in customers:
-                found.at(i, "customer", f"there is no customer {c['customer'][i]!r}", "Import the customer first")
-            elif c["order_number"][i] and (c["customer"][i], c["order_number"][i]) not in orders:
-                found.at(i, "order_number", f"{c['customer'][i]} has no order {c['order_number'][i]!r}", "Import the order first")
-            for name in ("pay_rate", "bill_rate"):
-                if c[name][i] is not None and c[name][i] <= 0:
-                    found.at(i, name, "a rate is above zero", "Write pounds an hour, as 12.71")
+        for i, row in enumerate(sheet.rows()):
+            customer, order = row["customer"], row["order_number"]
+            if row["assignment"] in taken:
+                remedy = "Use a new code, or leave the row out"
+                found.at(i, "assignment", f"assignment {row['assignment']!r} exists", remedy)
+            if row["payroll_number"] not in people:
+                problem = f"there is nobody with payroll number {row['payroll_number']!r}"
+                found.at(i, "payroll_number", problem, "Import the person first")
+            if customer not in customers:
+                found.at(i, "customer", f"there is no customer {customer!r}", "Import the customer first")
+            elif order and (customer, order) not in orders:
+                found.at(i, "order_number", f"{customer} has no order {order!r}", "Import the order first")
+            self._check_terms(found, i, row)
         return found.problems
+
+    @staticmethod
+    def _check_terms(found: Findings, i: int, row: dict[str, Any]) -> None:
+        for name in ("pay_rate", "bill_rate"):
+            if not 0 < row[name] <= MAX_RATE:
+                problem = f"{format_minor(row[name])} is not a rate for an hour"
+                found.at(i, name, problem, "Write pounds an hour, as 12.71")
+        for name in ("overtime", "weekend"):
+            if row[name] is not None and not PPM <= row[name] <= 10 * PPM:
+                remedy = "Write what the hour pays of a basic one: 150% is time and a half"
+                found.at(i, name, f"{format_ppm(row[name])} of the basic rate cannot be right", remedy)
+        if row["weekly_hours"] is not None and not 0 <= row["weekly_hours"] <= 7 * MINUTES_A_DAY:
+            problem = f"{row['weekly_hours'] / 60:g} hours are not hours of a week"
+            found.at(i, "weekly_hours", problem, "Write 0 to 168")
+        if row["end_date"] and row["end_date"] < row["start_date"]:
+            problem = f"ends on {row['end_date']} before starting on {row['start_date']}"
+            found.at(i, "end_date", problem, "Correct one of the dates")
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
         c = parsed.content.columns
         client_id, n = current_scope().client_id, parsed.rows
         people, customers, orders = _people(), _customers(), _orders()
         ids = uuid7s(n)
-        order_ids = [orders.get((k, o)) if o else None for k, o in zip(c["customer"], c["order_number"], strict=True)]
+        order_ids = [
+            orders.get((k, o)) if o else None for k, o in zip(c["customer"], c["order_number"], strict=True)
+        ]
         insert_columns(
             Assignment,
             {
@@ -218,23 +257,23 @@ class Timesheets(TableImporter):
     def check(self, parsed: Parsed) -> list[Problem]:
         sheet: Sheet = parsed.content
         found = Findings(sheet)
-        assignments = _assignments(set(sheet.columns["assignment"]))
         c = sheet.columns
-        minutes_a_day: dict[tuple[str, date], int] = defaultdict(int)
-        for i, (code, number, day, minutes) in enumerate(
-            zip(c["assignment"], c["payroll_number"], c["date"], c["hours"], strict=True)
-        ):
-            assignment = assignments.get(code)
-            if assignment is None:
-                found.at(i, "assignment", f"there is no assignment {code!r}", "Import the assignment first, or correct the code")
+        assignments = _assignments(set(c["assignment"]))
+        employed = _employments(set(c["payroll_number"]))
+        rows = zip(c["assignment"], c["payroll_number"], c["date"], c["hours"], strict=True)
+        for i, (code, number, day, minutes) in enumerate(rows):
+            if (assignment := assignments.get(code)) is None:
+                remedy = "Import the assignment first, or correct the code"
+                found.at(i, "assignment", f"there is no assignment {code!r}", remedy)
             else:
                 self._check_row(found, i, assignment, number, day)
+            if minutes and number in employed and not _covers(employed[number], day):
+                remedy = "Correct the date, or the start or leave date in the file of people"
+                found.at(i, "date", f"{number} is not employed on {day}", remedy)
             if minutes < 0:
-                found.at(i, "hours", "hours are below zero", "Leave the row out; correct accepted hours with a correction file")
-            minutes_a_day[number, day] += minutes
-            if minutes_a_day[number, day] > MINUTES_A_DAY:
-                total = minutes_a_day[number, day]
-                found.at(i, "hours", f"{number} would work {total / 60:g} hours on {day}", "A day has 24 hours; correct the rows of that day")
+                remedy = "Leave the row out; correct accepted hours with a correction file"
+                found.at(i, "hours", "hours are below zero", remedy)
+        self._check_days(found, c["payroll_number"], c["date"], c["hours"])
         keys = list(zip(c["assignment"], c["date"], strict=True))
         found.repeated(keys, "date", lambda key: f"{key[0]} on {key[1]}")
         self._check_weeks(found, assignments, keys)
@@ -242,14 +281,29 @@ class Timesheets(TableImporter):
 
     @staticmethod
     def _check_row(found: Findings, i: int, assignment: dict[str, Any], number: str, day: date) -> None:
-        if assignment["person__payroll_number"] != number:
-            found.at(i, "payroll_number", f"assignment {assignment['code']} is not {number}'s", f"It is {assignment['person__payroll_number']}'s; correct one of the two")
+        code, whose = assignment["code"], assignment["person__payroll_number"]
+        if whose != number:
+            remedy = f"It is {whose}'s; correct one of the two"
+            found.at(i, "payroll_number", f"assignment {code} is not {number}'s", remedy)
         if day < assignment["starts"] or (assignment["ends"] and day > assignment["ends"]):
             until = f" to {assignment['ends']}" if assignment["ends"] else ""
-            found.at(i, "date", f"{day} lies outside the assignment, which runs from {assignment['starts']}{until}", "Correct the date, or extend the assignment")
+            problem = f"{day} lies outside the assignment, which runs from {assignment['starts']}{until}"
+            found.at(i, "date", problem, "Correct the date, or extend the assignment")
 
     @staticmethod
-    def _check_weeks(found: Findings, assignments: dict[str, dict[str, Any]], keys: list[tuple[str, date]]) -> None:
+    def _check_days(found: Findings, numbers: list[str], days: list[date], minutes: list[int]) -> None:
+        """Nobody works more than a day has, whatever the number of files and customers."""
+        total: dict[tuple[str, date], int] = defaultdict(int, _minutes_taken(numbers, days))
+        for i, (number, day, worked) in enumerate(zip(numbers, days, minutes, strict=True)):
+            total[number, day] += worked
+            if worked and total[number, day] > MINUTES_A_DAY:
+                problem = f"{number} would work {total[number, day] / 60:g} hours on {day}"
+                found.at(i, "hours", problem, "A day has 24 hours; correct the rows of that day")
+
+    @staticmethod
+    def _check_weeks(
+        found: Findings, assignments: dict[str, dict[str, Any]], keys: list[tuple[str, date]]
+    ) -> None:
         """A week that was taken before is not taken again by another file: that would pay it twice."""
         weeks = {(code, week_ending(day)) for code, day in keys if code in assignments}
         taken = set(
@@ -264,7 +318,12 @@ class Timesheets(TableImporter):
             key = (code, week_ending(day))
             if key in taken and key not in said:
                 said.add(key)
-                found.at(i, "date", f"{code} for the week ending {key[1]} was taken in already", "Leave these rows out; send changes as a correction")
+                found.at(
+                    i,
+                    "date",
+                    f"{code} for the week ending {key[1]} was taken in already",
+                    "Leave these rows out; send changes as a correction",
+                )
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
         c = parsed.content.columns
@@ -292,15 +351,59 @@ def _customers() -> dict[str, UUID]:
 
 
 def _people() -> dict[str, UUID]:
-    return dict(Person.objects.filter(client_id=current_scope().client_id).values_list("payroll_number", "counterparty_id"))
+    return dict(
+        Person.objects.filter(client_id=current_scope().client_id).values_list(
+            "payroll_number", "counterparty_id"
+        )
+    )
 
 
 def _orders() -> dict[tuple[str, str], UUID]:
     rows = PurchaseOrder.objects.filter(client_id=current_scope().client_id)
-    return {(customer, number): id for customer, number, id in rows.values_list("customer__code", "number", "id")}
+    return {
+        (customer, number): id for customer, number, id in rows.values_list("customer__code", "number", "id")
+    }
+
+
+def _employments(numbers: set[str]) -> dict[str, list[tuple[date, date | None]]]:
+    """From when to when people are employed, by payroll number."""
+    rows = Employment.objects.filter(
+        client_id=current_scope().client_id, person__payroll_number__in=numbers
+    ).values_list("person__payroll_number", "starts", "ends")
+    found: dict[str, list[tuple[date, date | None]]] = defaultdict(list)
+    for number, starts, ends in rows:
+        found[number].append((starts, ends))
+    return found
+
+
+def _covers(periods: list[tuple[date, date | None]], day: date) -> bool:
+    return any(starts <= day and (ends is None or day <= ends) for starts, ends in periods)
+
+
+def _minutes_taken(numbers: list[str], days: list[date]) -> dict[tuple[str, date], int]:
+    """Minutes of accepted hours, by payroll number and day, over the days of a file."""
+    if not days:
+        return {}
+    rows = (
+        TimeEntry.objects.filter(
+            client_id=current_scope().client_id,
+            day__range=(min(days), max(days)),
+            timesheet__week_ending__range=(week_ending(min(days)), week_ending(max(days))),
+            timesheet__assignment__person__payroll_number__in=set(numbers),
+        )
+        .values_list("timesheet__assignment__person__payroll_number", "day")
+        .annotate(minutes=Sum("minutes"))
+    )
+    return {(number, day): minutes for number, day, minutes in rows}
 
 
 def _assignments(codes: set[str]) -> dict[str, dict[str, Any]]:
-    rows = Assignment.objects.filter(client_id=current_scope().client_id, code__in=codes)
-    fields = ("id", "code", "starts", "ends", "order_id", "person__payroll_number")
-    return {row["code"]: row for row in rows.values(*fields)}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT a.code, a.id, a.starts, a.ends, a.order_id, p.payroll_number FROM timesheets_assignment a "
+            "JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id "
+            "WHERE a.client_id = %s AND a.code = ANY(%s)",
+            [current_scope().client_id, [code for code in codes if code]],
+        )
+        fields = ("code", "id", "starts", "ends", "order_id", "person__payroll_number")
+        return {row[0]: dict(zip(fields, row, strict=True)) for row in cursor.fetchall()}

@@ -25,7 +25,9 @@ class PurchaseOrder(ClientModel):
     limit_minutes = models.BigIntegerField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "customer", "number"], name="purchase_order_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["client", "customer", "number"], name="purchase_order_number")
+        ]
 
 
 class Assignment(ClientModel):
@@ -136,7 +138,9 @@ class HoldEnd(ClientModel):
 
     id = None  # type: ignore[assignment]
     hold = ClientKey(Hold, primary_key=True, db_column="id")
-    outcome = models.CharField(max_length=12, choices=[("billable", "billable"), ("written_off", "written_off")])
+    outcome = models.CharField(
+        max_length=12, choices=[("billable", "billable"), ("written_off", "written_off")]
+    )
     reason = models.CharField(max_length=500)
     by_user_id = models.UUIDField()
     at = models.DateTimeField(db_default=Now(), editable=False)

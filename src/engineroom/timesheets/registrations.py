@@ -88,7 +88,11 @@ def _billable(ids: Sequence[UUID]) -> list[thread.Node]:
 def _held(reason: str | None, outcome: str | None) -> str:
     if reason is None:
         return ""
-    return f"held: {reason.replace('_', ' ')}" if outcome is None else f"was held ({reason.replace('_', ' ')}), {outcome.replace('_', ' ')}"
+    return (
+        f"held: {reason.replace('_', ' ')}"
+        if outcome is None
+        else f"was held ({reason.replace('_', ' ')}), {outcome.replace('_', ' ')}"
+    )
 
 
 def _rows(sql: str, ids: Sequence[UUID]) -> list[tuple[Any, ...]]:

@@ -18,7 +18,15 @@ from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
 from engineroom.kernel.ids import uuid7_column, uuids_to_column
 from engineroom.kernel.periods import week_ending
 from engineroom.timesheets import engine
-from engineroom.timesheets.models import AssignmentRate, Charge, Hold, HoldEnd, PurchaseOrder, TimeEntry, Timesheet
+from engineroom.timesheets.models import (
+    AssignmentRate,
+    Charge,
+    Hold,
+    HoldEnd,
+    PurchaseOrder,
+    TimeEntry,
+    Timesheet,
+)
 
 
 class NoRate(EngineroomError):
@@ -50,9 +58,11 @@ def record_hours(hours: Hours, commit_id: UUID) -> dict[str, int]:
     entry_ids = uuid7_column(len(hours.minutes))
     charges = engine.interpret(_hour_columns(hours, sheet_of))
     charge_ids = uuid7_column(len(charges.entry))
+    # Before the charges are written: what an order has borne so far must not count the hours it is asked about.
+    holds = _holds(hours, charges, np.array(sheets["status"])[sheet_of] == "disputed")
     insert_columns(Timesheet, sheets, len(sheets["id"]))
     _insert_entries_and_charges(hours, sheets["id"][sheet_of], entry_ids, charges, charge_ids)
-    held = _hold(hours, charges, charge_ids, np.array(sheets["status"])[sheet_of] == "disputed")
+    held = _insert_holds(charge_ids, holds)
     return {
         "timesheets": len(sheets["id"]),
         "entries": len(entry_ids),
@@ -113,15 +123,11 @@ def _timesheets(
 
 
 def _hour_columns(hours: Hours, sheet_of: npt.NDArray[np.int64]) -> engine.HourColumns:
-    rates = _rates_by_assignment(set(hours.assignment_id))
-    picked = []
-    cache: dict[tuple[UUID, date], tuple[int, ...]] = {}
-    for assignment_id, code, day in zip(hours.assignment_id, hours.code, hours.day.tolist(), strict=True):
-        key = (assignment_id, day)
-        if key not in cache:
-            cache[key] = _rate_on(rates.get(assignment_id, []), day, code)
-        picked.append(cache[key])
-    columns = np.array(picked, dtype=np.int64).reshape(-1, 5)
+    rates = _rates_by_assignment(set(hours.code))
+    codes, first, count = np.unique(np.array(hours.code), return_index=True, return_counts=True)
+    columns = np.empty((len(hours.code), 5), dtype=np.int64)  # sorted by code: each assignment is one stretch
+    for code, at, n in zip(codes.tolist(), first.tolist(), count.tolist(), strict=True):
+        columns[at : at + n] = _rates_on(rates.get(code, []), hours.day[at : at + n].tolist(), code)
     return engine.HourColumns(
         timesheet=sheet_of,
         day=hours.day,
@@ -137,23 +143,31 @@ def _hour_columns(hours: Hours, sheet_of: npt.NDArray[np.int64]) -> engine.HourC
 Rate = tuple[date, date | None, tuple[int, ...]]
 
 
-def _rates_by_assignment(assignment_ids: set[UUID]) -> dict[UUID, list[Rate]]:
-    rows = AssignmentRate.objects.filter(
-        client_id=current_scope().client_id, assignment_id__in=assignment_ids
-    ).values_list(
-        "assignment_id",
-        "starts",
-        "ends",
-        "pay_rate",
-        "bill_rate",
-        "overtime_ppm",
-        "weekend_ppm",
-        "weekly_threshold_minutes",
-    )
-    rates: dict[UUID, list[Rate]] = {}
-    for assignment_id, starts, ends, *values in rows:
-        rates.setdefault(assignment_id, []).append((starts, ends, tuple(values)))
-    return rates
+def _rates_by_assignment(codes: set[str]) -> dict[str, list[Rate]]:
+    """Dated rates by assignment code, in one read."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a.code, r.starts, r.ends, r.pay_rate, r.bill_rate, r.overtime_ppm, r.weekend_ppm,
+              r.weekly_threshold_minutes
+            FROM timesheets_assignmentrate r
+            JOIN timesheets_assignment a ON a.client_id = r.client_id AND a.id = r.assignment_id
+            WHERE r.client_id = %s AND a.code = ANY(%s)
+            """,
+            [current_scope().client_id, list(codes)],
+        )
+        rates: dict[str, list[Rate]] = {}
+        for code, starts, ends, *values in cursor.fetchall():
+            rates.setdefault(code, []).append((starts, ends, tuple(values)))
+        return rates
+
+
+def _rates_on(rates: list[Rate], days: list[date], code: str) -> list[tuple[int, ...]]:
+    """The rate of each day, days ascending. Mostly one rate holds for all of them."""
+    for starts, ends, values in rates:
+        if starts <= days[0] and (ends is None or days[-1] <= ends):
+            return [values]
+    return [_rate_on(rates, day, code) for day in days]
 
 
 def _rate_on(rates: list[Rate], day: date, code: str) -> tuple[int, ...]:
@@ -193,56 +207,67 @@ def _insert_entries_and_charges(
     insert_together((TimeEntry, entries, len(entry_ids)), (Charge, charged, len(charge_ids)))
 
 
-def _hold(
-    hours: Hours,
-    charges: engine.ChargeColumns,
-    charge_ids: npt.NDArray[np.uint8],
-    disputed: npt.NDArray[np.bool_],
-) -> int:
-    """Hold the billable side of disputed weeks, and of what would take an order beyond its limit. Pay goes on."""
-    reason = np.full(len(charge_ids), "", dtype=object)
-    note = np.full(len(charge_ids), "", dtype=object)
-    reason[disputed[charges.entry]] = "disputed"
+@dataclass
+class Holds:
+    """Why the billable side of each charge must wait; empty where it need not. Shape (m,), texts."""
+
+    reason: npt.NDArray[np.object_]
+    note: npt.NDArray[np.object_]
+
+    def put(self, at: npt.NDArray[np.int64], reason: str, note: str = "") -> None:
+        self.reason[at] = reason
+        self.note[at] = note
+
+
+def _holds(hours: Hours, charges: engine.ChargeColumns, disputed: npt.NDArray[np.bool_]) -> Holds:
+    """Hold the billable side of disputed weeks, and of what its order does not cover. Pay goes on."""
+    m = len(charges.entry)
+    holds = Holds(np.full(m, "", dtype=object), np.full(m, "", dtype=object))
+    holds.put(np.flatnonzero(disputed[charges.entry]), "disputed")
     orders: dict[UUID, list[int]] = {}
-    order_of = hours.order_id
     for at, entry in enumerate(charges.entry.tolist()):
-        order = order_of[entry]
-        if order is not None and not reason[at]:
+        order = hours.order_id[entry]
+        if order is not None and not holds.reason[at]:
             orders.setdefault(order, []).append(at)
     for order_id in sorted(orders):
-        _hold_over_order(order_id, np.array(orders[order_id]), hours, charges, reason, note)
-    held = np.flatnonzero(reason != "")
-    insert_columns(
-        Hold,
-        {
-            "id": charge_ids[held],
-            "client_id": current_scope().client_id,
-            "reason": reason[held].tolist(),
-            "note": note[held].tolist(),
-        },
-        len(held),
-    )
-    return len(held)
+        _hold_beyond_order(order_id, np.array(orders[order_id]), hours, charges, holds)
+    return holds
 
 
-def _hold_over_order(
-    order_id: UUID,
-    at: npt.NDArray[np.int64],
-    hours: Hours,
-    charges: engine.ChargeColumns,
-    reason: npt.NDArray[Any],
-    note: npt.NDArray[Any],
+def _hold_beyond_order(
+    order_id: UUID, at: npt.NDArray[np.int64], hours: Hours, charges: engine.ChargeColumns, holds: Holds
 ) -> None:
+    """Days outside the order's dates, and, in the order in which they were worked, hours beyond its limits."""
     order = PurchaseOrder.objects.select_for_update().get(client_id=current_scope().client_id, id=order_id)
     in_time = at[np.argsort(hours.day[charges.entry[at]], kind="stable")]
+    day = hours.day[charges.entry[in_time]]
+    outside = day < np.datetime64(order.starts, "D")
+    if order.ends is not None:
+        outside |= day > np.datetime64(order.ends, "D")
+    holds.put(in_time[outside], "over_order", f"outside the dates of order {order.number}")
+    in_time = in_time[~outside]
     used_minor, used_minutes = order_use(order_id)
     over = np.zeros(len(in_time), dtype=bool)
     if order.limit_minor is not None:
         over |= engine.over_limit(charges.bill_amount[in_time], used_minor, order.limit_minor)
     if order.limit_minutes is not None:
         over |= engine.over_limit(charges.minutes[in_time], used_minutes, order.limit_minutes)
-    reason[in_time[over]] = "over_order"
-    note[in_time[over]] = f"beyond the limit of order {order.number}"
+    holds.put(in_time[over], "over_order", f"beyond the limit of order {order.number}")
+
+
+def _insert_holds(charge_ids: npt.NDArray[np.uint8], holds: Holds) -> int:
+    held = np.flatnonzero(holds.reason != "")
+    insert_columns(
+        Hold,
+        {
+            "id": charge_ids[held],
+            "client_id": current_scope().client_id,
+            "reason": holds.reason[held].tolist(),
+            "note": holds.note[held].tolist(),
+        },
+        len(held),
+    )
+    return len(held)
 
 
 def order_use(order_id: UUID) -> tuple[int, int]:
@@ -279,10 +304,12 @@ def end_holds(timesheet_id: UUID, *, outcome: str, reason: str) -> HoldsEnded:
     """End the holds on a timesheet: `billable` (the customer agreed) or `written_off` (to margin), with the reason."""
     if outcome not in ("billable", "written_off"):
         raise EngineroomError("a hold ends as `billable` or as `written_off`")
+    if not reason.strip():
+        raise EngineroomError("say why the hold ends; the reason is kept with it")
     scope = current_scope()
-    held = Hold.objects.filter(client_id=scope.client_id, charge__time_entry__timesheet_id=timesheet_id).exclude(
-        charge_id__in=HoldEnd.objects.filter(client_id=scope.client_id).values("hold_id")
-    )
+    held = Hold.objects.filter(
+        client_id=scope.client_id, charge__time_entry__timesheet_id=timesheet_id
+    ).exclude(charge_id__in=HoldEnd.objects.filter(client_id=scope.client_id).values("hold_id"))
     rows = list(held.select_related("charge"))
     if not rows:
         if not Timesheet.objects.filter(client_id=scope.client_id, id=timesheet_id).exists():

@@ -3,100 +3,225 @@
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import engineroom.foundation.tenancy.models
 import engineroom.kernel.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('foundation', '0002_guards'),
-        ('openitems', '0001_initial'),
-        ('timesheets', '0001_initial'),
+        ("foundation", "0002_guards"),
+        ("openitems", "0001_initial"),
+        ("timesheets", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='BillRun',
+            name="BillRun",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.IntegerField()),
-                ('through', models.DateField()),
-                ('issue_date', models.DateField()),
-                ('content_hash', models.BinaryField()),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.IntegerField()),
+                ("through", models.DateField()),
+                ("issue_date", models.DateField()),
+                ("content_hash", models.BinaryField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Invoice',
+            name="Invoice",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.CharField(max_length=30)),
-                ('order_number', models.CharField(default='', max_length=40)),
-                ('issue_date', models.DateField()),
-                ('tax_point', models.DateField()),
-                ('due', models.DateField()),
-                ('currency', models.CharField(max_length=3)),
-                ('net', models.BigIntegerField()),
-                ('vat', models.BigIntegerField()),
-                ('gross', models.BigIntegerField()),
-                ('vat_rule', models.CharField(max_length=200)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('bill_run', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.billrun')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('customer', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.counterparty')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.CharField(max_length=30)),
+                ("order_number", models.CharField(default="", max_length=40)),
+                ("issue_date", models.DateField()),
+                ("tax_point", models.DateField()),
+                ("due", models.DateField()),
+                ("currency", models.CharField(max_length=3)),
+                ("net", models.BigIntegerField()),
+                ("vat", models.BigIntegerField()),
+                ("gross", models.BigIntegerField()),
+                ("vat_rule", models.CharField(max_length=200)),
+                ("line_count", models.IntegerField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "bill_run",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.billrun",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "customer",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.counterparty",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='InvoiceLine',
+            name="InvoiceLine",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('line_no', models.IntegerField()),
-                ('description', models.CharField(max_length=200)),
-                ('assignment_id', models.UUIDField()),
-                ('week_ending', models.DateField()),
-                ('kind', models.CharField(max_length=10)),
-                ('minutes', models.IntegerField()),
-                ('rate', models.BigIntegerField()),
-                ('net', models.BigIntegerField()),
-                ('vat_ppm', models.BigIntegerField()),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('invoice', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.invoice')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("line_no", models.IntegerField()),
+                ("description", models.CharField(max_length=200)),
+                ("assignment_id", models.UUIDField()),
+                ("week_ending", models.DateField()),
+                ("kind", models.CharField(max_length=10)),
+                ("minutes", models.IntegerField()),
+                ("rate", models.BigIntegerField()),
+                ("net", models.BigIntegerField()),
+                ("vat_ppm", models.BigIntegerField()),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "invoice",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.invoice",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Billed',
+            name="Billed",
             fields=[
-                ('charge', engineroom.foundation.tenancy.models.ClientKey(db_column='id', db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='timesheets.charge')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('invoice_line', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.invoiceline')),
+                (
+                    "charge",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_column="id",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="timesheets.charge",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "invoice_line",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.invoiceline",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.AddConstraint(
-            model_name='billrun',
-            constraint=models.UniqueConstraint(fields=('client', 'number'), name='bill_run_number'),
+            model_name="billrun",
+            constraint=models.UniqueConstraint(fields=("client", "number"), name="bill_run_number"),
         ),
         migrations.AddConstraint(
-            model_name='billrun',
-            constraint=models.UniqueConstraint(fields=('client', 'issue_date', 'through'), name='bill_run_once'),
+            model_name="billrun",
+            constraint=models.UniqueConstraint(
+                fields=("client", "issue_date", "through"), name="bill_run_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(fields=('client', 'number'), name='invoice_number'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(fields=("client", "number"), name="invoice_number"),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('gross', django.db.models.expressions.CombinedExpression(models.F('net'), '+', models.F('vat')))), name='invoice_adds_up'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "gross",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("net"), "+", models.F("vat")
+                        ),
+                    )
+                ),
+                name="invoice_adds_up",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(fields=('client', 'invoice', 'line_no'), name='invoice_line_no'),
+            model_name="invoiceline",
+            constraint=models.UniqueConstraint(
+                fields=("client", "invoice", "line_no"), name="invoice_line_no"
+            ),
         ),
     ]

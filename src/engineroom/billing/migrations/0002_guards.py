@@ -19,15 +19,17 @@ BEGIN
 END
 """
 
+# From both tables, at the end of the one statement that issues: whole invoices, and no line afterwards.
 CHECK_LINES = """
 DECLARE
   wrong text;
 BEGIN
-  SELECT format('invoice %s: net %s, its lines %s', i.number, i.net, sum(l.net)) INTO wrong
-    FROM (SELECT DISTINCT client_id, invoice_id FROM added) a
-    JOIN billing_invoice i ON i.client_id = a.client_id AND i.id = a.invoice_id
-    JOIN billing_invoiceline l ON l.client_id = i.client_id AND l.invoice_id = i.id
-    GROUP BY i.number, i.net HAVING sum(l.net) <> i.net LIMIT 1;
+  SELECT format('invoice %s: net %s, its lines %s', i.number, i.net, coalesce(sum(l.net), 0)) INTO wrong
+    FROM (SELECT DISTINCT client_id, %INVOICE% AS id FROM added) a
+    JOIN billing_invoice i ON i.client_id = a.client_id AND i.id = a.id
+    LEFT JOIN billing_invoiceline l ON l.client_id = i.client_id AND l.invoice_id = i.id
+    GROUP BY i.number, i.net, i.line_count
+    HAVING coalesce(sum(l.net), 0) <> i.net OR count(l.id) <> i.line_count OR i.line_count < 1 LIMIT 1;
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'the lines of an invoice add to its net amount: %', wrong USING ERRCODE = 'ER422';
   END IF;
@@ -36,9 +38,7 @@ END
 """
 
 GUARD_READS = "GRANT SELECT ON timesheets_hold, timesheets_holdend, billing_invoice, billing_invoiceline TO engineroom_guard;"
-GUARD_READS_BACK = (
-    "REVOKE ALL ON timesheets_hold, timesheets_holdend, billing_invoice, billing_invoiceline FROM engineroom_guard;"
-)
+GUARD_READS_BACK = "REVOKE ALL ON timesheets_hold, timesheets_holdend, billing_invoice, billing_invoiceline FROM engineroom_guard;"
 
 
 def after_insert(table: str, function: str) -> migrations.RunSQL:
@@ -59,8 +59,10 @@ class Migration(migrations.Migration):
         ClientTable("Billed", history=True),
         migrations.RunSQL(GUARD_READS, GUARD_READS_BACK),
         GuardFunction("check_billed()", "trigger", CHECK_BILLED),
-        GuardFunction("check_invoice_lines()", "trigger", CHECK_LINES),
+        GuardFunction("check_invoice_lines()", "trigger", CHECK_LINES.replace("%INVOICE%", "invoice_id")),
+        GuardFunction("check_invoices()", "trigger", CHECK_LINES.replace("%INVOICE%", "id")),
         after_insert("billing_billed", "check_billed"),
         after_insert("billing_invoiceline", "check_invoice_lines"),
+        after_insert("billing_invoice", "check_invoices"),
         Contributes("BillRun", subject="bill_run"),
     ]

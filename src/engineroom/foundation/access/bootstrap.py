@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import date
 from uuid import UUID
 
 from django.db import connections, transaction
+from django.utils import timezone
 
 from engineroom.kernel.errors import Conflict
 from engineroom.kernel.ids import uuid7
@@ -29,6 +29,7 @@ class Installed:
 def install(firm_name: str, owner_email: str, owner_name: str, *, is_demo: bool = False) -> Installed:
     """Make the installation. Raises Conflict when there is one already."""
     house, system, owner = uuid7(), uuid7(), uuid7()
+    owner_email = owner_email.lower()
     token = "er_" + secrets.token_urlsafe(32)
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         cursor.execute("SELECT set_config('app.face', 'firm', true)")
@@ -45,13 +46,17 @@ def install(firm_name: str, owner_email: str, owner_name: str, *, is_demo: bool 
             [house, firm_name],
         )
         cursor.executemany(
-            "INSERT INTO foundation_user (id, email, name, kind, is_active, password) VALUES (%s, %s, %s, %s, true, '!')",
-            [(system, "system@engineroom.invalid", "The system", "system"), (owner, owner_email, owner_name, "staff")],
+            "INSERT INTO foundation_user (id, email, name, kind, is_active, password) "
+            "VALUES (%s, %s, %s, %s, true, '!')",
+            [
+                (system, "system@engineroom.invalid", "The system", "system"),
+                (owner, owner_email, owner_name, "staff"),
+            ],
         )
         cursor.executemany(
             "INSERT INTO foundation_grant (id, user_id, of_client_id, role, starts, reason) "
             "VALUES (%s, %s, %s, %s, %s, 'first owner of the installation')",
-            [(uuid7(), owner, house, role, date.today()) for role in ("owner", "admin")],
+            [(uuid7(), owner, house, role, timezone.now().date()) for role in ("owner", "admin")],
         )
         cursor.execute(
             "INSERT INTO foundation_token (id, user_id, sha256, label) VALUES (%s, %s, %s, 'first')",

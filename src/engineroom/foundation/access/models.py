@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -23,10 +23,16 @@ class User(AbstractBaseUser, FirmModel):
     is_active = models.BooleanField(default=True)
 
     USERNAME_FIELD = "email"
-    objects: ClassVar[BaseUserManager[User]] = BaseUserManager()
+    objects: ClassVar[BaseUserManager[Self]] = BaseUserManager()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(kind__in=KINDS), name="user_kind_known")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(kind__in=KINDS), name="user_kind_known"),
+            # The system enters every client without a grant: there is never a second one.
+            models.UniqueConstraint(
+                fields=["kind"], condition=models.Q(kind="system"), name="one_system_user"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.email

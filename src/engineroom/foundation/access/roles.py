@@ -1,7 +1,7 @@
 """Who may do what. The table of docs/roles.md is generated from here, and a test compares the two.
 
-A permission is `<room>.<read|prepare|approve|release|admin>`; a role holds patterns of them. What a role never does is
-held elsewhere too: maker is not checker, and approver is not releaser, by PostgreSQL.
+A permission is `<room>.<read|prepare|approve|release|admin>`; a role holds patterns of them. What a role
+never does is held elsewhere too: maker is not checker, and approver is not releaser, by PostgreSQL.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+DATA_CLASSES = ("pay", "bank", "identity", "health")
+
 
 @dataclass(frozen=True)
 class Role:
-    """face: where this role works. masked: classes of data shown only as dots. never: what is refused, in words."""
+    """face: where this role works; masked: what is shown as dots; never: what is refused, in words."""
 
     face: str
     permissions: tuple[str, ...]
@@ -27,7 +29,9 @@ BOOKS = ("ledger", "openitems", "settlement", "accounting")
 SERVICES = ("payroll", "timesheets", "billing", "people", "sop")
 
 ROLES: dict[str, Role] = {
-    "owner": Role("firm", ("*.read", "*.approve", "*.release"), ("identity", "health"), "release what they approved"),
+    "owner": Role(
+        "firm", ("*.read", "*.approve", "*.release"), ("identity", "health"), "release what they approved"
+    ),
     "lead": Role(
         "firm",
         ("*.read", "*.prepare", "*.approve", "*.release", "foundation.grant"),
@@ -53,12 +57,15 @@ ROLES: dict[str, Role] = {
     "admin": Role(
         "firm",
         ("foundation.admin", "foundation.grant"),
-        ("pay", "bank", "identity", "health"),
+        DATA_CLASSES,
         "any client data; grant to self",
     ),
-    "worker": Role("work", ("sop.own",), ("as the task declares",), "anything else"),
+    "worker": Role("work", ("sop.own",), DATA_CLASSES, "anything else"),
     "client_finance": Role(
-        "client", ("*.read", "timesheets.prepare", "people.prepare"), ("identity", "health"), "another company"
+        "client",
+        ("*.read", "timesheets.prepare", "people.prepare"),
+        ("identity", "health"),
+        "another company",
     ),
     "client_approver": Role(
         "client",
@@ -72,6 +79,9 @@ ROLES: dict[str, Role] = {
 RELEASING = tuple(name for name, role in ROLES.items() if role.may("settlement.release"))
 """Roles counted when a checker asks whether two others exist who could release."""
 
+WRITING = tuple(n for n, role in ROLES.items() if not all(p.endswith(".read") for p in role.permissions))
+"""Roles that may open a client for writing; an auditor never does. PostgreSQL holds it, in app_enter."""
+
 
 def may(roles: frozenset[str], permission: str) -> bool:
     """Whether any of the roles holds the permission."""
@@ -79,7 +89,12 @@ def may(roles: frozenset[str], permission: str) -> bool:
 
 
 def masked(roles: frozenset[str]) -> frozenset[str]:
-    """Classes of data hidden from somebody with these roles: hidden only if every role hides it."""
-    if not roles:
-        return frozenset({"pay", "bank", "identity", "health"})
-    return frozenset.intersection(*(frozenset(ROLES[name].masked) for name in roles))
+    """Classes of data hidden from somebody with these roles: hidden only if every role hides it.
+
+    A worker sees what their task declares and an employee their own person. Which rows those are, only a room
+    can say; so these two roles open nothing here.
+    """
+    opening = [ROLES[name] for name in roles if ROLES[name].face in ("firm", "client")]
+    if not opening:
+        return frozenset(DATA_CLASSES)
+    return frozenset.intersection(*(frozenset(role.masked) for role in opening))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 from django.db.models import Q
+from django.utils import timezone
 
 from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.tenancy.models import Client, Installation
@@ -14,7 +14,7 @@ from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 
 def my_clients() -> Sequence[Client]:
     """The clients on which the acting user holds a live grant, house first, then by code."""
-    today = date.today()
+    today = timezone.now().date()  # PostgreSQL's current_date: both keep UTC
     live = Grant.objects.filter(user_id=current_scope().user.id, starts__lte=today).filter(
         Q(ends=None) | Q(ends__gte=today)
     )

@@ -9,16 +9,20 @@ from datetime import date, timedelta
 from functools import lru_cache
 from uuid import UUID
 
-from django.db import connection
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.db.utils import DatabaseError
 from django.utils import timezone
 
-from engineroom.foundation.access.models import Grant, Token, User
-from engineroom.foundation.access.roles import may
+from engineroom.foundation.access.models import KINDS, Grant, Token, User
+from engineroom.foundation.access.roles import ROLES, may
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
-from engineroom.kernel.errors import EngineroomError, NotFound, NotPermitted
+from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound, NotPermitted, Problem
+
+LONGEST_TOKEN_DAYS = 366
 
 
 class NotAuthenticated(EngineroomError):
@@ -31,11 +35,14 @@ def authenticate(token: str, email: str | None = None) -> Identity:
     """Who holds this token. Raises NotAuthenticated; never says which of the reasons it was."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, email, name, kind FROM app_authenticate(%s)", [hashlib.sha256(token.encode()).digest()]
+            "SELECT id, email, name, kind FROM app_authenticate(%s)",
+            [hashlib.sha256(token.encode()).digest()],
         )
         row = cursor.fetchone()
     if row is None or (email is not None and row[1].lower() != email.lower()):
-        raise NotAuthenticated("the token is not valid for that user; issue a new one with: engineroom token issue EMAIL")
+        raise NotAuthenticated(
+            "the token is not valid for that user; issue a new one with: engineroom token issue EMAIL"
+        )
     return Identity(*row)
 
 
@@ -73,6 +80,24 @@ def all_client_ids() -> list[UUID]:
         return list(Client.objects.order_by("id").values_list("id", flat=True))
 
 
+def _holds(permission: str) -> bool:
+    scope = current_scope()
+    return may(scope.roles.get(scope.client_id, frozenset()), permission)
+
+
+def _at_home() -> bool:
+    """Whether the client being written is the house: what concerns the whole firm is decided there alone.
+
+    An admin of one client is not an admin of the firm.
+    """
+    return Client.objects.filter(id=current_scope().client_id, is_house=True).exists()
+
+
+def only_at_home(what: str) -> None:
+    if not _at_home():
+        raise NotPermitted(f"{what} from the house client only")
+
+
 @dataclass(frozen=True)
 class TokenIssued:
     """The token's text is in no table: only this receipt has it, and the receipt is not kept."""
@@ -82,13 +107,19 @@ class TokenIssued:
 
 
 def issue_token(user_id: UUID, *, days: int = 365, label: str = "") -> TokenIssued:
-    """Issue a token to oneself, or, with foundation.admin, to anybody.
+    """Issue a token to oneself, or, with foundation.admin on the house client, to anybody but the system.
 
     Not a command: a command keeps its receipt, and a token must not be kept. It writes its own audit event.
     """
     scope = current_scope()
-    if user_id != scope.user.id and not may(scope.roles.get(scope.client_id, frozenset()), "foundation.admin"):
-        raise NotPermitted("a token for somebody else needs the permission foundation.admin")
+    if user_id != scope.user.id and not (_holds("foundation.admin") and _at_home()):
+        raise NotPermitted(
+            "a token for somebody else needs the permission foundation.admin on the house client"
+        )
+    if not 1 <= days <= LONGEST_TOKEN_DAYS:
+        raise Conflict(f"a token lives 1 to {LONGEST_TOKEN_DAYS} days, not {days}")
+    if not User.objects.filter(id=user_id, is_active=True).exclude(kind="system").exists():
+        raise NotFound(f"there is no active user {user_id}")
     text = "er_" + secrets.token_urlsafe(32)
     row = Token.objects.create(
         user_id=user_id,
@@ -96,8 +127,25 @@ def issue_token(user_id: UUID, *, days: int = 365, label: str = "") -> TokenIssu
         label=label,
         expires_at=timezone.now() + timedelta(days=days),
     )
-    audit.record("foundation.issue_token", subject_kind="token", subject_id=row.id, detail={"user": str(user_id), "days": days})
+    audit.record(
+        "foundation.issue_token",
+        subject_kind="token",
+        subject_id=row.id,
+        detail={"user": str(user_id), "days": days},
+    )
     return TokenIssued(row.id, text)
+
+
+def revoke_token(token_id: UUID) -> None:
+    """End a token at once: one's own, or, with foundation.admin on the house client, anybody's."""
+    row = Token.objects.filter(id=token_id).first()
+    own = row is not None and row.user_id == current_scope().user.id
+    if row is None or not (own or (_holds("foundation.admin") and _at_home())):
+        raise NotFound(f"there is no token {token_id} that you may revoke")
+    Token.objects.filter(id=token_id, revoked_at=None).update(revoked_at=timezone.now())
+    audit.record(
+        "foundation.revoke_token", subject_kind="token", subject_id=row.id, detail={"user": str(row.user_id)}
+    )
 
 
 @dataclass(frozen=True)
@@ -113,34 +161,72 @@ class Granted:
 
 @command("foundation.grant", name="foundation.grant")
 def grant(
-    user_id: UUID, role: str, *, starts: date, reason: str, ends: date | None = None, on_client_id: UUID | None = None
+    user_id: UUID,
+    role: str,
+    *,
+    starts: date,
+    reason: str,
+    ends: date | None = None,
+    on_client_id: UUID | None = None,
 ) -> Granted:
-    """Give a user a role on the client being written; from the house client, on any client.
+    """Give a user a role on the client being written; an admin of the house, on any client.
 
-    Nobody grants to themselves: PostgreSQL refuses it.
+    A lead grants the work of their client, not its rule: owner and admin are given by an admin of the house.
+    Nobody grants to themselves: PostgreSQL refuses it, and a role of another face too.
     """
     here = current_scope().client_id
     target = on_client_id or here
-    if target != here and not Client.objects.filter(id=here, is_house=True).exists():
-        raise NotPermitted("grants on another client are given from the house client")
-    row = Grant.objects.create(
-        user_id=user_id,
-        of_client_id=target,
-        role=role,
-        starts=starts,
-        ends=ends,
-        reason=reason,
-        granted_by_id=current_scope().user.id,
-    )
+    rules_the_house = _holds("foundation.admin") and _at_home()
+    if target != here and not rules_the_house:
+        raise NotPermitted("grants on another client are given from the house client, by an admin")
+    if role in ("owner", "admin") and not rules_the_house:
+        raise NotPermitted(f"the role {role} is given from the house client, by an admin")
+    _check_grant(user_id, target, role, starts, ends, reason)
+    row = Grant(user_id=user_id, of_client_id=target, role=role, starts=starts, ends=ends, reason=reason)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) == "ER403":
+            raise NotPermitted(str(error.__cause__).splitlines()[0]) from error
+        raise
     return Granted(row.id, user_id, role)
+
+
+def _check_grant(
+    user_id: UUID, client_id: UUID, role: str, starts: date, ends: date | None, reason: str
+) -> None:
+    """What PostgreSQL would refuse too, said so that a person can act on it."""
+    if not User.objects.filter(id=user_id).exists():
+        raise NotFound(f"there is no user {user_id}")
+    if not Client.objects.filter(id=client_id).exists():
+        raise NotFound(f"there is no client {client_id}")
+    problems = []
+    if role not in ROLES:
+        problems.append(
+            Problem(f"there is no role {role!r}", f"Use one of: {', '.join(ROLES)}", field="role")
+        )
+    if not reason.strip():
+        problems.append(Problem("a grant needs a reason", "Say why", field="reason"))
+    if role == "auditor" and ends is None:
+        problems.append(Problem("an auditor's grant ends", "Give its last day", field="ends"))
+    if ends is not None and ends < starts:
+        problems.append(Problem("the grant ends before it starts", "Correct one of the days", field="ends"))
+    if problems:
+        raise InputRefused(problems)
 
 
 @command("foundation.grant", name="foundation.end_grant")
 def end_grant(grant_id: UUID, *, ends: date, reason: str) -> Granted:
-    """End a grant on a day; it is kept, with its end."""
-    row = Grant.objects.filter(id=grant_id, of_client_id=current_scope().client_id).first()
+    """End a grant of this client on a day; an admin of the house, of any client. It is kept, with its end."""
+    found = Grant.objects.filter(id=grant_id)
+    if not (_holds("foundation.admin") and _at_home()):
+        found = found.filter(of_client_id=current_scope().client_id)
+    row = found.first()
     if row is None:
         raise NotFound(f"there is no grant {grant_id} on this client")
+    if row.ends is not None and ends > row.ends:
+        raise Conflict(f"this grant ends on {row.ends} already; more time is a new grant with its own reason")
     row.ends = ends
     row.reason = f"{row.reason}; ended: {reason}"[:500]
     row.save(update_fields=["ends", "reason"])
@@ -159,18 +245,25 @@ class UserMade:
 
 @command("foundation.admin", name="foundation.create_user")
 def create_user(email: str, name: str, *, kind: str = "staff") -> UserMade:
-    """Make a user who can do nothing until somebody grants them a role."""
+    """Make a user who can do nothing until somebody grants them a role. There is never a second system."""
+    only_at_home("users are made")
+    if kind not in KINDS or kind == "system":
+        kinds = ", ".join(k for k in KINDS if k != "system")
+        raise InputRefused(
+            [Problem(f"there is no user of kind {kind!r}", f"Use one of: {kinds}", field="kind")]
+        )
     user = User(email=email.lower(), name=name, kind=kind)
     user.set_unusable_password()
-    user.full_clean(exclude=["password"])
-    user.save()
+    _refuse_invalid(user, exclude=["password"])
+    user.save(force_insert=True)
     return UserMade(user.id, user.email)
 
 
 @command("foundation.admin", name="foundation.switch_off_user")
 def switch_off_user(user_id: UUID, *, reason: str) -> UserMade:
-    """Revoke every token and stop every sign-in, at once. Grants stay as history."""
-    user = User.objects.filter(id=user_id).first()
+    """Revoke every token and stop every sign-in, at once. Grants stay as history. The system stays on."""
+    only_at_home("users are switched off")
+    user = User.objects.filter(id=user_id).exclude(kind="system").first()
     if user is None:
         raise NotFound(f"there is no user {user_id}")
     user.is_active = False
@@ -192,5 +285,21 @@ class ClientOpened:
 @command("foundation.admin", name="foundation.open_client")
 def open_client(code: str, name: str, *, details: dict[str, str], currency: str = "GBP") -> ClientOpened:
     """Add a client. Run with the house client as write; grants on the new client follow separately."""
-    row = Client.objects.create(code=code, name=name, details=details, currency=currency)
+    only_at_home("clients are opened")
+    row = Client(code=code, name=name, details=details, currency=currency)
+    _refuse_invalid(row, exclude=["details"])
+    row.save(force_insert=True)
     return ClientOpened(row.id, row.code)
+
+
+def _refuse_invalid(row: User | Client, exclude: list[str]) -> None:
+    try:
+        row.full_clean(exclude=exclude)
+    except ValidationError as error:
+        raise InputRefused(
+            [
+                Problem(text.rstrip("."), "Correct it", field=field)
+                for field, texts in error.message_dict.items()
+                for text in texts
+            ]
+        ) from None

@@ -1,37 +1,57 @@
 """The canonical text that an approval binds.
 
-Lines of `table|natural key|column=value|...`, tables and columns in declared order, rows by natural key; no uuids, no
-timestamps; integers in decimal, ISO dates, text in NFC with backslash, bar and newline escaped, null as \\N.
+Lines of `table|natural key|column=value|...`, tables and columns in declared order, rows by natural key; no
+uuids, no timestamps; integers in decimal, ISO dates, text in NFC with backslash, bar and newline escaped,
+null as \\N.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+
+_ESCAPED = re.compile(r"[\\|\r\n]")
 
 
 def value(item: object) -> str:
     """One value as canonical text. Refuses floats and anything whose text is not fixed."""
+    if type(item) is int:  # by far the most there are; a bool is not one here
+        return str(item)
     if item is None:
         return "\\N"
+    if isinstance(item, str):
+        return _text(item)
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, int):
         return str(item)
-    if isinstance(item, date):
+    if isinstance(item, date) and not isinstance(item, datetime):
         return item.isoformat()
     if isinstance(item, bytes):
         return item.hex()
-    if isinstance(item, str):
-        text = unicodedata.normalize("NFC", item)
-        return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", "\\r").replace("\n", "\\n")
     raise TypeError(f"{type(item).__name__} has no canonical text")
 
 
+def _text(item: str) -> str:
+    text = item if item.isascii() else unicodedata.normalize("NFC", item)
+    if not _ESCAPED.search(text):
+        return text
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", "\\r").replace("\n", "\\n")
+
+
 def line(table: str, natural_key: str, columns: Sequence[tuple[str, object]]) -> str:
+    """One row: its table, its natural key, its columns in declared order."""
     return "|".join([table, value(natural_key), *(f"{name}={value(item)}" for name, item in columns)])
+
+
+def lines(table: str, natural_keys: Sequence[str], columns: Mapping[str, Sequence[object]]) -> list[str]:
+    """`line` for many rows given by column: the same texts, made by column. Rows keep their order."""
+    parts = [[f"{name}={value(item)}" for item in items] for name, items in columns.items()]
+    keys = [f"{table}|{value(key)}" for key in natural_keys]
+    return ["|".join(row) for row in zip(keys, *parts, strict=True)]
 
 
 def digest(lines: Iterable[str]) -> bytes:

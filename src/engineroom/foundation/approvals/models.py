@@ -9,7 +9,7 @@ from engineroom.foundation.tenancy.models import ClientKey, ClientModel
 
 
 class Contribution(ClientModel):
-    """Somebody wrote a part of the subject. Filled by trigger from the scope; never by hand, never removed."""
+    """Somebody wrote a part of the subject. Filled by trigger from the scope; never by hand or removed."""
 
     history = True
 
@@ -49,7 +49,7 @@ class ContributionSource(ClientModel):
 
 
 class Approval(ClientModel):
-    """A checker's yes to the exact content, by hash. user and on_behalf are written by trigger from the scope."""
+    """A checker's yes to the exact content, by hash. Who it was is written by trigger from the scope."""
 
     history = True
 

@@ -1,4 +1,4 @@
-"""Approving, voiding, releasing. Who may not is decided by PostgreSQL; here its refusal becomes a sentence."""
+"""Approving, voiding, releasing. PostgreSQL decides who may not; here its refusal becomes a sentence."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def standing(subject_kind: str, subject_id: UUID) -> Approval | None:
     """The latest approval that has not been voided."""
     voided = ApprovalVoid.objects.filter(client_id=current_scope().client_id).values("approval_id")
     return (
-        Approval.objects.filter(client_id=current_scope().client_id, subject_kind=subject_kind, subject_id=subject_id)
+        Approval.objects.filter(
+            client_id=current_scope().client_id, subject_kind=subject_kind, subject_id=subject_id
+        )
         .exclude(id__in=voided)
         .order_by("-at", "-id")
         .first()
@@ -67,8 +69,19 @@ def standing(subject_kind: str, subject_id: UUID) -> Approval | None:
 
 
 def approve(subject_kind: str, subject_id: UUID, content_hash: bytes) -> Approval:
-    """Record the acting user's yes to exactly this content. Approving the same content twice is one approval."""
-    if (before := standing(subject_kind, subject_id)) and bytes(before.content_hash) == content_hash:
+    """Record the acting user's yes to exactly this content. Their saying it twice is one approval.
+
+    Somebody else's yes to the same content is a row of its own, so that a maker who says yes after the
+    checker is refused like any other.
+    """
+    scope = current_scope()
+    behalf = scope.on_behalf.id if scope.on_behalf else None
+    before = standing(subject_kind, subject_id)
+    if (
+        before
+        and bytes(before.content_hash) == content_hash
+        and (before.user_id, before.on_behalf_id) == (scope.user.id, behalf)
+    ):
         return before
     with _explained():
         return Approval.objects.create(
@@ -93,7 +106,9 @@ def release(subject_kind: str, subject_id: UUID, content_hash: bytes) -> Release
     """Let the approved content out. Raises NotApproved, ContentChanged or MakerIsNotChecker."""
     approval = standing(subject_kind, subject_id)
     if approval is None:
-        raise NotApproved(f"this {subject_kind.replace('_', ' ')} has no standing approval; have it approved first")
+        raise NotApproved(
+            f"this {subject_kind.replace('_', ' ')} has no standing approval; have it approved first"
+        )
     if bytes(approval.content_hash) != content_hash:
         raise ContentChanged(
             f"this {subject_kind.replace('_', ' ')} changed after it was approved; have it approved again"

@@ -21,7 +21,7 @@ class AuditEvent(ClientModel):
     subject_id = models.UUIDField(null=True)
     detail = models.JSONField(default=dict)
     xact = models.BigIntegerField()
-    """The transaction that wrote it, set by trigger: the sealer takes only what can have no earlier neighbour left."""
+    """The transaction that wrote it, set by trigger: nothing is sealed that may yet get an earlier one."""
 
     class Meta:
         indexes = [
@@ -31,7 +31,7 @@ class AuditEvent(ClientModel):
 
 
 class AuditUnsealed(ClientModel):
-    """The sealer's queue: its id is the event's. Filled by trigger, emptied by the sealer; `verify` needs neither."""
+    """The sealer's queue: its id is the event's. Filled by trigger, emptied by the sealer."""
 
 
 class AuditSeal(ClientModel):

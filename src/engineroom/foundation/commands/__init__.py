@@ -1,11 +1,15 @@
-"""Commands: the only way the world changes. Permission, scope, the change, the audit row, the jobs it sets off.
+"""Commands: the only way the world changes. Permission, scope, change, audit row, the jobs it sets off.
 
     @command("payroll.approve")
     def approve_pay_run(run_id: UUID, *, content_hash: str) -> Approved: ...
 
-A command runs inside `acting(user, write=client)`. It takes plain values (ids, dates, texts, integers), never rows, and
-returns a frozen dataclass, its receipt: both are JSON, so the same key gives the same answer, and the same key with
-another request is a conflict. A command called by a command runs under the outer one's key.
+A command runs inside `acting(user, write=client)`. It takes plain values (ids, dates, texts, integers), never
+rows, and returns a frozen dataclass, its receipt: both are JSON, so the same key gives the same answer, and
+the same key with another request is a conflict. A command called by a command runs under the outer one's name
+and key.
+
+Arguments and receipts stand in the audit trail, for ever and in the clear: nothing private belongs in either.
+Private values come in files, as ids of rows, or through a service that is no command (see `issue_token`).
 """
 
 from __future__ import annotations
@@ -17,16 +21,19 @@ import json
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar, get_type_hints
+from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from pydantic import TypeAdapter
 
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.tenancy.scope import Scope, current_scope
-from engineroom.kernel.errors import Conflict, NotPermitted
+from engineroom.kernel.errors import Conflict, EngineroomError, NotPermitted
 from engineroom.kernel.ids import uuid7
+
+LONGEST_KEY = 100
+"""A nested command's key holds its parents' names and keys; three deep fit the column."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +44,12 @@ class KeyReused(Conflict):
 
     def __init__(self, name: str, key: str) -> None:
         super().__init__(f"{name}: the key {key!r} was used before with a different request; use a new key")
+
+
+class KeyTooLong(EngineroomError):
+    """The idempotency key has more characters than are kept."""
+
+    status = 422
 
 
 @dataclass(frozen=True)
@@ -60,14 +73,14 @@ class _Running:
 
 _running: ContextVar[_Running | None] = ContextVar("running_command", default=None)
 
-_json = TypeAdapter(Any)
+_json: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def command(permission: str, *, name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a service as a command: `<room>.<function>` unless named otherwise.
 
-    The caller may pass `key=` for idempotency. Raises NotPermitted, KeyReused, or what the service raises; then nothing
-    of it remains, because the whole of `acting` rolls back.
+    The caller may pass `key=` for idempotency. Raises NotPermitted, KeyReused, KeyTooLong, or what the
+    service raises; then nothing of it remains, even if the caller goes on: it runs in a savepoint.
     """
 
     def register(service: Callable[P, R]) -> Callable[P, R]:
@@ -83,12 +96,14 @@ def command(permission: str, *, name: str | None = None) -> Callable[[Callable[P
         if registered in REGISTRY:
             raise RuntimeError(f"two commands are called {registered}")
         REGISTRY[registered] = Command(registered, permission, (service.__doc__ or "").split("\n")[0], run)
-        return run
+        return cast("Callable[P, R]", run)
 
     return register
 
 
-def _carry_out(name: str, permission: str, service: Callable[..., R], arguments: dict[str, Any], key: str | None) -> R:
+def _carry_out(
+    name: str, permission: str, service: Callable[..., R], arguments: dict[str, Any], key: str | None
+) -> R:
     scope = current_scope()
     _check(scope, name, permission)
     request = _json.dump_python(arguments, mode="json")
@@ -97,41 +112,49 @@ def _carry_out(name: str, permission: str, service: Callable[..., R], arguments:
     result_type: TypeAdapter[R] = _result_type(service)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"command:{scope.client_id}:{name}:{key}"]
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"command:{scope.client_id}:{name}:{key}"],
         )
         cursor.execute(
-            "SELECT request_hash, result FROM foundation_commandrun WHERE client_id = %s AND name = %s AND key = %s",
+            "SELECT request_hash, result FROM foundation_commandrun "
+            "WHERE client_id = %s AND name = %s AND key = %s",
             [scope.client_id, name, key],
         )
         before = cursor.fetchone()
     if before:
         if bytes(before[0]) != digest:
             raise KeyReused(name, key)
-        return result_type.validate_json(before[1]) if isinstance(before[1], str) else result_type.validate_python(before[1])
+        return (
+            result_type.validate_json(before[1])
+            if isinstance(before[1], str)
+            else result_type.validate_python(before[1])
+        )
     token = _running.set(_Running(name, key))
     try:
-        result = service(**arguments)
+        with transaction.atomic():
+            result = service(**arguments)
+            receipt = result_type.dump_python(result, mode="json")
+            _remember(scope, name, key, digest, request, receipt, getattr(result, "subject", None))
     finally:
         _running.reset(token)
-    _remember(scope, name, key, digest, request, result_type.dump_python(result, mode="json"))
     return result
 
 
 def _check(scope: Scope, name: str, permission: str) -> None:
-    """The system acts for whoever set the job off; that one was checked then."""
-    if scope.user.kind == "system" and scope.on_behalf is not None:
-        return
-    if scope.user.kind == "system" and permission.endswith(".system"):
-        return
+    """The system acts for whoever set the job off, with what that one may still do (see Scope.roles)."""
     if not may(scope.roles.get(scope.client_id, frozenset()), permission):
-        raise NotPermitted(f"{scope.user.email} may not {name} here: it needs the permission {permission}")
+        who = scope.on_behalf if scope.user.kind == "system" and scope.on_behalf else scope.user
+        raise NotPermitted(f"{who.email} may not {name} here: it needs the permission {permission}")
 
 
 def _key(name: str, digest: bytes, key: str | None) -> str:
+    if key is not None and len(key) > LONGEST_KEY:
+        raise KeyTooLong(f"an idempotency key has at most {LONGEST_KEY} characters; this one has {len(key)}")
     outer = _running.get()
     if outer is None:
         return key or str(uuid7())
-    return f"{outer.key}/{key or digest.hex()[:16]}"
+    # With the outer name: two commands called with one key must not find each other's nested work done.
+    return f"{outer.key}/{outer.name}/{key or digest.hex()[:16]}"
 
 
 @functools.cache
@@ -139,14 +162,20 @@ def _result_type(service: Callable[..., R]) -> TypeAdapter[R]:
     return TypeAdapter(get_type_hints(service).get("return", Any))
 
 
-def _remember(scope: Scope, name: str, key: str, digest: bytes, request: Any, result: Any) -> None:
+def _remember(
+    scope: Scope, name: str, key: str, digest: bytes, request: Any, result: Any, subject: str | None
+) -> None:
     from engineroom.foundation.audit import services as audit
     from engineroom.foundation.commands.models import CommandRun
 
     CommandRun.objects.create(
-        client_id=scope.client_id, name=name, key=key, request_hash=digest, result=result, user_id=scope.user.id
+        client_id=scope.client_id,
+        name=name,
+        key=key,
+        request_hash=digest,
+        result=result,
+        user_id=scope.user.id,
     )
-    subject = result.get("subject") if isinstance(result, dict) else None
     kind, _, subject_id = (subject or "").partition(":")
     audit.record(
         name,

@@ -1,20 +1,25 @@
 """Encryption at rest, per client: AES-GCM with the client and the place as associated data.
 
-Keys live in one file, 0600, outside the database: {"current": "k1", "keys": {"k1": base64 of 32 bytes}}. A client's key
-is derived from a master key with HKDF, so a value copied into another client, or another column, does not open. Rotating
-adds a key; values say which one they were sealed with, and `engineroom keys rotate` seals named columns anew.
+Keys live in one file, 0600, outside the database: {"current": "k1-5f0c2a", "keys": {name: base64 of 32 bytes,
+..}}. A client's key is derived from a master key with HKDF, so a value copied into another client, or another
+column, does not open. Rotating adds a key; values say which one they were sealed with, and `engineroom keys
+rotate` seals named columns anew.
 
-Layout of a sealed value: 1 byte version, 1 byte length of the key's name, the name, 12 bytes nonce, ciphertext with tag.
+Layout of a sealed value: 1 byte version, 1 byte length of the key's name, the name, 12 bytes nonce,
+ciphertext with tag.
 """
 
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
@@ -36,6 +41,10 @@ class CannotOpen(EngineroomError):
     status = 500
 
 
+class KeyMissing(CannotOpen):
+    """The value is whole, but the key it was sealed with is not in the key file."""
+
+
 class KeyFile:
     """The master keys. Made on first use; refused when others may read it."""
 
@@ -45,7 +54,9 @@ class KeyFile:
     def load(self) -> tuple[str, dict[str, bytes]]:
         """(name of the current key, all keys)."""
         if not self.path.exists():
-            self.add()
+            with self._alone():
+                if not self.path.exists():
+                    self._add()
         if self.path.stat().st_mode & 0o077:
             raise CannotOpen(f"{self.path} may be read by others; run: chmod 600 {self.path}")
         raw = json.loads(self.path.read_text())
@@ -53,9 +64,24 @@ class KeyFile:
 
     def add(self) -> str:
         """Add a master key and make it the current one; the old ones stay to open what they sealed."""
+        with self._alone():
+            return self._add()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time: of two at once, one's key would be overwritten and its values lost."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _add(self) -> str:
         raw = json.loads(self.path.read_text()) if self.path.exists() else {"keys": {}}
-        name = f"k{len(raw['keys']) + 1}"
+        # With chance in its name: a key file begun anew after a loss never passes for the lost one.
+        name = f"k{len(raw['keys']) + 1}-{secrets.token_hex(3)}"
         raw["keys"][name] = base64.b64encode(secrets.token_bytes(32)).decode()
         raw["current"] = name
         temporary = self.path.with_suffix(f".{os.getpid()}.new")
@@ -77,9 +103,13 @@ def _keys(path: Path) -> tuple[str, dict[str, bytes]]:
 
 @lru_cache(maxsize=4096)
 def _client_key(path: Path, key_name: str, client_id: UUID, purpose: str) -> bytes:
+    if key_name not in _keys(path)[1]:
+        _keys.cache_clear()  # another process may have added a key since
     _, keys = _keys(path)
     if key_name not in keys:
-        raise CannotOpen(f"the key {key_name!r} is not in {path.name}; restore the key file it was sealed with")
+        raise KeyMissing(
+            f"the key {key_name!r} is not in {path.name}; restore the key file it was sealed with"
+        )
     info = f"engineroom|{purpose}|{client_id}".encode()
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(keys[key_name])
 
@@ -111,11 +141,12 @@ def _associated(client_id: UUID, place: str) -> bytes:
 
 
 def fingerprint(client_id: UUID, place: str, plain: bytes) -> bytes:
-    """A keyed hash (HMAC-SHA-256) for equality without opening: same value, same client, same place, same bytes.
+    """A keyed hash (HMAC-SHA-256), equal for the same value of the same client and place, without opening it.
 
     Keyed with the *first* master key, so it survives rotation.
     """
-    key = _client_key(settings.KEY_FILE, "k1", client_id, "fingerprint")
+    first = next(iter(_keys(settings.KEY_FILE)[1]))
+    key = _client_key(settings.KEY_FILE, first, client_id, "fingerprint")
     return hmac.new(key, place.encode() + b"|" + plain, hashlib.sha256).digest()
 
 

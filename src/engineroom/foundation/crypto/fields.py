@@ -1,11 +1,12 @@
 """Named columns that hold private data, and the one accessor that opens them.
 
-A row holds `Sealed` bytes that print as dots. `reveal` is the only way to the text: it asks the roles what is masked,
-and writes one audit event that says who read which column of how many rows, and why.
+A row holds `Sealed` bytes that print as dots. `reveal` is the only way to the text: it asks the roles what is
+masked, and writes one audit event that says who read which column of how many rows, and why.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,11 @@ class EncryptedField(models.BinaryField):  # type: ignore[type-arg]
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Sealed | None:
         return None if value is None else Sealed(value)
 
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        if value is not None and not isinstance(value, Sealed):
+            raise TypeError(f"{self.place} takes what its own seal() made, never a plain value")
+        return super().get_db_prep_value(value, connection, prepared)
+
     @property
     def place(self) -> str:
         """Where the value belongs, as bound into its encryption."""
@@ -64,26 +70,42 @@ def encrypted_field(model: type[models.Model], name: str) -> EncryptedField:
 
 
 def reveal(rows: Sequence[Any], name: str, *, purpose: str) -> list[str | None]:
-    """The texts of an encrypted column of rows of one model and client, in order; masked as the roles say.
+    """The texts of an encrypted column of rows of one model, in order, masked by the roles on each client.
 
-    purpose: why, in words; it stands in the audit trail with the column and the number of rows.
+    purpose: why, in words; it stands in each client's audit trail with the column and the number of rows.
     """
     if not rows:
         return []
     field = encrypted_field(type(rows[0]), name)
+    by_client: dict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        by_client[row.client_id].append(row)
+    hidden = {client_id: _hides(field, client_id) for client_id in by_client}
+    for client_id, those in by_client.items():
+        audit.record_read(
+            client_id,
+            subject_kind=field.model._meta.label_lower,
+            subject_id=those[0].pk if len(those) == 1 else None,
+            detail={
+                "column": field.place,
+                "rows": len(those),
+                "purpose": purpose,
+                "masked": hidden[client_id],
+            },
+        )
+    return [_open(field, row, name, hidden[row.client_id]) for row in rows]
+
+
+def _hides(field: EncryptedField, client_id: UUID) -> bool:
+    """Whether the scope's roles on the client mask the column. The system's own work sees what it needs."""
     scope = current_scope()
-    client_id = rows[0].client_id
-    audit.record(
-        "read",
-        subject_kind=type(rows[0])._meta.label_lower,
-        subject_id=rows[0].pk if len(rows) == 1 else None,
-        detail={"column": field.place, "rows": len(rows), "purpose": purpose},
-    )
-    if scope.user.kind != "system" and field.data_class in masked(scope.roles.get(client_id, frozenset())):
-        return [None if getattr(row, name) is None else DOTS for row in rows]
-    return [_open(field, row, name) for row in rows]
+    if scope.user.kind == "system" and scope.on_behalf is None:
+        return False
+    return field.data_class in masked(scope.roles.get(client_id, frozenset()))
 
 
-def _open(field: EncryptedField, row: Any, name: str) -> str | None:
+def _open(field: EncryptedField, row: Any, name: str, hidden: bool) -> str | None:
     sealed = getattr(row, name)
-    return None if sealed is None else crypto.unseal(row.client_id, field.place, bytes(sealed)).decode()
+    if sealed is None:
+        return None
+    return DOTS if hidden else crypto.unseal(row.client_id, field.place, bytes(sealed)).decode()

@@ -17,6 +17,7 @@ from engineroom.foundation.tenancy.scope import acting, current_scope
 @command("foundation.admin", name="foundation.add_key")
 def add_key() -> str:
     """Add a master key and make it the current one. The old ones stay to open what they sealed."""
+    access.only_at_home("keys are added")
     return crypto.KeyFile(settings.KEY_FILE).add()
 
 
@@ -26,7 +27,7 @@ def encrypted_columns() -> list[tuple[type, EncryptedField]]:
 
 
 def reseal(client_ids: list[UUID]) -> int:
-    """Seal the named columns of the clients with the current key, as the system. Repeatable. Returns values changed."""
+    """Seal the named columns of the clients with the current key, as the system. Returns how many."""
     changed = 0
     for client_id in client_ids:
         with acting(access.system_user(), write=client_id):

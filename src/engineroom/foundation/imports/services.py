@@ -1,6 +1,7 @@
 """Two-phase imports: preview everything, then take all of it or nothing.
 
-A room registers an importer: what its files look like, how to check them against what is known, and how to take them.
+A room registers an importer: what its files look like, how to check them against what is known, and how to
+take them.
 
     @importer
     class Timesheets(Importer): ...
@@ -10,21 +11,26 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from engineroom.foundation import vault
+from engineroom.foundation.access.roles import may
+from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import command
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.imports.models import ImportCommit, ImportPreview
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, errors_of
-from engineroom.kernel.ids import uuid7
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted, Problem, errors_of
 
 MEGABYTE = 1 << 20
 KEPT_PROBLEMS = 1000
@@ -101,7 +107,7 @@ class Previewed:
 
 @dataclass(frozen=True)
 class Taken:
-    """The receipt of an accepted file. again: the very same content was taken before, and nothing was done."""
+    """The receipt of an accepted file. again: the very same content was taken before; nothing was done."""
 
     commit_id: UUID
     kind: str
@@ -114,32 +120,45 @@ class Taken:
         return f"import:{self.commit_id}"
 
 
-_parsed: dict[tuple[str, bytes], Parsed] = {}
-"""What the last previews of this process parsed, so that taking a file does not parse it twice."""
+_parsed: dict[tuple[UUID, str, bytes, str], Parsed] = {}
+"""What the last previews of this process parsed, so that taking a file does not parse it twice. By client
+too: what one client's file is called is none of another's business."""
+_parsed_lock = Lock()
+KEPT_PARSED = 4
 
 
 def preview(kind: str, path: Path) -> tuple[Previewed, list[Problem]]:
-    """Read a file, keep it in the vault, and say everything that is wrong with it. Takes nothing."""
+    """Read a file, keep it in the vault, and say everything that is wrong with it. Takes nothing.
+
+    Works on a copy of its own, so that what was judged, what is kept and what will be taken are the same
+    bytes. Raises InputRefused over the limit; NotPermitted without the importer's permission.
+    """
     handler = find_importer(kind)
-    size = path.stat().st_size
-    if size > handler.limit_bytes:
-        limit = handler.limit_bytes // MEGABYTE
-        raise InputRefused(
-            [Problem(f"the file has {size / MEGABYTE:.0f} MB; the limit is {limit} MB", "Split it", path.name)]
+    scope = current_scope()
+    if not may(scope.roles.get(scope.client_id, frozenset()), handler.permission):
+        raise NotPermitted(
+            f"{scope.user.email} may not import {kind} here: it needs the permission {handler.permission}"
         )
-    file = vault.store(path, name=path.name, kind=f"import.{kind}")
-    parsed = _parse(handler, path, path.name, bytes(file.sha256))
+    with _copied(path, handler.limit_bytes) as copy:
+        file = vault.store(copy, name=path.name, kind=f"import.{kind}")
+        parsed = _parse(handler, file, copy)
     problems = [*parsed.problems, *handler.check(parsed)]
     errors = len(errors_of(problems))
     row = ImportPreview.objects.create(
-        client_id=current_scope().client_id,
+        client_id=scope.client_id,
         kind=kind,
         file=file,
         rows=parsed.rows,
         errors=errors,
         warnings=len(problems) - errors,
         problems=[p.as_dict() for p in problems[:KEPT_PROBLEMS]],
-        by_user_id=current_scope().user.id,
+        by_user_id=scope.user.id,
+    )
+    audit.record(
+        "foundation.preview",
+        subject_kind="import_preview",
+        subject_id=row.id,
+        detail={"kind": kind, "sha256": bytes(file.sha256).hex(), "rows": parsed.rows, "errors": errors},
     )
     again = _before(kind, bytes(file.sha256)) is not None
     return Previewed(
@@ -147,13 +166,37 @@ def preview(kind: str, path: Path) -> tuple[Previewed, list[Problem]]:
     ), problems
 
 
-def _parse(handler: Importer, path: Path, file_name: str, digest: bytes) -> Parsed:
-    key = (handler.kind, digest)
-    if key not in _parsed:
-        while len(_parsed) >= 4:
+@contextmanager
+def _copied(path: Path, limit_bytes: int) -> Iterator[Path]:
+    """The file as it is at this moment, under a private name. Refuses what is no file or over the limit."""
+    if not path.is_file():
+        raise InputRefused([Problem("there is no such file", "Check the name", path.name)])
+    with path.open("rb") as source, tempfile.NamedTemporaryFile(suffix=path.suffix) as copy:
+        size = 0
+        while block := source.read(MEGABYTE):
+            size += len(block)
+            if size > limit_bytes:
+                limit = limit_bytes // MEGABYTE
+                raise InputRefused(
+                    [Problem(f"the file has more than {limit} MB, which is the limit", "Split it", path.name)]
+                )
+            copy.write(block)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def _parse(handler: Importer, file: VaultFile, path: Path) -> Parsed:
+    key = (file.client_id, handler.kind, bytes(file.sha256), file.name)
+    with _parsed_lock:
+        known = _parsed.get(key)
+    if known is not None:
+        return known
+    parsed = handler.parse(path, file.name)
+    with _parsed_lock:
+        while len(_parsed) >= KEPT_PARSED:
             _parsed.pop(next(iter(_parsed)))
-        _parsed[key] = handler.parse(path, file_name)
-    return _parsed[key]
+        _parsed[key] = parsed
+    return parsed
 
 
 def take(preview_id: UUID) -> Taken:
@@ -161,15 +204,14 @@ def take(preview_id: UUID) -> Taken:
 
     Raises InputRefused with every problem; NotPermitted without the importer's permission.
     """
-    row = _preview(preview_id)
-    if before := _before(row.kind, bytes(row.file.sha256)):
-        return Taken(before.id, row.kind, row.file.name, {}, again=True)
-    return _TAKERS[row.kind](preview_id)
+    return _TAKERS[_preview(preview_id).kind](preview_id)
 
 
 def _preview(preview_id: UUID) -> ImportPreview:
     row = (
-        ImportPreview.objects.select_related("file").filter(id=preview_id, client_id=current_scope().client_id).first()
+        ImportPreview.objects.select_related("file")
+        .filter(id=preview_id, client_id=current_scope().client_id)
+        .first()
     )
     if row is None:
         raise NotFound(f"there is no previewed file {preview_id}")
@@ -178,33 +220,54 @@ def _preview(preview_id: UUID) -> ImportPreview:
 
 def _take(handler: Importer, preview_id: UUID) -> Taken:
     row = _preview(preview_id)
-    digest = bytes(row.file.sha256)
-    parsed = _reparse(handler, row, digest)
+    file = _file_of(row)
+    digest = bytes(file.sha256)
+    commit = _claim(handler, row, digest)
+    if commit is None:
+        before = _before(handler.kind, digest)
+        assert before is not None, "the claim was refused, so whoever holds it has committed"
+        return Taken(before.id, handler.kind, file.name, {}, again=True)
+    # Whoever uploaded the file is a maker of what comes of it, also when somebody else takes it.
+    approvals.takes_in("import", commit.id, "import_preview", [row.id])
+    parsed = _reparse(handler, file)
     # The world may have moved since the preview: check again, in the transaction that takes.
     problems = [*parsed.problems, *handler.check(parsed)]
     if errors_of(problems):
         raise InputRefused(problems)
-    commit_id = uuid7()
+    counts = handler.take(parsed, commit.id)
+    with _parsed_lock:
+        _parsed.pop((file.client_id, handler.kind, digest, file.name), None)
+    failpoint("import")
+    return Taken(commit.id, handler.kind, file.name, counts, again=False)
+
+
+def _file_of(row: ImportPreview) -> VaultFile:
+    file = row.file  # a ClientKey: the checker does not know what it leads to
+    assert isinstance(file, VaultFile)
+    return file
+
+
+def _claim(handler: Importer, row: ImportPreview, digest: bytes) -> ImportCommit | None:
+    """The one row that says this content is taken; None when it stands already. Of two, one waits here."""
     try:
         with transaction.atomic():
-            commit = ImportCommit.objects.create(
-                id=commit_id, client_id=row.client_id, kind=handler.kind, sha256=digest, preview=row
+            return ImportCommit.objects.create(
+                client_id=row.client_id, kind=handler.kind, sha256=digest, preview=row
             )
     except IntegrityError:
-        raise Conflict(f"{row.file.name}: somebody is taking this very file at this moment; look again") from None
-    counts = handler.take(parsed, commit.id)
-    failpoint("import")
-    return Taken(commit.id, handler.kind, row.file.name, counts, again=False)
+        return None
 
 
-def _reparse(handler: Importer, row: ImportPreview, digest: bytes) -> Parsed:
-    if parsed := _parsed.get((handler.kind, digest)):
+def _reparse(handler: Importer, file: VaultFile) -> Parsed:
+    with _parsed_lock:
+        parsed = _parsed.get((file.client_id, handler.kind, bytes(file.sha256), file.name))
+    if parsed is not None:
         return parsed
-    with tempfile.NamedTemporaryFile(suffix=Path(row.file.name).suffix) as copy:
-        for frame in vault.frames(row.file):
+    with tempfile.NamedTemporaryFile(suffix=Path(file.name).suffix) as copy:
+        for frame in vault.frames(file):
             copy.write(frame)
         copy.flush()
-        return _parse(handler, Path(copy.name), row.file.name, digest)
+        return _parse(handler, file, Path(copy.name))
 
 
 def _before(kind: str, digest: bytes) -> ImportCommit | None:

@@ -22,7 +22,7 @@ class TableImporter(Importer):
 
 
 class Findings:
-    """Problems found in a sheet, by row: `at(i, field, problem, remedy)` knows the file and the row's number."""
+    """Problems found in a sheet, by row: `at(i, field, problem, remedy)` knows file and row number."""
 
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet

@@ -1,6 +1,7 @@
-"""Background jobs: procrastinate on the same database, queued in the transaction of the command that sets them off.
+"""Background jobs: procrastinate on the same database, queued in the transaction that sets them off.
 
-A job's arguments are ids only. It may run twice (a killed worker's job is requeued), so every job is idempotent.
+A job's arguments are ids only. It may run twice (a killed worker's job is requeued), so every job is
+idempotent.
 """
 
 from __future__ import annotations

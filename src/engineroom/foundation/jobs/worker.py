@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+from django.db import close_old_connections
 from procrastinate.contrib.django import app
+from procrastinate.jobs import DeleteJobCondition
+
+HEARTBEAT_SECONDS = 10.0
 
 
-def run_worker(*, wait: bool = True, concurrency: int = 1, heartbeat_seconds: float = 10) -> None:
+def run_worker(
+    *, wait: bool = True, concurrency: int = 1, heartbeat_seconds: float = HEARTBEAT_SECONDS
+) -> None:
     """Work until stopped; with wait=False, until the queue is empty."""
-    connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]
+    connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]  # Django's connector has it
 
     async def work() -> None:
         with app.replace_connector(connector) as worker_app:
             async with worker_app.open_async():
                 await worker_app.run_worker_async(
-                    wait=wait, concurrency=concurrency, update_heartbeat_interval=heartbeat_seconds, install_signal_handlers=wait
+                    wait=wait,
+                    concurrency=concurrency,
+                    update_heartbeat_interval=heartbeat_seconds,
+                    stalled_worker_timeout=3 * heartbeat_seconds,
+                    install_signal_handlers=wait,
+                    # Sealing alone is 17,000 jobs a day; what a job did is in its tables, not in the queue.
+                    delete_jobs=DeleteJobCondition.SUCCESSFUL,
+                    task_middleware=[_fresh_connection],
                 )
 
     asyncio.run(work())
+
+
+def _fresh_connection(call_next: Any, context: Any, worker: Any) -> Any:
+    """A connection that broke (the server was restarted) fails one job, not every job after it."""
+    close_old_connections()
+    try:
+        return call_next()
+    finally:
+        close_old_connections()

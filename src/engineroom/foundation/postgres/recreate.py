@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-from engineroom.foundation.postgres.launcher import Home, start
+from engineroom.foundation.postgres.launcher import start
+from engineroom.foundation.postgres.paths import Home
 from engineroom.foundation.postgres.roles import DATABASE, ensure_roles_and_database
 
 

@@ -1,12 +1,12 @@
 """The kinds of table, and the two tables that everything hangs from.
 
-Every table of ours declares its kind by its base class. `operations.py` gives each kind its guards in a migration; a
-catalogue test fails on a table of no kind or without its guards.
+Every table of ours declares its kind by its base class. `operations.py` gives each kind its guards in a
+migration; a catalogue test fails on a table of no kind or without its guards.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from django.db import models
@@ -80,7 +80,7 @@ class Installation(FirmModel):
 
 
 class ClientModel(Guarded):
-    """Belongs to one client. UNIQUE (client_id, id) is its replica identity; every key into it names the client."""
+    """Belongs to one client. (client_id, id) is unique, its replica identity, and what keys into it name."""
 
     table_kind = "client"
 
@@ -93,11 +93,26 @@ class ClientModel(Guarded):
         abstract = True
 
 
-class ClientKey(models.ForeignKey):  # type: ignore[type-arg]
+_ST = TypeVar("_ST")
+_GT = TypeVar("_GT")
+
+if TYPE_CHECKING:
+
+    class _ForeignKey(models.ForeignKey[_ST, _GT]):
+        """What a type checker sees; at run time Django's class takes no type parameters."""
+
+else:
+
+    class _ForeignKey(Generic[_ST, _GT], models.ForeignKey):
+        """Takes type parameters, and ignores them."""
+
+
+class ClientKey(_ForeignKey[_ST, _GT]):
     """A foreign key inside one client: joins match the client too, and the database holds (client_id, x_id).
 
-    Django makes no constraint and no index of its own; `operations.ClientTable` makes both. Measured: annotate,
-    prefetch and cascade work, and a join by both keys is never slower (facts/platform.md section 9).
+    Django makes no constraint and no index of its own; `operations.ClientTable` makes both. Measured:
+    annotate, prefetch and cascade work, and a join by both keys is never slower (facts/platform.md section
+    9).
 
     indexed: False where nothing ever looks up by this key and the table is hot.
     """

@@ -1,7 +1,7 @@
 """Migration operations that give a table its guards. Read like code: one operation per promise.
 
-Each takes a model's name and works from the model's state, so a migration says *what* a table is, and this file says
-once *how* PostgreSQL keeps it.
+Each takes a model's name and works from the model's state, so a migration says *what* a table is, and this
+file says once *how* PostgreSQL keeps it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ VERBS = {
     "update": "FOR UPDATE USING ({write}) WITH CHECK ({write})",
     "delete": "FOR DELETE USING ({write})",
 }
-"""One policy per verb: an ALL policy meant for writes is OR-ed into SELECT plans (facts/platform.md section 9)."""
+"""One policy per verb: an ALL policy meant for writes is OR-ed into SELECT plans (measured)."""
 
 
 def _policies(table: str, read: str, write: str) -> list[str]:
@@ -99,7 +99,7 @@ class ClientTable(GuardOperation):
         self.model_name = model_name
         self.history = history
         self.later = list(later)
-        """Keys into a table that gets its guards only after this one: each has a `CompositeKey` further down."""
+        """Keys into a table that gets its guards after this one: each has a `CompositeKey` further down."""
 
     def forwards(self, model: Any) -> list[str]:
         table = model._meta.db_table
@@ -178,7 +178,7 @@ def client_keys(model: Any) -> list[Any]:
 
 
 class FirmTable(GuardOperation):
-    """Seen by its own user (`own`, an SQL condition) or from the firm's face; written from the firm's face."""
+    """Seen by its own user (`own`, an SQL condition) or from the firm's face; written from that face."""
 
     def __init__(self, model_name: str, own: str = "false", history: bool = False) -> None:
         self.model_name = model_name
@@ -192,7 +192,8 @@ class FirmTable(GuardOperation):
             read=f"(SELECT app_face()) = 'firm' OR ({self.own})",
             write="(SELECT app_face()) = 'firm'",
         )
-        sql.append(f"GRANT SELECT, INSERT{'' if self.history else ', UPDATE, DELETE'} ON {table} TO {APP}")
+        # Nobody deletes a user, a client or a grant: they are switched off or ended.
+        sql.append(f"GRANT SELECT, INSERT{'' if self.history else ', UPDATE'} ON {table} TO {APP}")
         return sql + (_history_sql(table) if self.history else [])
 
     def backwards(self, model: Any) -> list[str]:
@@ -206,7 +207,9 @@ class NoOverlap(GuardOperation):
     An exclusion on uuids goes through uuidrange, because btree_gist is not in the embedded server.
     """
 
-    def __init__(self, model_name: str, key: Sequence[str], starts: str = "starts", ends: str = "ends") -> None:
+    def __init__(
+        self, model_name: str, key: Sequence[str], starts: str = "starts", ends: str = "ends"
+    ) -> None:
         self.model_name = model_name
         self.key = list(key)
         self.starts = starts
@@ -236,9 +239,16 @@ class Contributes(GuardOperation):
 
     def _triggers(self, model: Any) -> list[tuple[str, str]]:
         table = model._meta.db_table
+        kinds = [("insert", "INSERT", "NEW"), ("update", "UPDATE", "NEW"), ("delete", "DELETE", "OLD")]
+        if self.column != "id":
+            # A row moved to another subject was taken from the first one: its mover made part of both.
+            kinds.append(("update_from", "UPDATE", "OLD"))
         return [
-            (f"{table}_contributes_{verb.lower()}", f"AFTER {verb} ON {table} REFERENCING {rows} TABLE AS changed")
-            for verb, rows in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD"))
+            (
+                f"{table}_contributes_{name}",
+                f"AFTER {verb} ON {table} REFERENCING {rows} TABLE AS changed",
+            )
+            for name, verb, rows in kinds
         ]
 
     def forwards(self, model: Any) -> list[str]:
@@ -256,7 +266,8 @@ class Contributes(GuardOperation):
 class GuardFunction(Operation):
     """An SQL function that must see every row: owned by `guard`, SECURITY DEFINER, search_path pinned.
 
-    signature: "name(args)"; returns: the return type; body: PL/pgSQL between BEGIN and END, with its own DECLARE.
+    signature: "name(args)"; returns: the return type; body: PL/pgSQL between BEGIN and END, with its own
+    DECLARE.
     """
 
     reduces_to_sql = True

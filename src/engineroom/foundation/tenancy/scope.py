@@ -1,8 +1,9 @@
 """`acting`: who is at work, on whose behalf, which clients may be read and which one written.
 
 The scope lives in the outermost transaction, set by one SQL function before any savepoint and locally to that
-transaction: a session-level setting leaks through a connection pool (6 of 20 checkouts, measured). The function checks
-the grants again, in the database, so a scope nobody granted cannot be entered by a forgotten `if`.
+transaction: a session-level setting leaks through a connection pool (6 of 20 checkouts, measured). The
+function checks the grants again, in the database, so a scope nobody granted cannot be entered by a forgotten
+`if`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What `acting` opened: constant for the transaction."""
+    """What `acting` opened: constant for the transaction.
+
+    roles are the user's own by client, never those of the one on whose behalf; the system has none of its
+    own, so a job that it runs on somebody's behalf has theirs.
+    """
 
     user: Identity
     on_behalf: Identity | None

@@ -12,15 +12,19 @@ from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotPermitted
 
 
-def keep(content: bytes, *, permission: str, name: str, kind: str, media_type: str, subject: tuple[str, UUID]) -> VaultFile:
+def keep(
+    content: bytes, *, permission: str, name: str, kind: str, media_type: str, subject: tuple[str, UUID]
+) -> VaultFile:
     """Store a paper about a subject and say so in the audit trail. Raises NotPermitted.
 
-    Not a command, because the content may be large and a command's request is kept whole; kept twice, the same content
-    is one set of bytes.
+    Not a command, because the content may be large and a command's request is kept whole; kept twice, the
+    same content is one set of bytes.
     """
     scope = current_scope()
     if not may(scope.roles.get(scope.client_id, frozenset()), permission):
-        raise NotPermitted(f"{scope.user.email} may not keep {name} here: it needs the permission {permission}")
+        raise NotPermitted(
+            f"{scope.user.email} may not keep {name} here: it needs the permission {permission}"
+        )
     file = vault.store(content, name=name, kind=kind, media_type=media_type, subject_id=subject[1])
     audit.record(
         "foundation.keep",

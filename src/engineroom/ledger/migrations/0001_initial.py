@@ -2,162 +2,426 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import engineroom.foundation.tenancy.models
 import engineroom.kernel.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('foundation', '0002_guards'),
+        ("foundation", "0002_guards"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=50)),
-                ('subject_kind', models.CharField(max_length=50)),
-                ('subject_id', models.UUIDField()),
-                ('by_user_id', models.UUIDField()),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("kind", models.CharField(max_length=50)),
+                ("subject_kind", models.CharField(max_length=50)),
+                ("subject_id", models.UUIDField()),
+                ("by_user_id", models.UUIDField()),
+                ("entry_count", models.IntegerField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Book',
+            name="Book",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(max_length=20)),
-                ('name', models.CharField(max_length=100)),
-                ('currency', models.CharField(default='GBP', max_length=3)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(max_length=20)),
+                ("name", models.CharField(max_length=100)),
+                ("currency", models.CharField(default="GBP", max_length=3)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(max_length=20)),
-                ('name', models.CharField(max_length=100)),
-                ('type', models.CharField(choices=[('asset', 'asset'), ('liability', 'liability'), ('equity', 'equity'), ('income', 'income'), ('expense', 'expense')], max_length=10)),
-                ('is_control', models.BooleanField(default=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('book', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.book')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(max_length=20)),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("asset", "asset"),
+                            ("liability", "liability"),
+                            ("equity", "equity"),
+                            ("income", "income"),
+                            ("expense", "expense"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("is_control", models.BooleanField(default=False)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "book",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.book",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Delta',
+            name="Delta",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('currency', models.CharField(max_length=3)),
-                ('day', models.DateField()),
-                ('debit', models.BigIntegerField()),
-                ('credit', models.BigIntegerField()),
-                ('account', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.account')),
-                ('batch', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.batch')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                ("day", models.DateField()),
+                ("debit", models.BigIntegerField()),
+                ("credit", models.BigIntegerField()),
+                (
+                    "account",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.account",
+                    ),
+                ),
+                (
+                    "batch",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.batch",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('day', models.DateField()),
-                ('narrative', models.CharField(max_length=300)),
-                ('line_count', models.IntegerField()),
-                ('batch', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.batch')),
-                ('book', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.book')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('reverses', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.entry')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.IntegerField()),
+                ("day", models.DateField()),
+                ("narrative", models.CharField(max_length=300)),
+                ("line_count", models.IntegerField()),
+                (
+                    "batch",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.batch",
+                    ),
+                ),
+                (
+                    "book",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.book",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "reverses",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.entry",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PeriodLock',
+            name="PeriodLock",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.IntegerField()),
-                ('locked_through', models.DateField()),
-                ('reason', models.CharField(max_length=500)),
-                ('by_user_id', models.UUIDField()),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('book', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.book')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.IntegerField()),
+                ("locked_through", models.DateField()),
+                ("reason", models.CharField(max_length=500)),
+                ("by_user_id", models.UUIDField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "book",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.book",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Posting',
+            name="Posting",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('line_no', models.IntegerField()),
-                ('day', models.DateField()),
-                ('currency', models.CharField(max_length=3)),
-                ('amount', models.BigIntegerField()),
-                ('dimension', models.UUIDField(null=True)),
-                ('account', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.account')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('entry', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.entry')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("line_no", models.IntegerField()),
+                ("day", models.DateField()),
+                ("currency", models.CharField(max_length=3)),
+                ("amount", models.BigIntegerField()),
+                ("dimension", models.UUIDField(null=True)),
+                (
+                    "account",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.account",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "entry",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.entry",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='BatchSeal',
+            name="BatchSeal",
             fields=[
-                ('batch', engineroom.foundation.tenancy.models.ClientKey(db_column='id', db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='ledger.batch')),
-                ('sealed_no', models.BigIntegerField()),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "batch",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_column="id",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="ledger.batch",
+                    ),
+                ),
+                ("sealed_no", models.BigIntegerField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='batch',
-            constraint=models.UniqueConstraint(fields=('client', 'kind', 'subject_kind', 'subject_id'), name='batch_once'),
+            model_name="batch",
+            constraint=models.UniqueConstraint(
+                fields=("client", "kind", "subject_kind", "subject_id"), name="batch_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='book',
-            constraint=models.UniqueConstraint(fields=('client', 'code'), name='book_code'),
+            model_name="batch",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("entry_count__gte", 1)), name="batch_has_entries"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(fields=('client', 'book', 'code'), name='account_code'),
+            model_name="book",
+            constraint=models.UniqueConstraint(fields=("client", "code"), name="book_code"),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ('asset', 'liability', 'equity', 'income', 'expense'))), name='account_type_known'),
+            model_name="account",
+            constraint=models.UniqueConstraint(fields=("client", "book", "code"), name="account_code"),
+        ),
+        migrations.AddConstraint(
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("type__in", ("asset", "liability", "equity", "income", "expense"))),
+                name="account_type_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delta',
-            index=models.Index(fields=['client', 'account', 'currency', 'day'], name='delta_balance'),
+            model_name="delta",
+            index=models.Index(fields=["client", "account", "currency", "day"], name="delta_balance"),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.CheckConstraint(condition=models.Q(('line_count__gte', 2)), name='entry_has_lines'),
+            model_name="entry",
+            constraint=models.UniqueConstraint(fields=("client", "batch", "number"), name="entry_number"),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.UniqueConstraint(condition=models.Q(('reverses__isnull', False)), fields=('client', 'reverses'), name='entry_reversed_once'),
+            model_name="entry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("line_count__gte", 2)), name="entry_has_lines"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='periodlock',
-            constraint=models.UniqueConstraint(fields=('client', 'book', 'number'), name='period_lock_number'),
+            model_name="entry",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("reverses__isnull", False)),
+                fields=("client", "reverses"),
+                name="entry_reversed_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="periodlock",
+            constraint=models.UniqueConstraint(
+                fields=("client", "book", "number"), name="period_lock_number"
+            ),
         ),
         migrations.AddIndex(
-            model_name='posting',
-            index=models.Index(fields=['client', 'account', 'day'], name='posting_account_day'),
+            model_name="posting",
+            index=models.Index(fields=["client", "account", "day"], name="posting_account_day"),
         ),
         migrations.AddConstraint(
-            model_name='posting',
-            constraint=models.UniqueConstraint(fields=('client', 'entry', 'line_no'), name='posting_line'),
+            model_name="posting",
+            constraint=models.UniqueConstraint(fields=("client", "entry", "line_no"), name="posting_line"),
         ),
         migrations.AddConstraint(
-            model_name='posting',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='posting_not_zero'),
+            model_name="posting",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount", 0), _negated=True), name="posting_not_zero"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batchseal',
-            constraint=models.UniqueConstraint(fields=('client', 'sealed_no'), name='batch_sealed_no'),
+            model_name="batchseal",
+            constraint=models.UniqueConstraint(fields=("client", "sealed_no"), name="batch_sealed_no"),
         ),
     ]

@@ -2,95 +2,247 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import engineroom.foundation.tenancy.models
 import engineroom.kernel.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('foundation', '0002_guards'),
-        ('ledger', '0001_initial'),
+        ("foundation", "0002_guards"),
+        ("ledger", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Counterparty',
+            name="Counterparty",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('customer', 'customer'), ('supplier', 'supplier'), ('person', 'person'), ('agency', 'agency'), ('bank', 'bank'), ('factor', 'factor')], max_length=10)),
-                ('code', models.CharField(max_length=40)),
-                ('name', models.CharField(max_length=200)),
-                ('details', models.JSONField(default=dict)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("customer", "customer"),
+                            ("supplier", "supplier"),
+                            ("person", "person"),
+                            ("agency", "agency"),
+                            ("bank", "bank"),
+                            ("factor", "factor"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("code", models.CharField(max_length=40)),
+                ("name", models.CharField(max_length=200)),
+                ("details", models.JSONField(default=dict)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='OpenItem',
+            name="OpenItem",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=30)),
-                ('currency', models.CharField(max_length=3)),
-                ('amount', models.BigIntegerField()),
-                ('due', models.DateField()),
-                ('subject_kind', models.CharField(max_length=50)),
-                ('subject_id', models.UUIDField()),
-                ('reference', models.CharField(default='', max_length=100)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('account', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.account')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('counterparty', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.counterparty')),
-                ('entry', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.entry')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("kind", models.CharField(max_length=30)),
+                ("currency", models.CharField(max_length=3)),
+                ("amount", models.BigIntegerField()),
+                ("due", models.DateField()),
+                ("subject_kind", models.CharField(max_length=50)),
+                ("subject_id", models.UUIDField()),
+                ("reference", models.CharField(default="", max_length=100)),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "account",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.account",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "counterparty",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.counterparty",
+                    ),
+                ),
+                (
+                    "entry",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.entry",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Allocation',
+            name="Allocation",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('amount', models.BigIntegerField()),
-                ('subject_kind', models.CharField(max_length=50)),
-                ('subject_id', models.UUIDField()),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('entry', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.entry')),
-                ('undoes', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.allocation')),
-                ('item_a', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.openitem')),
-                ('item_b', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.openitem')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("amount", models.BigIntegerField()),
+                ("subject_kind", models.CharField(max_length=50)),
+                ("subject_id", models.UUIDField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "entry",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.entry",
+                    ),
+                ),
+                (
+                    "undoes",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.allocation",
+                    ),
+                ),
+                (
+                    "item_a",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.openitem",
+                    ),
+                ),
+                (
+                    "item_b",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.openitem",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='counterparty',
-            constraint=models.UniqueConstraint(fields=('client', 'kind', 'code'), name='counterparty_code'),
+            model_name="counterparty",
+            constraint=models.UniqueConstraint(fields=("client", "kind", "code"), name="counterparty_code"),
         ),
         migrations.AddConstraint(
-            model_name='counterparty',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ('customer', 'supplier', 'person', 'agency', 'bank', 'factor'))), name='counterparty_kind_known'),
+            model_name="counterparty",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__in", ("customer", "supplier", "person", "agency", "bank", "factor"))
+                ),
+                name="counterparty_kind_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='openitem',
-            index=models.Index(fields=['client', 'account', 'due'], name='open_item_account_due'),
+            model_name="openitem",
+            index=models.Index(fields=["client", "account", "due"], name="open_item_account_due"),
         ),
         migrations.AddIndex(
-            model_name='openitem',
-            index=models.Index(fields=['client', 'subject_kind', 'subject_id'], name='open_item_subject'),
+            model_name="openitem",
+            index=models.Index(fields=["client", "subject_kind", "subject_id"], name="open_item_subject"),
         ),
         migrations.AddConstraint(
-            model_name='openitem',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='open_item_not_zero'),
+            model_name="openitem",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount", 0), _negated=True), name="open_item_not_zero"
+            ),
         ),
         migrations.AddIndex(
-            model_name='allocation',
-            index=models.Index(fields=['client', 'subject_kind', 'subject_id'], name='allocation_subject'),
+            model_name="allocation",
+            index=models.Index(fields=["client", "subject_kind", "subject_id"], name="allocation_subject"),
         ),
         migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount__gt', 0), ('undoes__isnull', True)), models.Q(('amount__lt', 0), ('undoes__isnull', False)), _connector='OR'), name='allocation_sign'),
+            model_name="allocation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("amount__gt", 0), ("undoes__isnull", True)),
+                    models.Q(("amount__lt", 0), ("undoes__isnull", False)),
+                    _connector="OR",
+                ),
+                name="allocation_sign",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.UniqueConstraint(condition=models.Q(('undoes__isnull', False)), fields=('client', 'undoes'), name='allocation_undone_once'),
+            model_name="allocation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("undoes__isnull", False)),
+                fields=("client", "undoes"),
+                name="allocation_undone_once",
+            ),
         ),
     ]

@@ -9,7 +9,9 @@ CHECK_ITEMS = """
 DECLARE
   wrong text;
 BEGIN
-  SELECT format('entry %s, account %s: items %s, posted %s', t.entry_id, c.code, t.items, coalesce(p.posted, 0)) INTO wrong
+  PERFORM see_the_present();
+  SELECT format('entry %s, account %s: items %s, posted %s', t.entry_id, c.code, t.items, coalesce(p.posted, 0))
+    INTO wrong
     FROM (SELECT o.client_id, o.entry_id, o.account_id, o.currency, sum(o.amount) items
           FROM openitems_openitem o
           JOIN (SELECT DISTINCT client_id, entry_id, account_id, currency FROM added) a
@@ -29,11 +31,36 @@ BEGIN
 END
 """
 
+# Control account = sub-ledger, always: at commit every batch has an open item for what it posted to a control account.
+# Deferred, because items need the entry they stand on; once per batch and in one query, because a deferred check per
+# line is slow (facts/platform.md section 3).
+CHECK_CONTROL = """
+DECLARE
+  wrong text;
+BEGIN
+  SELECT format('entry %s, account %s: items %s, posted %s', t.entry_id, t.code, i.items, t.posted) INTO wrong
+    FROM (SELECT e.id AS entry_id, p.account_id, c.code, p.currency, sum(p.amount) AS posted
+          FROM ledger_entry e
+          JOIN ledger_posting p ON p.client_id = e.client_id AND p.entry_id = e.id
+          JOIN ledger_account c ON c.client_id = p.client_id AND c.id = p.account_id AND c.is_control
+          WHERE e.client_id = NEW.client_id AND e.batch_id = NEW.id GROUP BY 1, 2, 3, 4) t
+    CROSS JOIN LATERAL (SELECT coalesce(sum(o.amount), 0) AS items FROM openitems_openitem o
+      WHERE o.client_id = NEW.client_id AND o.entry_id = t.entry_id AND o.account_id = t.account_id
+        AND o.currency = t.currency) i
+    WHERE i.items <> t.posted LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'what is posted to a control account has its open items: %', wrong USING ERRCODE = 'ER422';
+  END IF;
+  RETURN NULL;
+END
+"""
+
 # The items are locked in id order first, so two people cannot both use the last of an item.
 CHECK_ALLOCATIONS = """
 DECLARE
   wrong text;
 BEGIN
+  PERFORM see_the_present();
   PERFORM 1 FROM openitems_openitem o
     WHERE (o.client_id, o.id) IN (SELECT client_id, item_a_id FROM added UNION SELECT client_id, item_b_id FROM added)
     ORDER BY o.id FOR NO KEY UPDATE;
@@ -90,7 +117,13 @@ class Migration(migrations.Migration):
         ClientTable("Allocation", history=True),
         migrations.RunSQL(GUARD_READS, GUARD_READS_BACK),
         GuardFunction("check_items()", "trigger", CHECK_ITEMS),
+        GuardFunction("check_control()", "trigger", CHECK_CONTROL),
         GuardFunction("check_allocations()", "trigger", CHECK_ALLOCATIONS),
         after_insert("openitems_openitem", "check_items"),
         after_insert("openitems_allocation", "check_allocations"),
+        migrations.RunSQL(
+            "CREATE CONSTRAINT TRIGGER ledger_batch_has_items AFTER INSERT ON ledger_batch "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_control()",
+            "DROP TRIGGER ledger_batch_has_items ON ledger_batch",
+        ),
     ]

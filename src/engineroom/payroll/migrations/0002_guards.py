@@ -4,25 +4,35 @@ from django.db import migrations
 
 from engineroom.foundation.tenancy.operations import ClientTable, CompositeKey, Contributes, GuardFunction, NoOverlap
 
+# Looked at once a statement, over the rows it wrote or took away; `column` is where the table names its run.
 FROZEN = """
 DECLARE
-  the_run uuid := CASE TG_TABLE_NAME WHEN 'payroll_payrun' THEN NEW.id ELSE (to_jsonb(NEW) ->> 'run_id')::uuid END;
+  frozen boolean;
 BEGIN
-  IF EXISTS (SELECT FROM foundation_release r
-      WHERE r.client_id = NEW.client_id AND r.subject_kind = 'pay_run' AND r.subject_id = the_run) THEN
+  EXECUTE format($look$
+    SELECT EXISTS (SELECT FROM (SELECT DISTINCT client_id, %I AS run FROM touched) t
+      JOIN foundation_release r ON r.client_id = t.client_id AND r.subject_kind = 'pay_run' AND r.subject_id = t.run)
+    $look$, TG_ARGV[0]) INTO frozen;
+  IF frozen THEN
     RAISE EXCEPTION 'this pay run is released: what was issued is frozen; correct it in another run'
       USING ERRCODE = 'ER409';
   END IF;
-  RETURN NEW;
+  RETURN NULL;
 END
 """
 
 
-def frozen(table: str, events: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_frozen BEFORE {events} ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_released()",
-        f"DROP TRIGGER {table}_frozen ON {table}",
-    )
+def frozen(table: str, column: str, events: str) -> list[migrations.RunSQL]:
+    """One trigger an event: a transition table belongs to one. An update shows the rows as they were."""
+    return [
+        migrations.RunSQL(
+            f"CREATE TRIGGER {table}_frozen_{event.lower()} AFTER {event} ON {table} "
+            f"REFERENCING {'NEW' if event == 'INSERT' else 'OLD'} TABLE AS touched "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION refuse_released('{column}')",
+            f"DROP TRIGGER {table}_frozen_{event.lower()} ON {table}",
+        )
+        for event in events.split()
+    ]
 
 
 class Migration(migrations.Migration):
@@ -42,10 +52,11 @@ class Migration(migrations.Migration):
             "REVOKE SELECT ON foundation_release FROM engineroom_guard;",
         ),
         GuardFunction("refuse_released()", "trigger", FROZEN),
-        frozen("payroll_payrun", "UPDATE"),
-        frozen("payroll_attempt", "INSERT"),
-        frozen("payroll_attemptchunk", "INSERT OR UPDATE"),
-        frozen("payroll_paidtimesheet", "INSERT"),
+        *frozen("payroll_payrun", "id", "UPDATE"),
+        *frozen("payroll_attempt", "run_id", "INSERT"),
+        *frozen("payroll_attemptchunk", "run_id", "INSERT UPDATE DELETE"),
+        *frozen("payroll_payslip", "run_id", "INSERT"),
+        *frozen("payroll_paidtimesheet", "run_id", "INSERT"),
         Contributes("TaxDetails", subject="person", column="person_id"),
         Contributes("PayRun", subject="pay_run"),
         Contributes("Attempt", subject="pay_run", column="run_id"),

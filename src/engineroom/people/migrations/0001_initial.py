@@ -2,67 +2,144 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import engineroom.foundation.crypto.fields
 import engineroom.foundation.tenancy.models
 import engineroom.kernel.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('foundation', '0002_guards'),
-        ('openitems', '0001_initial'),
+        ("foundation", "0002_guards"),
+        ("openitems", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Person',
+            name="Person",
             fields=[
-                ('counterparty', engineroom.foundation.tenancy.models.ClientKey(db_column='id', db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='openitems.counterparty')),
-                ('payroll_number', models.CharField(max_length=20)),
-                ('name', models.CharField(max_length=200)),
-                ('date_of_birth', models.DateField(null=True)),
-                ('email', models.EmailField(default='', max_length=254)),
-                ('ni_number', engineroom.foundation.crypto.fields.EncryptedField(data_class='identity', null=True)),
-                ('added_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "counterparty",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_column="id",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="openitems.counterparty",
+                    ),
+                ),
+                ("payroll_number", models.CharField(max_length=20)),
+                ("name", models.CharField(max_length=200)),
+                ("date_of_birth", models.DateField(null=True)),
+                ("email", models.EmailField(default="", max_length=254)),
+                (
+                    "ni_number",
+                    engineroom.foundation.crypto.fields.EncryptedField(data_class="identity", null=True),
+                ),
+                (
+                    "added_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Employment',
+            name="Employment",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('starts', models.DateField()),
-                ('ends', models.DateField(null=True)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('person', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("starts", models.DateField()),
+                ("ends", models.DateField(null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "person",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.person",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='BankAccount',
+            name="BankAccount",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('starts', models.DateField()),
-                ('ends', models.DateField(null=True)),
-                ('account_name', models.CharField(max_length=100)),
-                ('sort_code', engineroom.foundation.crypto.fields.EncryptedField(data_class='bank')),
-                ('account_number', engineroom.foundation.crypto.fields.EncryptedField(data_class='bank')),
-                ('fingerprint', models.BinaryField()),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('person', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("starts", models.DateField()),
+                ("ends", models.DateField(null=True)),
+                ("account_name", models.CharField(max_length=100)),
+                ("sort_code", engineroom.foundation.crypto.fields.EncryptedField(data_class="bank")),
+                ("account_number", engineroom.foundation.crypto.fields.EncryptedField(data_class="bank")),
+                ("fingerprint", models.BinaryField()),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "person",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.person",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.AddConstraint(
-            model_name='person',
-            constraint=models.UniqueConstraint(fields=('client', 'payroll_number'), name='person_payroll_number'),
+            model_name="person",
+            constraint=models.UniqueConstraint(
+                fields=("client", "payroll_number"), name="person_payroll_number"
+            ),
         ),
     ]

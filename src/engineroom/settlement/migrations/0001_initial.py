@@ -2,185 +2,456 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import engineroom.foundation.tenancy.models
 import engineroom.kernel.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('foundation', '0002_guards'),
-        ('ledger', '0001_initial'),
-        ('openitems', '0001_initial'),
+        ("foundation", "0002_guards"),
+        ("ledger", "0001_initial"),
+        ("openitems", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='BankLine',
+            name="BankLine",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('ordinal', models.IntegerField()),
-                ('identity', models.BinaryField()),
-                ('booked', models.DateField()),
-                ('value_date', models.DateField(null=True)),
-                ('currency', models.CharField(max_length=3)),
-                ('amount', models.BigIntegerField()),
-                ('bank_reference', models.CharField(default='', max_length=60)),
-                ('end_to_end', models.CharField(default='', max_length=60)),
-                ('counterparty_name', models.CharField(default='', max_length=140)),
-                ('remittance', models.CharField(default='', max_length=500)),
-                ('return_reason', models.CharField(default='', max_length=10)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("ordinal", models.IntegerField()),
+                ("identity", models.BinaryField()),
+                ("booked", models.DateField()),
+                ("value_date", models.DateField(null=True)),
+                ("currency", models.CharField(max_length=3)),
+                ("amount", models.BigIntegerField()),
+                ("bank_reference", models.CharField(default="", max_length=60)),
+                ("end_to_end", models.CharField(default="", max_length=60)),
+                ("counterparty_name", models.CharField(default="", max_length=140)),
+                ("remittance", models.CharField(default="", max_length=500)),
+                ("return_reason", models.CharField(default="", max_length=10)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='LineException',
+            name="LineException",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('reason', models.CharField(max_length=40)),
-                ('detail', models.CharField(max_length=300)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('line', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlement.bankline')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("reason", models.CharField(max_length=40)),
+                ("detail", models.CharField(max_length=300)),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "line",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="settlement.bankline",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='OwnAccount',
+            name="OwnAccount",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(max_length=20)),
-                ('name', models.CharField(max_length=100)),
-                ('currency', models.CharField(default='GBP', max_length=3)),
-                ('sort_code', models.CharField(max_length=6)),
-                ('account_number', models.CharField(max_length=8)),
-                ('iban', models.CharField(default='', max_length=34)),
-                ('service_user_number', models.CharField(default='', max_length=6)),
-                ('account', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.account')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(max_length=20)),
+                ("name", models.CharField(max_length=100)),
+                ("currency", models.CharField(default="GBP", max_length=3)),
+                ("sort_code", models.CharField(max_length=6)),
+                ("account_number", models.CharField(max_length=8)),
+                ("iban", models.CharField(default="", max_length=34)),
+                ("service_user_number", models.CharField(default="", max_length=6)),
+                (
+                    "account",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="ledger.account",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='bankline',
-            name='own_account',
-            field=engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlement.ownaccount'),
+            model_name="bankline",
+            name="own_account",
+            field=engineroom.foundation.tenancy.models.ClientKey(
+                db_constraint=False,
+                db_index=False,
+                indexed=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="settlement.ownaccount",
+            ),
         ),
         migrations.CreateModel(
-            name='PaymentBatch',
+            name="PaymentBatch",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.IntegerField()),
-                ('scheme', models.CharField(max_length=20)),
-                ('subject_kind', models.CharField(max_length=50)),
-                ('subject_id', models.UUIDField()),
-                ('pay_date', models.DateField()),
-                ('submit_by', models.DateField()),
-                ('processing_day', models.DateField()),
-                ('entry_day', models.DateField()),
-                ('count', models.IntegerField()),
-                ('total', models.BigIntegerField()),
-                ('reference', models.CharField(max_length=18)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('file', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.vaultfile')),
-                ('own_account', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlement.ownaccount')),
-                ('transit_item', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.openitem')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.IntegerField()),
+                ("scheme", models.CharField(max_length=20)),
+                ("subject_kind", models.CharField(max_length=50)),
+                ("subject_id", models.UUIDField()),
+                ("pay_date", models.DateField()),
+                ("submit_by", models.DateField()),
+                ("processing_day", models.DateField()),
+                ("entry_day", models.DateField()),
+                ("count", models.IntegerField()),
+                ("total", models.BigIntegerField()),
+                ("reference", models.CharField(max_length=18)),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "file",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.vaultfile",
+                    ),
+                ),
+                (
+                    "own_account",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="settlement.ownaccount",
+                    ),
+                ),
+                (
+                    "transit_item",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.openitem",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Payment',
+            name="Payment",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('amount', models.BigIntegerField()),
-                ('reference', models.CharField(max_length=18)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('item', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.openitem')),
-                ('payee', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.counterparty')),
-                ('batch', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlement.paymentbatch')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("amount", models.BigIntegerField()),
+                ("reference", models.CharField(max_length=18)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "item",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.openitem",
+                    ),
+                ),
+                (
+                    "payee",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.counterparty",
+                    ),
+                ),
+                (
+                    "batch",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="settlement.paymentbatch",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='BatchStage',
+            name="BatchStage",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('stage', models.CharField(choices=[('submitted', 'submitted'), ('settled', 'settled')], max_length=12)),
-                ('on', models.DateField()),
-                ('evidence', models.CharField(max_length=200)),
-                ('by_user_id', models.UUIDField()),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('batch', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlement.paymentbatch')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[("submitted", "submitted"), ("settled", "settled")], max_length=12
+                    ),
+                ),
+                ("on", models.DateField()),
+                ("evidence", models.CharField(max_length=200)),
+                ("by_user_id", models.UUIDField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "batch",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="settlement.paymentbatch",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Statement',
+            name="Statement",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('statement_id', models.CharField(max_length=60)),
-                ('sequence', models.CharField(default='', max_length=30)),
-                ('starts', models.DateField(null=True)),
-                ('ends', models.DateField(null=True)),
-                ('opening', models.BigIntegerField(null=True)),
-                ('closing', models.BigIntegerField(null=True)),
-                ('import_id', models.UUIDField()),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('own_account', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlement.ownaccount')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("statement_id", models.CharField(max_length=60)),
+                ("ordinal", models.IntegerField()),
+                ("sequence", models.CharField(default="", max_length=30)),
+                ("starts", models.DateField(null=True)),
+                ("ends", models.DateField(null=True)),
+                ("opening", models.BigIntegerField(null=True)),
+                ("closing", models.BigIntegerField(null=True)),
+                ("import_id", models.UUIDField()),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "own_account",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="settlement.ownaccount",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='bankline',
-            name='statement',
-            field=engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='settlement.statement'),
+            model_name="bankline",
+            name="statement",
+            field=engineroom.foundation.tenancy.models.ClientKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="settlement.statement",
+            ),
         ),
         migrations.CreateModel(
-            name='Cleared',
+            name="Cleared",
             fields=[
-                ('line', engineroom.foundation.tenancy.models.ClientKey(db_column='id', db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='settlement.bankline')),
-                ('rule', models.CharField(max_length=30)),
-                ('why', models.CharField(max_length=300)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('item', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.openitem')),
+                (
+                    "line",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_column="id",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="settlement.bankline",
+                    ),
+                ),
+                ("rule", models.CharField(max_length=30)),
+                ("why", models.CharField(max_length=300)),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "item",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.openitem",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.AddConstraint(
-            model_name='ownaccount',
-            constraint=models.UniqueConstraint(fields=('client', 'code'), name='own_account_code'),
+            model_name="ownaccount",
+            constraint=models.UniqueConstraint(fields=("client", "code"), name="own_account_code"),
         ),
         migrations.AddConstraint(
-            model_name='paymentbatch',
-            constraint=models.UniqueConstraint(fields=('client', 'number'), name='payment_batch_number'),
+            model_name="paymentbatch",
+            constraint=models.UniqueConstraint(fields=("client", "number"), name="payment_batch_number"),
         ),
         migrations.AddConstraint(
-            model_name='paymentbatch',
-            constraint=models.UniqueConstraint(fields=('client', 'subject_kind', 'subject_id'), name='payment_batch_once'),
+            model_name="paymentbatch",
+            constraint=models.UniqueConstraint(
+                fields=("client", "subject_kind", "subject_id"), name="payment_batch_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='payment',
-            constraint=models.UniqueConstraint(fields=('client', 'batch', 'reference'), name='payment_reference'),
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                fields=("client", "batch", "reference"), name="payment_reference"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='batchstage',
-            constraint=models.UniqueConstraint(fields=('client', 'batch', 'stage'), name='batch_stage_once'),
+            model_name="batchstage",
+            constraint=models.UniqueConstraint(fields=("client", "batch", "stage"), name="batch_stage_once"),
         ),
         migrations.AddConstraint(
-            model_name='statement',
-            constraint=models.UniqueConstraint(fields=('client', 'own_account', 'statement_id', 'import_id'), name='statement_once'),
+            model_name="statement",
+            constraint=models.UniqueConstraint(
+                fields=("client", "import_id", "ordinal"), name="statement_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='bankline',
-            index=models.Index(fields=['client', 'own_account', 'booked'], name='bank_line_booked'),
+            model_name="bankline",
+            index=models.Index(fields=["client", "own_account", "booked"], name="bank_line_booked"),
         ),
         migrations.AddConstraint(
-            model_name='bankline',
-            constraint=models.UniqueConstraint(fields=('client', 'own_account', 'identity'), name='bank_line_identity'),
+            model_name="bankline",
+            constraint=models.UniqueConstraint(
+                fields=("client", "own_account", "identity"), name="bank_line_identity"
+            ),
         ),
     ]

@@ -2,173 +2,416 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import engineroom.foundation.tenancy.models
 import engineroom.kernel.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('foundation', '0002_guards'),
-        ('openitems', '0001_initial'),
-        ('people', '0001_initial'),
+        ("foundation", "0002_guards"),
+        ("openitems", "0001_initial"),
+        ("people", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Charge',
+            name="Charge",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('basic', 'basic'), ('overtime', 'overtime'), ('weekend', 'weekend')], max_length=10)),
-                ('minutes', models.IntegerField()),
-                ('pay_rate', models.BigIntegerField()),
-                ('pay_amount', models.BigIntegerField()),
-                ('bill_rate', models.BigIntegerField()),
-                ('bill_amount', models.BigIntegerField()),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("basic", "basic"), ("overtime", "overtime"), ("weekend", "weekend")],
+                        max_length=10,
+                    ),
+                ),
+                ("minutes", models.IntegerField()),
+                ("pay_rate", models.BigIntegerField()),
+                ("pay_amount", models.BigIntegerField()),
+                ("bill_rate", models.BigIntegerField()),
+                ("bill_amount", models.BigIntegerField()),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.CharField(max_length=20)),
-                ('role', models.CharField(max_length=100)),
-                ('starts', models.DateField()),
-                ('ends', models.DateField(null=True)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('customer', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.counterparty')),
-                ('person', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(max_length=20)),
+                ("role", models.CharField(max_length=100)),
+                ("starts", models.DateField()),
+                ("ends", models.DateField(null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "customer",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.counterparty",
+                    ),
+                ),
+                (
+                    "person",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.person",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='AssignmentRate',
+            name="AssignmentRate",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('starts', models.DateField()),
-                ('ends', models.DateField(null=True)),
-                ('pay_rate', models.BigIntegerField()),
-                ('bill_rate', models.BigIntegerField()),
-                ('overtime_ppm', models.BigIntegerField()),
-                ('weekend_ppm', models.BigIntegerField()),
-                ('weekly_threshold_minutes', models.BigIntegerField()),
-                ('assignment', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='timesheets.assignment')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("starts", models.DateField()),
+                ("ends", models.DateField(null=True)),
+                ("pay_rate", models.BigIntegerField()),
+                ("bill_rate", models.BigIntegerField()),
+                ("overtime_ppm", models.BigIntegerField()),
+                ("weekend_ppm", models.BigIntegerField()),
+                ("weekly_threshold_minutes", models.BigIntegerField()),
+                (
+                    "assignment",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="timesheets.assignment",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Hold',
+            name="Hold",
             fields=[
-                ('charge', engineroom.foundation.tenancy.models.ClientKey(db_column='id', db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='timesheets.charge')),
-                ('reason', models.CharField(choices=[('disputed', 'disputed'), ('over_order', 'over_order')], max_length=20)),
-                ('note', models.CharField(default='', max_length=500)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "charge",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_column="id",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="timesheets.charge",
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[("disputed", "disputed"), ("over_order", "over_order")], max_length=20
+                    ),
+                ),
+                ("note", models.CharField(default="", max_length=500)),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='PurchaseOrder',
+            name="PurchaseOrder",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.CharField(max_length=40)),
-                ('starts', models.DateField()),
-                ('ends', models.DateField(null=True)),
-                ('limit_minor', models.BigIntegerField(null=True)),
-                ('limit_minutes', models.BigIntegerField(null=True)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('customer', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='openitems.counterparty')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.CharField(max_length=40)),
+                ("starts", models.DateField()),
+                ("ends", models.DateField(null=True)),
+                ("limit_minor", models.BigIntegerField(null=True)),
+                ("limit_minutes", models.BigIntegerField(null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "customer",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="openitems.counterparty",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='assignment',
-            name='order',
-            field=engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='timesheets.purchaseorder'),
+            model_name="assignment",
+            name="order",
+            field=engineroom.foundation.tenancy.models.ClientKey(
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="timesheets.purchaseorder",
+            ),
         ),
         migrations.CreateModel(
-            name='TimeEntry',
+            name="TimeEntry",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('day', models.DateField()),
-                ('minutes', models.IntegerField()),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("minutes", models.IntegerField()),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='charge',
-            name='time_entry',
-            field=engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='timesheets.timeentry'),
+            model_name="charge",
+            name="time_entry",
+            field=engineroom.foundation.tenancy.models.ClientKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="timesheets.timeentry",
+            ),
         ),
         migrations.CreateModel(
-            name='Timesheet',
+            name="Timesheet",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('week_ending', models.DateField()),
-                ('revision', models.IntegerField(default=1)),
-                ('status', models.CharField(choices=[('approved', 'approved'), ('disputed', 'disputed')], max_length=10)),
-                ('note', models.CharField(default='', max_length=500)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('assignment', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='timesheets.assignment')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('taken_in', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.importcommit')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("week_ending", models.DateField()),
+                ("revision", models.IntegerField(default=1)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("approved", "approved"), ("disputed", "disputed")], max_length=10
+                    ),
+                ),
+                ("note", models.CharField(default="", max_length=500)),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "assignment",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="timesheets.assignment",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "taken_in",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.importcommit",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='timeentry',
-            name='timesheet',
-            field=engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='timesheets.timesheet'),
+            model_name="timeentry",
+            name="timesheet",
+            field=engineroom.foundation.tenancy.models.ClientKey(
+                db_constraint=False,
+                db_index=False,
+                indexed=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="timesheets.timesheet",
+            ),
         ),
         migrations.CreateModel(
-            name='HoldEnd',
+            name="HoldEnd",
             fields=[
-                ('hold', engineroom.foundation.tenancy.models.ClientKey(db_column='id', db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='timesheets.hold')),
-                ('outcome', models.CharField(choices=[('billable', 'billable'), ('written_off', 'written_off')], max_length=12)),
-                ('reason', models.CharField(max_length=500)),
-                ('by_user_id', models.UUIDField()),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "hold",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_column="id",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="timesheets.hold",
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("billable", "billable"), ("written_off", "written_off")], max_length=12
+                    ),
+                ),
+                ("reason", models.CharField(max_length=500)),
+                ("by_user_id", models.UUIDField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.AddConstraint(
-            model_name='purchaseorder',
-            constraint=models.UniqueConstraint(fields=('client', 'customer', 'number'), name='purchase_order_number'),
+            model_name="purchaseorder",
+            constraint=models.UniqueConstraint(
+                fields=("client", "customer", "number"), name="purchase_order_number"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(fields=('client', 'code'), name='assignment_code'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(fields=("client", "code"), name="assignment_code"),
         ),
         migrations.AddIndex(
-            model_name='timesheet',
-            index=models.Index(fields=['client', 'week_ending'], name='timesheet_week'),
+            model_name="timesheet",
+            index=models.Index(fields=["client", "week_ending"], name="timesheet_week"),
         ),
         migrations.AddConstraint(
-            model_name='timesheet',
-            constraint=models.UniqueConstraint(fields=('client', 'assignment', 'week_ending', 'revision'), name='timesheet_revision'),
+            model_name="timesheet",
+            constraint=models.UniqueConstraint(
+                fields=("client", "assignment", "week_ending", "revision"), name="timesheet_revision"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='timeentry',
-            constraint=models.UniqueConstraint(fields=('client', 'timesheet', 'day'), name='time_entry_day'),
+            model_name="timeentry",
+            constraint=models.UniqueConstraint(fields=("client", "timesheet", "day"), name="time_entry_day"),
         ),
         migrations.AddConstraint(
-            model_name='timeentry',
-            constraint=models.CheckConstraint(condition=models.Q(('minutes__gte', -1440), ('minutes__lte', 1440), models.Q(('minutes', 0), _negated=True)), name='time_entry_minutes'),
+            model_name="timeentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("minutes__gte", -1440), ("minutes__lte", 1440), models.Q(("minutes", 0), _negated=True)
+                ),
+                name="time_entry_minutes",
+            ),
         ),
         migrations.AddField(
-            model_name='holdend',
-            name='client',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client'),
+            model_name="holdend",
+            name="client",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="foundation.client",
+            ),
         ),
     ]

@@ -4,8 +4,9 @@ from django.db import migrations
 
 from engineroom.foundation.tenancy.operations import ClientTable, Contributes, GuardFunction, NoOverlap
 
-# One hour is never counted twice and never lost: the charges of an entry add to its minutes. Both tables are checked at
-# the end of the statement that adds to them; entries and charges are therefore written in one statement.
+# One hour is never counted twice and never lost: the charges of an entry add to its minutes, and each has minutes of
+# the entry's sign, so no further charge ever fits. Both tables are checked at the end of the statement that adds to
+# them; entries and charges are therefore written in one statement.
 CHECK_CHARGES = """
 DECLARE
   wrong text;
@@ -14,7 +15,8 @@ BEGIN
     FROM (SELECT DISTINCT client_id, time_entry_id FROM added) a
     JOIN timesheets_timeentry e ON e.client_id = a.client_id AND e.id = a.time_entry_id
     JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
-    GROUP BY e.id, e.minutes HAVING sum(c.minutes) <> e.minutes LIMIT 1;
+    GROUP BY e.id, e.minutes
+    HAVING sum(c.minutes) <> e.minutes OR bool_or(sign(c.minutes) <> sign(e.minutes)) LIMIT 1;
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'the charges of a time entry add to its minutes: %', wrong USING ERRCODE = 'ER422';
   END IF;
@@ -33,6 +35,12 @@ BEGIN
   END IF;
   RETURN NULL;
 END
+"""
+
+# Minutes at a rate are the amount, to less than a penny: amounts are rounded on the running total of a week.
+AMOUNTS = """
+ALTER TABLE timesheets_charge ADD CONSTRAINT charge_amounts CHECK (
+  abs(pay_amount * 60 - minutes * pay_rate) < 60 AND abs(bill_amount * 60 - minutes * bill_rate) < 60)
 """
 
 GUARD_READS = "GRANT SELECT ON timesheets_timeentry, timesheets_charge TO engineroom_guard;"
@@ -60,6 +68,7 @@ class Migration(migrations.Migration):
         ClientTable("Charge", history=True),
         ClientTable("Hold", history=True),
         ClientTable("HoldEnd", history=True),
+        migrations.RunSQL(AMOUNTS, "ALTER TABLE timesheets_charge DROP CONSTRAINT charge_amounts"),
         migrations.RunSQL(GUARD_READS, GUARD_READS_BACK),
         GuardFunction("check_charges()", "trigger", CHECK_CHARGES),
         GuardFunction("check_time_entries()", "trigger", CHECK_ENTRIES),

@@ -1,0 +1,367 @@
+"""Bank statements as files: camt.053, read twice as it streams by, so that 512 MB need no more memory than 5.
+
+The preview goes over the file to say what is wrong with it and keeps only the heads of its statements; taking
+it goes over the vault's copy again and lays the lines down in parts. In between nothing of the lines is held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db import connection
+
+from engineroom.foundation import vault
+from engineroom.foundation.columns import stage
+from engineroom.foundation.imports.models import ImportCommit
+from engineroom.foundation.imports.services import MEGABYTE, Importer, Parsed, importer
+from engineroom.foundation.statistics import many_rows_written
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.kernel.errors import InputRefused, Problem
+from engineroom.kernel.ids import uuid7_column
+from engineroom.settlement.formats import camt053
+from engineroom.settlement.models import OwnAccount, Statement
+
+LINES_AT_ONCE = 5_000
+"""Lines laid down in one statement: some megabytes, and enough that the round trips do not count."""
+
+MAX_STATEMENTS = 10_000
+"""Statements in one file: thirty accounts' for a year. Their heads are held in memory."""
+
+STATEMENT_ID_WIDTH = 60
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A statement of the file without its lines. days: of its booked lines, first and last.
+
+    nameless: booked lines that carry no reference of the bank, so that nothing but their statement says which
+    line they are.
+    """
+
+    head: camt053.Statement
+    booked: int
+    nameless: int
+    days: tuple[date, date] | None
+
+
+@importer
+class Statements(Importer):
+    """camt.053 bank statements. The same file twice is a no-op; a line in two files is taken once."""
+
+    kind = "statement"
+    permission = "settlement.prepare"
+    limit_bytes = 512 * MEGABYTE
+    summary = "bank statements, camt.053"
+
+    def parse(self, path: Path, file_name: str) -> Parsed:
+        found: list[Heading] = []
+        problems: list[Problem] = []
+        try:
+            with path.open("rb") as stream:
+                for statement in camt053.read(stream, file_name=file_name):
+                    found.append(_heading(statement, file_name, problems))
+                    if len(found) > MAX_STATEMENTS:
+                        raise InputRefused([_too_many(file_name)])
+        except InputRefused as refused:
+            problems = [*refused.problems, *problems]
+        else:
+            problems = [*found[-1].head.problems, *problems]  # the reader's warnings are of the whole file
+        return Parsed(found, sum(heading.booked for heading in found), problems[: camt053.MAX_PROBLEMS])
+
+    def check(self, parsed: Parsed) -> list[Problem]:
+        ours = _own_accounts()
+        problems = []
+        for heading in parsed.content:
+            account = _account_of(heading.head, ours)
+            if account is None:
+                problems.append(_of_nobody(heading.head))
+            elif heading.head.currency != account.currency:
+                problems.append(_of_another_currency(heading.head, account))
+            elif heading.nameless and (before := _overlapping(heading, account)):
+                problems.append(_perhaps_twice(heading, before))
+        return problems
+
+    def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
+        commit = ImportCommit.objects.select_related("preview__file").get(
+            client_id=current_scope().client_id, id=commit_id
+        )
+        ours = _own_accounts()
+        taking = _Taking(commit_id)
+        with io.BufferedReader(_Stored(vault.frames(commit.preview.file))) as stream:
+            for statement in camt053.read(stream, file_name=commit.preview.file.name):
+                account = _account_of(statement, ours)
+                assert account is not None, "check() refused it"
+                taking.add(statement, account)
+        fresh = taking.finish()
+        return {"statements": taking.statements, "lines": fresh, "known": taking.lines - fresh}
+
+
+class _Stored(io.RawIOBase):
+    """A file of the vault as a stream: one frame of it in memory at a time."""
+
+    def __init__(self, frames: Iterator[bytes]) -> None:
+        self.frames = frames
+        self.held = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.held:
+            self.held = memoryview(next(self.frames, b""))
+        n = min(len(buffer), len(self.held))
+        buffer[:n] = self.held[:n]
+        self.held = self.held[n:]
+        return n
+
+
+# what is wrong ----------------------------------------------------------------------------------------
+
+
+def _heading(statement: camt053.Statement, file_name: str, problems: list[Problem]) -> Heading:
+    """Go over a statement's lines, and keep what can be kept of any number of them."""
+    booked = nameless = 0
+    days: tuple[date, date] | None = None
+    for line in _booked(statement.lines):
+        booked += 1
+        nameless += not _bank_reference(line)
+        day = line.booking_date or line.value_date
+        if day is not None:
+            days = (min(days[0], day), max(days[1], day)) if days else (day, day)
+        elif len(problems) < camt053.MAX_PROBLEMS:
+            problem = (
+                f"entry {line.ordinal} of statement {statement.id} has no booking date and no value date"
+            )
+            where = (file_name, line.source_line, f"Ntry {line.ordinal}")
+            problems.append(Problem(problem, camt053.CORRECT, *where))
+    if len(statement.id) > STATEMENT_ID_WIDTH:
+        problem = f"the statement's Id has {len(statement.id)} characters; the standard allows 35"
+        problems.append(Problem(problem, camt053.CORRECT, file_name, statement.source_line, "Id"))
+    return Heading(replace(statement, lines=iter(())), booked, nameless, days)
+
+
+def _too_many(file_name: str) -> Problem:
+    problem = f"the file has more than {MAX_STATEMENTS:,} statements"
+    return Problem(problem, "Ask the bank for one file per account or per month", file_name, None, "Stmt")
+
+
+def _of_nobody(head: camt053.Statement) -> Problem:
+    named = head.account.iban or head.account.other_id or "no account"
+    return Problem(
+        f"statement {head.id} is of {named}, which is not a bank account of this client",
+        "Check that it is this client's statement, or add the account first",
+        None,
+        head.source_line,
+        "Acct",
+    )
+
+
+def _of_another_currency(head: camt053.Statement, account: OwnAccount) -> Problem:
+    return Problem(
+        f"statement {head.id} is in {head.currency}, the account {account.code} is in {account.currency}",
+        "Ask the bank for the statement of the right account",
+        None,
+        head.source_line,
+        "Ccy",
+    )
+
+
+def _overlapping(heading: Heading, account: OwnAccount) -> Statement | None:
+    """A statement taken before, under another id, that covers a day on which this one has lines."""
+    if heading.days is None:
+        return None
+    first, last = heading.days
+    return (
+        Statement.objects.filter(
+            client_id=account.client_id, own_account=account, starts__lte=last, ends__gte=first
+        )
+        .exclude(statement_id=heading.head.id)
+        .order_by("starts", "id")
+        .first()
+    )
+
+
+def _perhaps_twice(heading: Heading, before: Statement) -> Problem:
+    return Problem(
+        f"{heading.nameless} lines of statement {heading.head.id} have no reference of the bank, and "
+        f"statement {before.statement_id} covers some of the same days: a line in both would be taken twice",
+        "Compare the two, and take statements that do not overlap",
+        None,
+        heading.head.source_line,
+        "AcctSvcrRef",
+        "warning",
+    )
+
+
+def _own_accounts() -> list[OwnAccount]:
+    return list(OwnAccount.objects.filter(client_id=current_scope().client_id))
+
+
+def _account_of(statement: camt053.Statement, ours: list[OwnAccount]) -> OwnAccount | None:
+    iban = (statement.account.iban or "").replace(" ", "")
+    other = "".join(c for c in statement.account.other_id or "" if c.isdigit())
+    for account in ours:
+        if (iban and iban == account.iban) or (other and other == account.sort_code + account.account_number):
+            return account
+    return None
+
+
+# taking -----------------------------------------------------------------------------------------------
+
+TAKEN_TABLE = """
+CREATE TEMPORARY TABLE taken_bank_line (LIKE settlement_bankline, series bigint, place bigint)
+ON COMMIT DROP
+"""
+"""Where lines gather. `identity` is unfinished there: how many equal ones stand before it is to come."""
+
+TAKE = """
+INSERT INTO settlement_bankline ({columns}, identity)
+SELECT {columns}, sha256(identity || int8send(
+  row_number() OVER (PARTITION BY own_account_id, series, identity ORDER BY place)))
+FROM pg_temp.taken_bank_line ORDER BY place
+ON CONFLICT (client_id, own_account_id, identity) DO NOTHING
+"""
+
+
+class _Taking:
+    """The statements of one file on their way into the tables.
+
+    What makes a line itself is what it says (`_identity`) and how many equal ones stand before it in its
+    statement: so two identical lines stay two, and the same line in two files, or in two overlapping
+    statements of one file, is one. The pages of one statement are one statement.
+    """
+
+    def __init__(self, commit_id: UUID) -> None:
+        self.commit_id = commit_id
+        self.statements = self.lines = self.series = 0
+        self.last: tuple[UUID, str, int | None] | None = None
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS pg_temp.taken_bank_line")
+            cursor.execute(TAKEN_TABLE)
+
+    def add(self, head: camt053.Statement, account: OwnAccount) -> None:
+        self.statements += 1
+        self.series += not self._is_next_page(head, account)
+        self.last = (account.id, head.id, head.page_number)
+        statement = Statement.objects.create(
+            client_id=account.client_id,
+            own_account=account,
+            statement_id=head.id,
+            ordinal=self.statements,
+            sequence=str(head.electronic_sequence_number or head.legal_sequence_number or ""),
+            starts=head.period_start,
+            ends=head.period_end,
+            opening=head.opening_minor,
+            closing=head.closing_minor,
+            import_id=self.commit_id,
+        )
+        lines = _booked(head.lines)
+        while some := list(islice(lines, LINES_AT_ONCE)):
+            self._lay_down(statement, account, some)
+
+    def _is_next_page(self, head: camt053.Statement, account: OwnAccount) -> bool:
+        if self.last is None or head.page_number is None or self.last[2] is None:
+            return False
+        return self.last == (account.id, head.id, head.page_number - 1)
+
+    def _lay_down(self, statement: Statement, account: OwnAccount, lines: list[camt053.Line]) -> None:
+        n = len(lines)
+        columns = {
+            **_line_columns(statement, account, lines),
+            "series": np.full(n, self.series, dtype=np.int64),
+            "place": np.arange(self.lines, self.lines + n, dtype=np.int64),
+        }
+        stage("stage_bank_line", columns, n)
+        listed = ", ".join(columns)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO pg_temp.taken_bank_line ({listed}) "  # noqa: S608 names are ours
+                f"SELECT {listed} FROM pg_temp.stage_bank_line"
+            )
+        self.lines += n
+
+    def finish(self) -> int:
+        """Move what is new into its table. Returns how many lines that is."""
+        with connection.cursor() as cursor:
+            cursor.execute(TAKE.format(columns=", ".join(LINE_COLUMNS)))
+            fresh = int(cursor.rowcount)
+            cursor.execute("DROP TABLE pg_temp.taken_bank_line")
+        many_rows_written("settlement_bankline", fresh)
+        return fresh
+
+
+LINE_COLUMNS = (
+    "id", "client_id", "statement_id", "own_account_id", "ordinal", "booked", "value_date", "currency",
+    "amount", "bank_reference", "end_to_end", "counterparty_name", "remittance", "return_reason",
+)  # fmt: skip
+
+
+def _booked(lines: Iterable[camt053.Line]) -> Iterator[camt053.Line]:
+    return (line for line in lines if line.is_booked)
+
+
+def _line_columns(statement: Statement, account: OwnAccount, lines: list[camt053.Line]) -> dict[str, Any]:
+    n = len(lines)
+    return {
+        "id": uuid7_column(n),
+        "client_id": account.client_id,
+        "statement_id": statement.id,
+        "own_account_id": account.id,
+        "ordinal": np.array([line.ordinal for line in lines], dtype=np.int32),
+        "identity": [_identity(statement, line) for line in lines],
+        "booked": [line.booking_date or line.value_date for line in lines],
+        "value_date": [line.value_date or line.booking_date for line in lines],
+        "currency": [line.currency for line in lines],
+        "amount": [line.amount_minor for line in lines],
+        "bank_reference": [(line.account_servicer_reference or "")[:60] for line in lines],
+        "end_to_end": [_end_to_end(line)[:60] for line in lines],
+        "counterparty_name": [(line.transaction.counterparty_name or "")[:140] for line in lines],
+        "remittance": [_reference(line)[:500] for line in lines],
+        "return_reason": [_return_reason(line)[:10] for line in lines],
+    }
+
+
+def _identity(statement: Statement, line: camt053.Line) -> bytes:
+    """What a line says: with the bank's own reference where it has one, else within its statement alone."""
+    bank = _bank_reference(line)
+    text = (line.booking_date, line.amount_minor, line.currency, _reference(line))
+    key = ("bank", bank) if bank else ("statement", statement.statement_id)
+    said = repr((*key, *map(str, text), line.transaction.counterparty_name))
+    return hashlib.sha256(said.encode()).digest()
+
+
+def _bank_reference(line: camt053.Line) -> str | None:
+    return line.account_servicer_reference or line.transaction.account_servicer_reference
+
+
+def _reference(line: camt053.Line) -> str:
+    """Every reference and text of the line, in one string."""
+    parts: list[str | None] = [line.entry_reference, line.additional_information]
+    for tx in line.transactions:
+        parts += [
+            tx.end_to_end_id,
+            tx.original_end_to_end_id,
+            tx.payment_information_id,
+            tx.remittance_text,
+            tx.structured_reference,
+            tx.additional_information,
+        ]
+    return " ".join(dict.fromkeys(p for p in parts if p and p != "NOTPROVIDED"))
+
+
+def _end_to_end(line: camt053.Line) -> str:
+    return line.transaction.original_end_to_end_id or line.transaction.end_to_end_id or ""
+
+
+def _return_reason(line: camt053.Line) -> str:
+    tx = line.transaction
+    return (tx.return_reason or "RETURN") if tx.is_return or tx.return_reason else ""

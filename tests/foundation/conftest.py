@@ -1,0 +1,89 @@
+"""A client through whose every table something has gone, for tests that look at all of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, run_payday, set_up
+
+from engineroom.demo import bank
+from engineroom.foundation.access import services as access
+from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.audit import services as audit
+from engineroom.foundation.tenancy.models import ClientModel
+from engineroom.foundation.tenancy.scope import acting
+from engineroom.kernel.ids import uuid7
+from engineroom.ledger import services as ledger
+from engineroom.ledger.charts import STAFFING
+from engineroom.settlement import clearing
+from engineroom.settlement import services as settlement
+from engineroom.timesheets import services as timesheets
+from engineroom.timesheets.models import Hold
+
+IBAN = "GB24MIDL20000055667788"
+CLIENT_MODELS = [m for m in apps.get_models() if issubclass(m, ClientModel)]
+CLIENT_TABLES = sorted(m._meta.db_table for m in CLIENT_MODELS)
+HISTORY_TABLES = sorted(m._meta.db_table for m in CLIENT_MODELS if m.history)
+
+
+@pytest.fixture(scope="session")
+def busy(firm: Firm) -> TestClient:
+    """A client with rows in every table of every room. Look at it; don't change it."""
+    client = firm.new_client(with_books=False)
+    with client.acting("bookkeeper"):
+        ledger.open_book(STAFFING)
+        settlement.add_own_account(
+            "main", client.code, sort_code="200000", account_number="55667788", service_user_number="123456",
+            iban=IBAN,
+        )  # fmt: skip
+    temps = [
+        Temp("T1", pension="relief_at_source"),
+        Temp("T2", "Al Smith", customer="BETA", status="disputed"),
+        Temp("T3", "Bo Jones", customer="BETA", order="PO1"),
+    ]
+    set_up(client, temps, [("BETA", "PO1", "2026-01-01", "", "5000.00", "")])
+    day = run_payday(client, temps)
+    assert day.batch is not None
+    _end_the_hold(client)
+    _void_an_approval(client)
+    _clear(client, day.batch)
+    with client.acting("bookkeeper"):
+        ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
+    with acting(access.system_user(), write=client.id):
+        audit.seal()
+        ledger.seal_batches()
+    with client.acting("bookkeeper"):
+        settlement.record_stage(day.batch.id, "submitted", on=PAY_DATE, evidence="seen")  # stays unsealed
+    return client
+
+
+def _end_the_hold(client: TestClient) -> None:
+    with client.acting("specialist"):
+        hold = Hold.objects.filter(client_id=client.id).first()
+        assert hold is not None
+        timesheets.end_holds(
+            hold.charge.time_entry.timesheet_id, outcome="billable", reason="the customer agreed"
+        )
+
+
+def _void_an_approval(client: TestClient) -> None:
+    with client.acting("lead"):
+        subject = uuid7()
+        approvals.approve("rehearsal", subject, bytes(32))
+        assert approvals.void_if_changed("rehearsal", subject, bytes(range(32)), "it was only a rehearsal")
+
+
+def _clear(client: TestClient, batch) -> None:
+    path = bank.write_statement(
+        client.folder / "statement.xml",
+        account=bank.OwnAccountFacts(IBAN, "200000", "55667788", client.code),
+        batch=bank.BatchFacts(batch.reference, batch.total, batch.entry_day),
+        returned=[],
+        receipts=[bank.ReceiptFacts(PAY_DATE, 120_00, "J WHITTAKER", "deposit refund")],
+        opening_minor=0,
+    )
+    client.take("statement", path, role="bookkeeper")
+    with client.acting("bookkeeper"):
+        clearing.clear_lines()
