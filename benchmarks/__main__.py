@@ -1,7 +1,7 @@
 """Run the benchmarks: one file per claim. `make bench` runs all, `make bench ONLY=name` one.
 
-Each prints a line per figure, `BENCH metric=value unit ratio=R vs=WHAT`, on a database of its own whose fsync is on, as
-the `app` role. Nothing here gates a test.
+Each prints a line per figure, `BENCH metric=value unit ratio=R vs=WHAT`, on a database of its own whose fsync
+is on, as the `app` role. Nothing here gates a test.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=names())
     chosen = parser.parse_args().only
-    print(
-        f"# {platform.machine()}, Python {platform.python_version()}, {platform.system()} {platform.release()}"
-    )
+    machine = f"{platform.machine()} {platform.system()} {platform.release()}"
+    print(f"# {machine}, Python {platform.python_version()}")
     for name in [chosen] if chosen else names():
         print(f"# {name}")
         sys.stdout.flush()

@@ -25,7 +25,9 @@ def bench(metric: str, value: float, unit: str, *, ratio: float | None = None, v
 
 @contextmanager
 def a_firm() -> Iterator[Firm]:
-    """A fresh installation on a real server with everything durable; asserted, because a figure without fsync is none."""
+    """A fresh installation on a real server with everything durable; asserted, because a figure without fsync
+    is none.
+    """
     home = Path(tempfile.mkdtemp(prefix="erb", dir="/tmp")).resolve()
     home.chmod(0o755)
     for variable in ("DATABASE_URL", "DATABASE_OWNER_URL", "ENGINEROOM_FAILPOINT"):

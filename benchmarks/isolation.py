@@ -1,9 +1,9 @@
-"""isolation: what row security costs. A point read among 1M rows, with it and without, in the scope of one client (as a page
-has it) and of 200; and a board: the 20 next tasks of one person over 200 readable clients, on its own (assignee, due) index.
-Claims: a point read under 1.3 times; the board under 10 ms.
+"""isolation: what row security costs. A point read among 1M rows, with it and without, in the scope of one
+client (as a page has it) and of 200; and a board: the 20 next tasks of one person over 200 readable clients,
+on its own (assignee, due) index. Claims: a point read under 1.3 times; the board under 10 ms.
 
-The table is the benchmark's own, with the very policies that `ClientTable` gives every client table: no table of the
-product has a million rows and an assignee yet.
+The table is the benchmark's own, with the very policies that `ClientTable` gives every client table: no table
+of the product has a million rows and an assignee yet.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def main() -> None:
 
 
 def _fill(clients: list[UUID]) -> UUID:
-    """A million tasks in two tables: one guarded like every client table, one bare. Returns somebody with tasks."""
+    """A million tasks in two tables: one guarded like every client table, one bare. Returns somebody with
+    tasks.
+    """
     from django.db import connections
 
     from engineroom.foundation.tenancy.operations import _policies
@@ -59,12 +61,13 @@ def _fill(clients: list[UUID]) -> UUID:
     with connections["owner"].cursor() as cursor:
         for table in ("guarded_task", "bare_task"):
             cursor.execute(
-                f"CREATE TABLE {table} (id uuid PRIMARY KEY, client_id uuid NOT NULL, assignee_id uuid NOT NULL, "
-                "due date NOT NULL, title text NOT NULL, UNIQUE (client_id, id))"
+                f"CREATE TABLE {table} (id uuid PRIMARY KEY, client_id uuid NOT NULL, "
+                "assignee_id uuid NOT NULL, due date NOT NULL, title text NOT NULL, UNIQUE (client_id, id))"
             )
         cursor.execute("CREATE TABLE people AS SELECT gen_random_uuid() AS id FROM generate_series(1, 2000)")
         cursor.execute(
-            "INSERT INTO bare_task SELECT gen_random_uuid(), c.id, p.id, date '2026-01-01' + (random() * 365)::int, 'task ' || n "
+            "INSERT INTO bare_task SELECT gen_random_uuid(), c.id, p.id, "
+            "date '2026-01-01' + (random() * 365)::int, 'task ' || n "
             "FROM generate_series(1, %s) n "
             "JOIN (SELECT id, row_number() OVER () - 1 AS k FROM unnest(%s::uuid[]) id) c ON c.k = n %% %s "
             "JOIN (SELECT id, row_number() OVER () - 1 AS k FROM people) p ON p.k = n %% 1999",

@@ -1,5 +1,6 @@
-"""ledger: postings a second through `ledger.post` as app, every guard on, against a binary COPY of the same columns into a
-table without an index, in the same run. Claim: at least 0.07 of that COPY."""
+"""ledger: postings a second through `ledger.post` as app, every guard on, against a binary COPY of the same
+columns into a table without an index, in the same run. Claim: at least 0.07 of that COPY.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which behaviours of docs/behaviours.md are proven, and by which tests: `make behaviours` writes the list.
 
-Read from the tests' own marks, without running them: `@pytest.mark.behaviour("LED-01")`, or with `part="..."` where a
-test proves a part only.
+Read from the tests' own marks, without running them: `@pytest.mark.behaviour("LED-01")`, or with `part="..."`
+where a test proves a part only.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "behaviours.md"
 HEAD = """# Behaviours that are proven
 
-What separates a product from a toy, by id. Each is proven by at least one test with its mark; a part in brackets is what
-the tests so far prove of it. Written by `make behaviours` from the tests themselves; a test keeps it true.
+What separates a product from a toy, by id. Each is proven by at least one test with its mark; a part in
+brackets is what the tests so far prove of it. Written by `make behaviours` from the tests themselves; a test
+keeps it true.
 
 | behaviour | proven | by |
 |---|---|---|

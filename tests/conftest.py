@@ -1,7 +1,7 @@
 """The ground that tests stand on: one real server for the session, one fresh client for each test.
 
-Tests never share a client and never roll back: they commit, as the product does, and isolation by client keeps them
-apart. Pure tests start no server.
+Tests never share a client and never roll back: they commit, as the product does, and isolation by client
+keeps them apart. Pure tests start no server.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[object]:
-    """An embedded server of the session's own. Its fsync is off: crashes are tested on servers of their own."""
+    """An embedded server of the session's own, without fsync: crashes have servers of their own."""
     from engineroom.foundation import postgres
 
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -175,8 +175,8 @@ def set_up(client: TestClient, temps: Sequence[Temp], orders: Sequence[Sequence[
         ),
     )
     headings = (
-        "payroll_number", "from_date", "tax_code", "basis", "ni_category", "student_loan_plan", "pension_relief",
-        "pension_employee", "pension_employer",
+        "payroll_number", "from_date", "tax_code", "basis", "ni_category", "student_loan_plan",
+        "pension_relief", "pension_employee", "pension_employer",
     )  # fmt: skip
     rows = [
         (

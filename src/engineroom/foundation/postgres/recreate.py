@@ -11,7 +11,9 @@ from engineroom.foundation.postgres.roles import DATABASE, ensure_roles_and_data
 
 
 def recreate_database(home: Home | None = None, dbname: str = DATABASE) -> None:
-    """Drop the embedded database with everything in it, and make an empty one. Whoever decides has asked already."""
+    """Drop the embedded database with everything in it, and make an empty one. Whoever decides has asked
+    already.
+    """
     server = start(home)
     with psycopg.connect(server.conninfo(), autocommit=True) as cluster:
         cluster.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(dbname)))
