@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -270,3 +273,27 @@ def superuser() -> psycopg.Connection[tuple[Any, ...]]:
     server = postgres.status()
     assert server is not None
     return psycopg.connect(server.conninfo(dbname=settings.DATABASES["default"]["NAME"]))
+
+
+# --- the command line ---------------------------------------------------------------------------------
+
+
+def give_token(firm: Firm, user: Identity) -> None:
+    """A token file for the user, where `--as` finds it."""
+    from engineroom.cli.ground import write_token_file
+
+    with acting(firm.admin, write=firm.house_id):
+        write_token_file(user.email, access.issue_token(user.id).token)
+
+
+def typed(*words: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """The command `engineroom` as a process of its own, on the session's server."""
+    program = Path(sys.executable).parent / "engineroom"
+    return subprocess.run(
+        [program, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "ENGINEROOM_HOME": str(settings.HOME), **(environment or {})},
+    )

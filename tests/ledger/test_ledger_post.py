@@ -22,7 +22,7 @@ from tests.firm import TestClient
 from tests.ledger.raw import DAY
 
 OF_A_CLIENT = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 ACCOUNTS = ("1200", "2240", "2250", "3000", "4000", "5000")
 """Of the chart, those that are no control accounts: they need no open items."""

@@ -17,7 +17,6 @@ from engineroom.cli.steps import AnotherPersonNeeded
 from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.access.selectors import installation
-from engineroom.foundation.imports.services import preview as preview_file
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 from engineroom.kernel.errors import InputRefused, NotPermitted, Problem, errors_of
@@ -43,12 +42,12 @@ def _preview(user: Identity, client_id: UUID, kind: str, files: Sequence[Path]) 
     found: list[Problem] = []
     for path in files:
         with acting(user, write=client_id):
-            seen, problems = preview_file(kind, path)
-        found += [] if seen.already_taken else problems
+            seen, problems = steps.preview(kind, path)
+        found += problems
         again = "; the very same content was taken before" if seen.already_taken else ""
-        typer.echo(
-            f"{path.name}: {seen.rows} rows read, {seen.errors} errors, {seen.warnings} warnings{again}"
-        )
+        errors = len(errors_of(problems))
+        warnings = len(problems) - errors
+        typer.echo(f"{path.name}: {seen.rows} rows read, {errors} errors, {warnings} warnings{again}")
     if errors_of(found):
         raise InputRefused(found, "the files have errors and would not be taken")
     if found:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -49,10 +49,7 @@ class Imported:
 
 
 def import_files(user: Identity, client_id: UUID, kind: str, paths: Sequence[Path]) -> Imported:
-    """Preview every file, then take all of them in one transaction. Raises InputRefused with every problem of all.
-
-    A file whose very content was taken before has nothing to be looked at: its rows are known, of course.
-    """
+    """Preview every file, then take all of them in one transaction. Raises InputRefused with every problem of all."""
     handler = imports.find_importer(kind)
     if lost := next((path for path in paths if not path.is_file()), None):
         raise NotFound(f"there is no file {lost}")
@@ -61,9 +58,9 @@ def import_files(user: Identity, client_id: UUID, kind: str, paths: Sequence[Pat
     for path in paths:
         with acting(user, write=client_id):
             _require(handler.permission, f"import {kind}")
-            seen, found = imports.preview(kind, path)
+            seen, found = preview(kind, path)
         previews.append(seen)
-        problems += [] if seen.already_taken else found
+        problems += found
     if errors := errors_of(problems):
         rows = sum(p.rows for p in previews)
         raise InputRefused(problems, f"{len(errors)} errors in {rows} rows; nothing was taken")
@@ -71,6 +68,17 @@ def import_files(user: Identity, client_id: UUID, kind: str, paths: Sequence[Pat
         taken = [imports.take(p.preview_id) for p in previews]
     failpoint("import:after")
     return Imported(taken, problems)
+
+
+def preview(kind: str, path: Path) -> tuple[imports.Previewed, list[Problem]]:
+    """Inside `acting`: what a file holds and what is wrong with it, every problem with the file's name.
+
+    What was taken before, to the byte, has no problems: its rows are known, of course.
+    """
+    seen, found = imports.preview(kind, path)
+    if seen.already_taken:
+        return seen, []
+    return seen, [p if p.file else replace(p, file=path.name) for p in found]
 
 
 def _require(permission: str, what: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
@@ -19,21 +21,24 @@ def trace(user: Identity, reference: str, client: str | None) -> None:
     for row in clients:
         with acting(user, read=[row.id]):
             try:
-                kind, node_id = thread.find(reference)
+                kind, _ = thread.find(reference)
             except NotFound:
                 continue
-            _print("came from", thread.walk(kind, node_id, forward=False))
-            _print("became", thread.walk(kind, node_id, forward=True))
+            # One name may be several things: the hours of a day at two customers.
+            found = thread.FIND[kind](reference.removeprefix(f"{kind}:"))
+            for title, forward in (("came from", False), ("became", True)):
+                _print(title, [thread.walk(kind, node_id, forward=forward) for node_id in found])
             return
     forms = "PAYROLLNUMBER@DATE, RUN/PAYROLLNUMBER, an invoice number, a bank line's or a payment file's reference"
     raise NotFound(f"nothing you may see is called {reference!r}; write {forms}")
 
 
-def _print(title: str, tree: thread.Tree) -> None:
-    root = RichTree(_line(tree))
-    _grow(root, tree)
+def _print(title: str, trees: Sequence[thread.Tree]) -> None:
     show.console.print(Text(title, style="bold"))
-    show.print_tree(root)
+    for tree in trees:
+        root = RichTree(_line(tree))
+        _grow(root, tree)
+        show.print_tree(root)
 
 
 def _grow(branch: RichTree, tree: thread.Tree) -> None:

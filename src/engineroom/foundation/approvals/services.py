@@ -89,7 +89,8 @@ def approve(subject_kind: str, subject_id: UUID, content_hash: bytes) -> Approva
             subject_kind=subject_kind,
             subject_id=subject_id,
             content_hash=content_hash,
-            user_id=current_scope().user.id,
+            user_id=scope.user.id,
+            on_behalf_id=behalf,
         )
 
 
@@ -104,6 +105,7 @@ def void_if_changed(subject_kind: str, subject_id: UUID, content_hash: bytes, re
 
 def release(subject_kind: str, subject_id: UUID, content_hash: bytes) -> Release:
     """Let the approved content out. Raises NotApproved, ContentChanged or MakerIsNotChecker."""
+    scope = current_scope()
     approval = standing(subject_kind, subject_id)
     if approval is None:
         raise NotApproved(
@@ -120,7 +122,8 @@ def release(subject_kind: str, subject_id: UUID, content_hash: bytes) -> Release
             subject_id=subject_id,
             content_hash=content_hash,
             approval=approval,
-            user_id=current_scope().user.id,
+            user_id=scope.user.id,
+            on_behalf_id=scope.on_behalf.id if scope.on_behalf else None,
         )
 
 

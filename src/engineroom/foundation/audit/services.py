@@ -146,26 +146,28 @@ def verify() -> Verdict:
     """Recompute the client's chain from the events; names the first broken link and the unsealed tail."""
     client = current_scope().read[0] if current_scope().write is None else current_scope().client_id
     previous, expected, broken = GENESIS, 1, None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT s.seal_no, s.hash, s.id, {EVENT_COLUMNS} FROM foundation_auditseal s "  # noqa: S608 constant columns
+    # A cursor of its own: leaving the loop early closes it.
+    with connection.cursor() as chain:
+        chain.execute(
+            f"SELECT s.seal_no, s.hash, s.id, {EVENT_COLUMNS} "  # noqa: S608 constant columns
+            "FROM foundation_auditseal s "
             "LEFT JOIN foundation_auditevent e ON e.client_id = s.client_id AND e.id = s.id "
             "WHERE s.client_id = %s ORDER BY s.seal_no",
             [client],
         )
-        for seal_no, digest, event_id, *row in cursor:
+        for seal_no, digest, event_id, *row in chain:
             broken = _break(seal_no, expected, digest, event_id, tuple(row), previous)
             if broken:
                 break
             previous, expected = bytes(digest), expected + 1
+    with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM foundation_auditevent e WHERE client_id = %s AND NOT EXISTS "
             "(SELECT FROM foundation_auditseal s WHERE s.client_id = e.client_id AND s.id = e.id)",
             [client],
         )
         (unsealed,) = cursor.fetchone()
-        broken = broken or _lost(client)
-    return Verdict(sealed=expected - 1, unsealed=unsealed, broken=broken)
+    return Verdict(sealed=expected - 1, unsealed=unsealed, broken=broken or _lost(client))
 
 
 def _lost(client: UUID) -> str | None:

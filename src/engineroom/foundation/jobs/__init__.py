@@ -10,5 +10,7 @@ from typing import Any
 
 
 def on_app_ready(app: Any) -> None:
-    """procrastinate calls this once its app stands: register our tasks by import."""
-    from engineroom.foundation.jobs import tasks  # noqa: F401
+    """procrastinate calls this once its app stands: it gets the ground's own jobs."""
+    from engineroom.foundation.jobs.tasks import ground
+
+    app.add_tasks_from(ground, namespace="")

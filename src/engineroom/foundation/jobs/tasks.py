@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from procrastinate import RetryStrategy
+from procrastinate import Blueprint, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
@@ -23,6 +23,10 @@ STALLED_AFTER_SECONDS = 30
 MOST_REQUEUES = 5
 """A job that took five workers down with it is the cause, not the victim: it is failed, for a person."""
 
+ground = Blueprint()
+"""Our jobs, given to the app once it stands. Declared on the app itself they would be lost: `on_app_ready` runs
+after the app has taken over what was declared before it, and before anything more can be declared on it."""
+
 SEALERS: list[Callable[[], int]] = [audit.seal]
 """What is sealed for a client with fresh audit events, inside `acting`. A room adds its own."""
 
@@ -31,13 +35,13 @@ T = TypeVar("T")
 
 
 def _periodic(*, cron: str, periodic_id: str) -> Callable[[T], T]:
-    """app.periodic, such that mypy 1.18 survives it: it breaks on that signature from its own cache."""
-    decorator: Any = app.periodic(cron=cron, periodic_id=periodic_id)
+    """ground.periodic, such that mypy 1.18 survives it: it breaks on that signature from its own cache."""
+    decorator: Any = ground.periodic(cron=cron, periodic_id=periodic_id)
     return cast("Callable[[T], T]", decorator)
 
 
 @_periodic(cron="* * * * * */5", periodic_id="seal")
-@app.task(name="foundation.seal_all", queueing_lock="seal_all", pass_context=False)
+@ground.task(name="foundation.seal_all", queueing_lock="seal_all", pass_context=False)
 def seal_all(timestamp: int = 0) -> None:
     """Chain the new audit events of every client. One client's trouble does not keep the others waiting."""
     system = access.system_user()
@@ -55,7 +59,7 @@ def seal_all(timestamp: int = 0) -> None:
 
 
 @_periodic(cron="*/1 * * * *", periodic_id="requeue")
-@app.task(
+@ground.task(
     name="foundation.requeue_stalled", queueing_lock="requeue_stalled", retry=RetryStrategy(max_attempts=3)
 )
 async def requeue_stalled(timestamp: int = 0) -> None:

@@ -123,7 +123,9 @@ def _place(digest: bytes, number: int, last: bool) -> str:
 
 def _write(target: Path, client_id: UUID, digest: bytes, stream: BinaryIO, name: str) -> None:
     """Whole or not at all: written beside, made durable, then renamed; and the rename made durable too."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folders = (target.parent.parent.parent, target.parent.parent, target.parent)
+    for folder in folders:  # one by one: parents=True would leave the upper ones open to others
+        folder.mkdir(exist_ok=True, mode=0o700)
     handle, temporary = tempfile.mkstemp(dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as out:
@@ -132,7 +134,7 @@ def _write(target: Path, client_id: UUID, digest: bytes, stream: BinaryIO, name:
             out.flush()
             os.fsync(out.fileno())
         Path(temporary).replace(target)
-        for folder in (target.parent, target.parent.parent, target.parent.parent.parent):
+        for folder in folders:
             _make_durable(folder)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
