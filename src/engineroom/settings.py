@@ -6,7 +6,17 @@ import os
 
 from engineroom.foundation.postgres import connection_settings, home
 
-ROOMS = ["foundation", "ui", "ledger", "openitems", "people", "timesheets", "payroll", "billing", "settlement"]
+ROOMS = [
+    "foundation",
+    "ui",
+    "ledger",
+    "openitems",
+    "people",
+    "timesheets",
+    "payroll",
+    "billing",
+    "settlement",
+]
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
@@ -24,7 +34,9 @@ DATABASE_ROUTERS = ["engineroom.foundation.tenancy.router.MigrateAsOwner"]
 
 AUTH_USER_MODEL = "foundation.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-SECRET_KEY = os.environ.get("ENGINEROOM_SECRET_KEY", "unused until there are pages: nothing is signed with it")
+SECRET_KEY = os.environ.get(
+    "ENGINEROOM_SECRET_KEY", "unused until there are pages: nothing is signed with it"
+)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"

@@ -15,6 +15,18 @@ import pytest
 from django.db import connection, connections
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tests.firm import (
+    PAY_DATE,
+    WEEK_ENDS,
+    Firm,
+    Temp,
+    TestClient,
+    connect,
+    enter,
+    hours_file,
+    run_payday,
+    set_up,
+)
 
 from engineroom.billing import selectors, services
 from engineroom.billing.engine import Billable, draft_invoices
@@ -26,7 +38,6 @@ from engineroom.ledger import selectors as ledger
 from engineroom.openitems import selectors as openitems
 from engineroom.timesheets import services as timesheets
 from engineroom.timesheets.models import Timesheet
-from tests.firm import PAY_DATE, WEEK_ENDS, Firm, Temp, TestClient, connect, enter, hours_file, run_payday, set_up
 
 WEEK = timedelta(days=7)
 
@@ -74,7 +85,8 @@ def test_one_approved_hour_is_one_payable_and_one_billable(client: TestClient) -
     run_payday(client, temps)
     with client.acting(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), count(DISTINCT c.id), count(b.id), sum(c.minutes), sum(c.pay_amount), sum(c.bill_amount) "
+            "SELECT count(*), count(DISTINCT c.id), count(b.id), sum(c.minutes), "
+            "sum(c.pay_amount), sum(c.bill_amount) "
             "FROM timesheets_charge c JOIN timesheets_timeentry e ON e.id = c.time_entry_id "
             "JOIN payroll_paidtimesheet p ON p.id = e.timesheet_id LEFT JOIN billing_billed b ON b.id = c.id "
             "WHERE c.client_id = %s",
@@ -92,7 +104,9 @@ weeks = st.lists(
     st.builds(
         Temp,
         customer=st.sampled_from(["ACME", "BETA", "CELLO"]),
-        hours=st.lists(st.sampled_from(["", "0:07", "3:20", "7.5", "8", "11:41"]), min_size=1, max_size=7).map(tuple),
+        hours=st.lists(
+            st.sampled_from(["", "0:07", "3:20", "7.5", "8", "11:41"]), min_size=1, max_size=7
+        ).map(tuple),
         pay_rate=st.sampled_from(["12.71", "15.33", "21.07"]),
         bill_rate=st.sampled_from(["17.99", "20.01", "33.33"]),
         status=st.sampled_from(["approved", "approved", "disputed"]),
@@ -106,10 +120,18 @@ weeks = st.lists(
 @pytest.mark.behaviour("BILL-05", part="held")
 @settings(max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(
-    data=st.tuples(weeks, weeks, st.sampled_from([None, "200", "900"]), st.sampled_from(["billable", "written_off", None]))
+    data=st.tuples(
+        weeks,
+        weeks,
+        st.sampled_from([None, "200", "900"]),
+        st.sampled_from(["billable", "written_off", None]),
+    )
 )
-def test_paid_is_billed_held_and_written_off_to_zero(firm: Firm, data: tuple[list[Temp], list[Temp], Any, Any]) -> None:
-    """Two random weeks with disputes and an order, through the database; after every act the two sides agree."""
+def test_paid_is_billed_held_and_written_off_to_zero(
+    firm: Firm, data: tuple[list[Temp], list[Temp], Any, Any]
+) -> None:
+    """Two random weeks with disputes and an order, through the database; after every act the two sides
+    agree."""
     first, second, limit, outcome = data
     client = firm.new_client()
     order = "PO-1" if limit else ""
@@ -130,7 +152,9 @@ def test_paid_is_billed_held_and_written_off_to_zero(firm: Firm, data: tuple[lis
     states.append(reconciled(client))
     if outcome:
         with client.acting():
-            held = Timesheet.objects.filter(client_id=client.id, status="disputed").values_list("id", flat=True)
+            held = Timesheet.objects.filter(client_id=client.id, status="disputed").values_list(
+                "id", flat=True
+            )
             for sheet in held:
                 timesheets.end_holds(sheet, outcome=outcome, reason="agreed")
     take_hours(client, second, PAY_DATE + WEEK)
@@ -179,12 +203,18 @@ def test_a_hold_that_ended_as_billable_is_billed_by_the_next_run(client: TestCli
     assert invoice.net == 80 * 2100
     with client.acting():
         weeks_billed = InvoiceLine.objects.filter(client_id=client.id).order_by("week_ending")
-        assert [(line.week_ending, line.net) for line in weeks_billed] == [(WEEK_ENDS, 84000), (WEEK_ENDS + WEEK, 84000)]
+        assert [(line.week_ending, line.net) for line in weeks_billed] == [
+            (WEEK_ENDS, 84000),
+            (WEEK_ENDS + WEEK, 84000),
+        ]
     state = reconciled(client)
     assert (state.held_minutes, state.written_off_amount, state.ok) == (0, 84000, True)
 
 
-INSERT_BILLED = "INSERT INTO billing_billed (id, client_id, invoice_line_id) SELECT c.id, c.client_id, %s FROM timesheets_charge c JOIN timesheets_hold h ON h.id = c.id"
+INSERT_BILLED = (
+    "INSERT INTO billing_billed (id, client_id, invoice_line_id) SELECT "
+    "c.id, c.client_id, %s FROM timesheets_charge c JOIN timesheets_hold h ON h.id = c.id"
+)
 
 
 @pytest.mark.behaviour("BILL-05", part="held")
@@ -208,22 +238,40 @@ def test_the_database_bills_no_held_charge(client: TestClient, outcome: str | No
 
 def test_a_customer_with_two_orders_gets_two_invoices(client: TestClient) -> None:
     temps = [Temp("T1", order="PO-1"), Temp("T2", "Al", order="PO-2"), Temp("T3", "Bo")]
-    set_up(client, temps, [("ACME", "PO-1", "2026-01-01", "", "", ""), ("ACME", "PO-2", "2026-01-01", "", "", "")])
+    set_up(
+        client,
+        temps,
+        [("ACME", "PO-1", "2026-01-01", "", "", ""), ("ACME", "PO-2", "2026-01-01", "", "", "")],
+    )
     take_hours(client, temps)
     assert bill(client).invoices == ["INV-000001", "INV-000002", "INV-000003"]
-    assert [(i.customer.code, i.order_number) for i in invoices(client)] == [("ACME", ""), ("ACME", "PO-1"), ("ACME", "PO-2")]
+    assert [(i.customer.code, i.order_number) for i in invoices(client)] == [
+        ("ACME", ""),
+        ("ACME", "PO-1"),
+        ("ACME", "PO-2"),
+    ]
 
 
 def test_vat_is_of_the_invoices_total_and_the_terms_are_the_customers(client: TestClient) -> None:
-    """Lines of 15.33 x 7.5 h: 114.98 each of two people; 20% of 229.96 is 45.99, where line by line were 46.00."""
-    temps = [Temp("T1", hours=("7.5",), bill_rate="15.33"), Temp("T2", "Al", hours=("7.5",), bill_rate="15.33")]
+    """Lines of 15.33 x 7.5 h: 114.98 each of two people; 20% of 229.96 is 45.99, where line by line were
+    46.00."""
+    temps = [
+        Temp("T1", hours=("7.5",), bill_rate="15.33"),
+        Temp("T2", "Al", hours=("7.5",), bill_rate="15.33"),
+    ]
     set_up(client, temps)
-    client.take("customers", client.file("terms.csv", ("code", "name", "payment_days"), [("ACME", "Acme Ltd", "14")]))
+    client.take(
+        "customers", client.file("terms.csv", ("code", "name", "payment_days"), [("ACME", "Acme Ltd", "14")])
+    )
     take_hours(client, temps)
     bill(client)
     (invoice,) = invoices(client)
     assert (invoice.net, invoice.vat, invoice.gross) == (22996, 4599, 27595)
-    assert (invoice.issue_date, invoice.tax_point, invoice.due) == (PAY_DATE, PAY_DATE, PAY_DATE + timedelta(days=14))
+    assert (invoice.issue_date, invoice.tax_point, invoice.due) == (
+        PAY_DATE,
+        PAY_DATE,
+        PAY_DATE + timedelta(days=14),
+    )
     assert invoice.vat_rule == "vat from 2011-01-04, standard rate, principal"
     with client.acting("bookkeeper"):
         (item,) = openitems.open_items(kind="invoice")
@@ -236,7 +284,8 @@ def test_vat_is_of_the_invoices_total_and_the_terms_are_the_customers(client: Te
 def test_the_order_in_which_charges_are_read_does_not_matter(order: list[int]) -> None:
     charges = [
         Billable(
-            UUID(int=n), f"C{n % 2}", "PO" if n % 3 else "", f"A{n % 4}", UUID(int=n % 4), "Jo", "Op", WEEK_ENDS,
+            UUID(int=n), f"C{n % 2}", "PO" if n % 3 else "", f"A{n % 4}", UUID(int=n % 4), "Jo", "Op",
+            WEEK_ENDS,
             ("basic", "overtime", "weekend")[n % 3], 60, 100 + n % 2, 100 + n % 2,
         )
         for n in range(6)
@@ -245,7 +294,13 @@ def test_the_order_in_which_charges_are_read_does_not_matter(order: list[int]) -
 
     def facts(drafts: Any) -> Any:
         return [
-            (d.customer, d.order_number, d.net, d.vat, [(x.assignment, x.kind, x.rate, x.net, set(x.charge_ids)) for x in d.lines])
+            (
+                d.customer,
+                d.order_number,
+                d.net,
+                d.vat,
+                [(x.assignment, x.kind, x.rate, x.net, set(x.charge_ids)) for x in d.lines],
+            )
             for d in drafts
         ]
 
@@ -293,7 +348,8 @@ class PowerCut(Exception):
 
 
 def race(client: TestClient, runs: Sequence[services.BillRunPrepared], *, first_fails: bool) -> list[Any]:
-    """Each run issued on a connection of its own; the first holds its transaction open until the second has begun."""
+    """Each run issued on a connection of its own; the first holds its transaction open until the second has
+    begun."""
     issued, results = threading.Event(), [None, None]
 
     def issue(at: int) -> None:
@@ -365,7 +421,8 @@ def test_who_prepared_the_invoices_or_their_hours_does_not_approve_them(client: 
 
 
 def test_holds_that_end_after_an_empty_bill_run_are_billed_by_the_same_payday(client: TestClient) -> None:
-    """All was held, so nothing was issued; the customer agrees, and payday typed again asks for a new approval."""
+    """All was held, so nothing was issued; the customer agrees, and payday typed again asks for a new
+    approval."""
     temps = [Temp("T1", status="disputed")]
     set_up(client, temps)
     run_payday(client, temps)
@@ -394,14 +451,19 @@ def test_what_was_issued_is_not_changed(firm: Firm, table: str, verb: str) -> No
 
 
 LINE = (
-    "INSERT INTO billing_invoiceline (id, client_id, invoice_id, line_no, description, assignment_id, week_ending, kind, "
-    "minutes, rate, net, vat_ppm) SELECT %(new)s, client_id, invoice_id, 9, 'x', assignment_id, week_ending, kind, 0, 0, "
+    "INSERT INTO billing_invoiceline (id, client_id, invoice_id, line_no, "
+    "description, assignment_id, week_ending, kind, "
+    "minutes, rate, net, vat_ppm) SELECT %(new)s, client_id, invoice_id, 9, "
+    "'x', assignment_id, week_ending, kind, 0, 0, "
     "%(net)s, 0 FROM billing_invoiceline LIMIT 1"
 )
 INVOICE = (
-    "INSERT INTO billing_invoice (id, client_id, bill_run_id, number, customer_id, order_number, issue_date, tax_point, "
-    "due, currency, net, vat, gross, vat_rule, line_count) SELECT %(new)s, client_id, bill_run_id, 'INV-000099', "
-    "customer_id, '', issue_date, tax_point, due, 'GBP', %(net)s, %(vat)s, %(gross)s, '', %(lines)s FROM billing_invoice "
+    "INSERT INTO billing_invoice (id, client_id, bill_run_id, number, "
+    "customer_id, order_number, issue_date, tax_point, "
+    "due, currency, net, vat, gross, vat_rule, line_count) SELECT %(new)s, "
+    "client_id, bill_run_id, 'INV-000099', "
+    "customer_id, '', issue_date, tax_point, due, 'GBP', %(net)s, %(vat)s, "
+    "%(gross)s, '', %(lines)s FROM billing_invoice "
     "LIMIT 1"
 )
 
@@ -431,6 +493,9 @@ def test_a_charge_is_on_one_invoice(client: TestClient) -> None:
     with connect() as db:
         enter(db, client.staff["lead"], write=client.id)
         with pytest.raises(psycopg.errors.UniqueViolation):
-            db.execute("INSERT INTO billing_billed (id, client_id, invoice_line_id) SELECT id, client_id, invoice_line_id FROM billing_billed")
+            db.execute(
+                "INSERT INTO billing_billed (id, client_id, invoice_line_id) SELECT id, "
+                "client_id, invoice_line_id FROM billing_billed"
+            )
     with client.acting():
         assert BillRun.objects.filter(client_id=client.id).count() == 1

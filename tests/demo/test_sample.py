@@ -24,8 +24,8 @@ from engineroom.kernel.periods import GbTaxYear, gb_tax_week, week_ending
 from engineroom.ledger.charts import STAFFING
 from engineroom.ledger.models import ACCOUNT_TYPES
 from engineroom.payroll import imports as payroll_imports
-from engineroom.people import imports as people_imports
 from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
+from engineroom.people import imports as people_imports
 from engineroom.timesheets import engine
 from engineroom.timesheets import imports as timesheet_imports
 
@@ -147,7 +147,10 @@ def answer_from_files(sheets: dict[str, Sheet], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(payroll_imports, "_people", lambda: people)
     monkeypatch.setattr(payroll_imports, "_latest", dict)
     monkeypatch.setattr(people_imports, "_standing", lambda numbers: {})
-    employed = {row["payroll_number"]: [(row["start_date"], row["leave_date"])] for row in sheets["people.xlsx"].rows()}
+    employed = {
+        row["payroll_number"]: [(row["start_date"], row["leave_date"])]
+        for row in sheets["people.xlsx"].rows()
+    }
     monkeypatch.setattr(timesheet_imports, "_employments", lambda numbers: employed)
     monkeypatch.setattr(timesheet_imports, "_minutes_taken", lambda numbers, days: {})
 

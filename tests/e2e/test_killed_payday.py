@@ -1,4 +1,5 @@
-"""A real SIGKILL anywhere in a payday, and the same command again: exactly the books of a payday nobody killed."""
+"""A real SIGKILL anywhere in a payday, and the same command again: exactly the books of a payday nobody
+killed."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, give_token, hours_file, set_up, typed
 
 from engineroom.foundation import vault
 from engineroom.foundation.audit import services as audit
@@ -18,7 +20,6 @@ from engineroom.ledger.charts import STAFFING
 from engineroom.openitems import selectors as openitems
 from engineroom.settlement import services as settlement
 from engineroom.settlement.models import PaymentBatch
-from tests.firm import PAY_DATE, Firm, Temp, TestClient, give_token, hours_file, set_up, typed
 
 POINTS = ("import", "calculate", "publish", "release", "post")
 
@@ -31,12 +32,14 @@ ORDERS = (("BETA", "PO-1", "2026-01-01", "", "", "20"),)
 
 BOOKS = {
     "payslips": """
-        SELECT r.number, r.pay_date, r.tax_period, p.payroll_number, s.tax_code, s.ni_category, s.amounts, a.elements
+        SELECT r.number, r.pay_date, r.tax_period, p.payroll_number, s.tax_code, s.ni_category, s.amounts,
+          a.elements
         FROM payroll_payrun r JOIN payroll_payslip s ON s.attempt_id = r.published_id
         JOIN payroll_attempt a ON a.id = s.attempt_id JOIN people_person p ON p.id = s.person_id
         WHERE r.client_id = %s ORDER BY 1, 4""",
     "charges": """
-        SELECT t.week_ending, t.status, e.day, c.kind, c.minutes, c.pay_amount, c.bill_amount, h.reason, h.note,
+        SELECT t.week_ending, t.status, e.day, c.kind, c.minutes, c.pay_amount, c.bill_amount, h.reason,
+          h.note,
           b.id IS NOT NULL, pt.id IS NOT NULL
         FROM timesheets_charge c JOIN timesheets_timeentry e ON e.id = c.time_entry_id
         JOIN timesheets_timesheet t ON t.id = e.timesheet_id
@@ -51,7 +54,8 @@ BOOKS = {
         WHERE i.client_id = %s ORDER BY 1, 10""",
     "postings": """
         SELECT b.kind, e.day, e.narrative, a.code, p.currency, p.amount, k.code
-        FROM ledger_posting p JOIN ledger_entry e ON e.id = p.entry_id JOIN ledger_batch b ON b.id = e.batch_id
+        FROM ledger_posting p JOIN ledger_entry e ON e.id = p.entry_id JOIN ledger_batch b ON b.id =
+          e.batch_id
         JOIN ledger_account a ON a.id = p.account_id LEFT JOIN openitems_counterparty k ON k.id = p.dimension
         WHERE p.client_id = %s ORDER BY 1, 2, 3, 4, 7, 6""",
     "open items": """
@@ -64,7 +68,8 @@ BOOKS = {
         FROM openitems_allocation l JOIN openitems_openitem x ON x.id = l.item_a_id
         JOIN openitems_openitem y ON y.id = l.item_b_id WHERE l.client_id = %s ORDER BY 1, 2, 3, 4""",
     "payments": """
-        SELECT b.reference, b.pay_date, b.submit_by, b.processing_day, b.entry_day, b.count, b.total, p.reference,
+        SELECT b.reference, b.pay_date, b.submit_by, b.processing_day, b.entry_day, b.count, b.total,
+          p.reference,
           k.code, p.amount
         FROM settlement_paymentbatch b JOIN settlement_payment p ON p.batch_id = b.id
         JOIN openitems_counterparty k ON k.id = p.payee_id WHERE b.client_id = %s ORDER BY 1, 8""",
@@ -76,7 +81,8 @@ BOOKS = {
         SELECT kind, encode(sha256, 'hex') FROM foundation_importcommit WHERE client_id = %s ORDER BY 1, 2""",
     "approvals": """
         SELECT a.subject_kind, r.id IS NOT NULL, v.id IS NOT NULL FROM foundation_approval a
-        LEFT JOIN foundation_release r ON r.approval_id = a.id LEFT JOIN foundation_approvalvoid v ON v.id = a.id
+        LEFT JOIN foundation_release r ON r.approval_id = a.id LEFT JOIN foundation_approvalvoid v ON v.id =
+          a.id
         WHERE a.client_id = %s ORDER BY 1""",
 }
 """What the books are, without ids and times."""
@@ -104,7 +110,11 @@ def make(firm: Firm) -> Any:
         with client.acting("bookkeeper"):
             ledger_services.open_book(STAFFING)
             settlement.add_own_account(
-                "main", "SAME NAME", sort_code="200000", account_number="55667788", service_user_number="123456"
+                "main",
+                "SAME NAME",
+                sort_code="200000",
+                account_number="55667788",
+                service_user_number="123456",
             )
         set_up(client, TEMPS, ORDERS)
         hours_file(client, TEMPS)

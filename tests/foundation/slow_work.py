@@ -33,13 +33,14 @@ def main(heartbeat_seconds: float) -> None:
                 started.touch()
                 time.sleep(60)
 
-    @app.task(name="test.lose_connection")
-    def lose_connection(client_id: str) -> None:
-        """Its connection is cut, as by a restart of the server."""
+    @app.task(name="test.where")
+    def where(client_id: str, folder: str) -> None:
+        """Says which of the server's processes it talks to."""
         from django.db import connection
 
         with acting(system_user(), write=UUID(client_id)), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            cursor.execute("SELECT pg_backend_pid()")
+            (Path(folder) / "backend").write_text(str(cursor.fetchone()[0]))
 
     tasks.STALLED_AFTER_SECONDS = 3 * heartbeat_seconds
     run_worker(heartbeat_seconds=heartbeat_seconds)

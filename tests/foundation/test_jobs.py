@@ -84,7 +84,7 @@ def test_a_job_is_queued_with_its_transaction_or_not_at_all(client, tmp_path):
 
 
 def test_a_killed_workers_job_is_requeued_and_finished_once_and_the_seal_goes_on(client, tmp_path):
-    """Two real workers: the first is killed in the middle of the job; the second finds that out and does it."""
+    """Two real workers: the first is killed in the middle of the job; the second notices and does it."""
     arguments = {"client_id": str(client.id), "folder": str(tmp_path)}
     with client.acting():
         app.configure_task("test.slow").defer(**arguments)
@@ -117,14 +117,19 @@ def unsealed(client: TestClient) -> bool:
         return AuditUnsealed.objects.filter(client_id=client.id).exists()
 
 
-def test_a_worker_whose_connection_was_cut_works_on(client, tmp_path):
+def test_a_worker_whose_idle_connection_was_cut_loses_one_job_and_works_on(client, tmp_path):
     (tmp_path / "started").touch()  # nothing takes long here
-    app.configure_task("test.lose_connection").defer(client_id=str(client.id))
+    arguments = {"client_id": str(client.id), "folder": str(tmp_path)}
     with working(*slow_worker()):
-        wait_for(lambda: jobs("test.lose_connection") == [("failed",)])
-        app.configure_task("test.slow").defer(client_id=str(client.id), folder=str(tmp_path))
-        wait_for(lambda: jobs("test.slow") == [])
-    assert taken(client) == 1
+        app.configure_task("test.where").defer(**arguments)
+        wait_for(lambda: jobs("test.where") == [])
+        with superuser() as server:
+            server.execute("SELECT pg_terminate_backend(%s, 5000)", [int((tmp_path / "backend").read_text())])
+        app.configure_task("test.where").defer(**arguments)
+        wait_for(lambda: jobs("test.where") == [("failed",)])
+        app.configure_task("test.slow").defer(**arguments)
+        wait_for(lambda: jobs("test.slow") != [("todo",)] and jobs("test.slow") != [("doing",)])
+    assert jobs("test.slow") == [] and taken(client) == 1
 
 
 def test_the_worker_command_works_until_it_is_told_to_stop(firm):

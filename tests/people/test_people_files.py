@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from tests.firm import Temp, TestClient, connect, enter, set_up
 
 from engineroom.foundation.crypto.fields import reveal
 from engineroom.kernel.errors import InputRefused
 from engineroom.openitems.models import Counterparty
 from engineroom.people.models import BankAccount, Employment, Person
-from tests.firm import Temp, TestClient, connect, enter, set_up
 
 HEADINGS = (
     "payroll_number", "name", "date_of_birth", "email", "ni_number", "start_date", "leave_date", "sort_code",
@@ -87,7 +87,9 @@ def test_a_leaver_leaves_and_comes_back(client: TestClient) -> None:
 
 def test_a_start_date_that_contradicts_the_file_before_is_an_error(client: TestClient) -> None:
     take(client, person())
-    with pytest.raises(InputRefused, match=r"b.csv, row 2, start_date: employed since 2026-01-05, not 2026-02-01"):
+    with pytest.raises(
+        InputRefused, match=r"b.csv, row 2, start_date: employed since 2026-01-05, not 2026-02-01"
+    ):
         take(client, person(start_date="2026-02-01"), name="b.csv")
 
 
@@ -95,7 +97,9 @@ def test_another_account_needs_the_day_it_is_theirs_from(client: TestClient) -> 
     """No clock decides where money goes: a file taken a day later gives the same payday."""
     take(client, person())
     changed = {"sort_code": "20-00-01", "account_number": "11111111"}
-    with pytest.raises(InputRefused, match="row 2, account_from: this is another account than the one on file"):
+    with pytest.raises(
+        InputRefused, match="row 2, account_from: this is another account than the one on file"
+    ):
         take(client, person(**changed), name="b.csv")
     with pytest.raises(InputRefused, match="Give 2026-01-06 or later"):
         take(client, person(**changed, account_from="2026-01-05"), name="c.csv")
@@ -118,7 +122,10 @@ def test_private_columns_lie_sealed_in_the_table(client: TestClient) -> None:
     take(client, person(ni_number="QQ123456C", account_number="73726352"))
     with connect() as db:
         enter(db, client.staff["specialist"], read=[client.id])
-        sql = "SELECT p.ni_number, b.sort_code, b.account_number, b.fingerprint FROM people_person p, people_bankaccount b"
+        sql = (
+            "SELECT p.ni_number, b.sort_code, b.account_number, b.fingerprint FROM "
+            "people_person p, people_bankaccount b"
+        )
         for sealed in db.execute(sql).fetchone() or ():
             assert b"QQ123456C" not in bytes(sealed)
             assert b"73726352" not in bytes(sealed)
@@ -155,7 +162,9 @@ def insert_dated(db: Any, table: str, client_id: UUID, owner: UUID, starts: str,
     key, others = DATED[table]
     columns = ", ".join(["id", "client_id", key, "starts", "ends", *others])
     values = ", ".join(["%s", "%s", "%s", "%s", "%s", *others.values()])
-    db.execute(f"INSERT INTO {table} ({columns}) VALUES ({values})", [uuid4(), client_id, owner, starts, ends])
+    db.execute(
+        f"INSERT INTO {table} ({columns}) VALUES ({values})", [uuid4(), client_id, owner, starts, ends]
+    )
 
 
 @pytest.mark.parametrize("table", DATED)

@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engineroom.timesheets.engine import BASIC, KINDS, OVERTIME, WEEKEND, ChargeColumns, HourColumns, interpret, over_limit
+from engineroom.timesheets.engine import (
+    BASIC,
+    KINDS,
+    OVERTIME,
+    WEEKEND,
+    ChargeColumns,
+    HourColumns,
+    interpret,
+    over_limit,
+)
 
 MONDAY = date(2026, 11, 16)
 
@@ -113,7 +122,14 @@ def oracle(agreed: Sequence[Terms], entries: Sequence[Entry]) -> list[tuple[int,
 def test_every_charge_is_what_the_definitions_say_minute_by_minute(given_weeks: Weeks) -> None:
     agreed, entries = given_weeks
     c = charged(agreed, entries)
-    ours = zip(c.entry.tolist(), c.kind.tolist(), c.minutes.tolist(), c.pay_amount.tolist(), c.bill_amount.tolist(), strict=True)
+    ours = zip(
+        c.entry.tolist(),
+        c.kind.tolist(),
+        c.minutes.tolist(),
+        c.pay_amount.tolist(),
+        c.bill_amount.tolist(),
+        strict=True,
+    )
     assert list(ours) == oracle(agreed, entries)
 
 
@@ -146,7 +162,12 @@ def test_the_charges_of_a_week_kind_and_rate_add_to_its_minutes_times_the_rate(g
     c = charged(agreed, entries)
     sums: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
     for i, kind, minutes, rate, amount in zip(
-        c.entry.tolist(), c.kind.tolist(), c.minutes.tolist(), c.bill_rate.tolist(), c.bill_amount.tolist(), strict=True
+        c.entry.tolist(),
+        c.kind.tolist(),
+        c.minutes.tolist(),
+        c.bill_rate.tolist(),
+        c.bill_amount.tolist(),
+        strict=True,
     ):
         parts = sums[entries[i].week, kind, rate]
         parts[0] += minutes
@@ -157,7 +178,8 @@ def test_the_charges_of_a_week_kind_and_rate_add_to_its_minutes_times_the_rate(g
 
 @given(weeks())
 def test_weeks_do_not_touch_each_other(given_weeks: Weeks) -> None:
-    """Each week alone gives what it gives among others: chunks and files may be cut anywhere between weeks."""
+    """Each week alone gives what it gives among others: chunks and files may be cut anywhere between
+    weeks."""
     agreed, entries = given_weeks
     together = charged(agreed, entries)
     alone: list[int] = []
@@ -169,7 +191,9 @@ def test_weeks_do_not_touch_each_other(given_weeks: Weeks) -> None:
 
 def test_a_friday_with_overtime_becomes_two_charges_at_two_rates() -> None:
     agreed = [Terms(2400, 1895, 2520, 1_500_000, 2_000_000)]
-    days = [Entry(0, MONDAY + timedelta(days=d), 480) for d in range(4)] + [Entry(0, MONDAY + timedelta(days=4), 630)]
+    days = [Entry(0, MONDAY + timedelta(days=d), 480) for d in range(4)] + [
+        Entry(0, MONDAY + timedelta(days=4), 630)
+    ]
     c = charged(agreed, days)
     friday = c.entry == 4
     assert [KINDS[k] for k in c.kind[friday]] == ["basic", "overtime"]
@@ -179,7 +203,8 @@ def test_a_friday_with_overtime_becomes_two_charges_at_two_rates() -> None:
 
 
 def test_an_order_covers_hours_until_the_first_that_would_break_it() -> None:
-    """A later small hour does not slip in under the limit: what is billed is a whole beginning of the work."""
+    """A later small hour does not slip in under the limit: what is billed is a whole beginning of the
+    work."""
     assert over_limit(np.array([100, 100, 100, 1]), 0, 250).tolist() == [False, False, True, True]
     assert over_limit(np.array([100, 100]), 50, 250).tolist() == [False, False]
     assert over_limit(np.array([100, 100]), 51, 250).tolist() == [False, True]

@@ -10,14 +10,15 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from django.db import connection
+from tests.firm import HOURS_HEADINGS, MONDAY, Firm, Temp, TestClient, connect, enter, hours_file, set_up
 
 from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused
 from engineroom.timesheets import services
 from engineroom.timesheets.models import Hold, Timesheet
-from tests.firm import HOURS_HEADINGS, MONDAY, Firm, Temp, TestClient, connect, enter, hours_file, set_up
 
 ROWS = """
-SELECT a.code, e.day, c.kind, c.minutes, c.pay_rate, c.pay_amount, c.bill_rate, c.bill_amount, h.reason, h.note
+SELECT a.code, e.day, c.kind, c.minutes, c.pay_rate, c.pay_amount, c.bill_rate, c.bill_amount, h.reason,
+  h.note
 FROM timesheets_charge c
 JOIN timesheets_timeentry e ON e.id = c.time_entry_id
 JOIN timesheets_timesheet t ON t.id = e.timesheet_id
@@ -42,7 +43,9 @@ def take(client: TestClient, temps: list[Temp], monday: date = MONDAY) -> None:
     client.take("timesheets", hours_file(client, temps, monday, f"hours-{monday}-{len(temps)}.csv"))
 
 
-def test_the_order_of_the_rows_of_a_file_does_not_matter(client: TestClient, other_client: TestClient) -> None:
+def test_the_order_of_the_rows_of_a_file_does_not_matter(
+    client: TestClient, other_client: TestClient
+) -> None:
     temps = [Temp("T1", hours=("9", "9", "9", "9", "9", "4")), Temp("T2", customer="BETA", order="PO-1")]
     orders = [("BETA", "PO-1", "2026-01-01", "", "", "21")]
     rows = [
@@ -71,8 +74,12 @@ def test_one_disputed_day_holds_the_billable_side_of_its_week_and_no_other(clien
 
 @pytest.mark.behaviour("BILL-05", part="held")
 def test_hours_are_billed_up_to_the_order_and_held_beyond_it(client: TestClient) -> None:
-    """Day by day, whoever worked: 20 hours of two people's 40 are Monday's 16 and Tuesday's first 4 of 8, so 16."""
-    temps = [Temp("T1", order="PO-1", hours=("8", "8", "4")), Temp("T2", "Al", order="PO-1", hours=("8", "8", "4"))]
+    """Day by day, whoever worked: 20 hours of two people's 40 are Monday's 16 and Tuesday's first 4 of 8, so
+    16."""
+    temps = [
+        Temp("T1", order="PO-1", hours=("8", "8", "4")),
+        Temp("T2", "Al", order="PO-1", hours=("8", "8", "4")),
+    ]
     set_up(client, temps, [("ACME", "PO-1", "2026-01-01", "", "", "24")])
     take(client, temps)
     note = "beyond the limit of order PO-1"
@@ -84,7 +91,8 @@ def test_hours_are_billed_up_to_the_order_and_held_beyond_it(client: TestClient)
 
 
 def test_a_limit_in_money_counts_what_earlier_weeks_have_used(client: TestClient) -> None:
-    """Five days of 8 hours at 21.00 are 840.00; the order of 1,000.00 covers that week and no day of the next."""
+    """Five days of 8 hours at 21.00 are 840.00; the order of 1,000.00 covers that week and no day of the
+    next."""
     temps = [Temp("T1", order="PO-1")]
     set_up(client, temps, [("ACME", "PO-1", "2026-01-01", "", "1000", "")])
     take(client, temps)
@@ -154,11 +162,13 @@ def entry(client: TestClient) -> tuple[UUID, UUID, UUID]:
 
 
 INSERT_CHARGE = (
-    "INSERT INTO timesheets_charge (id, client_id, time_entry_id, kind, minutes, pay_rate, pay_amount, bill_rate, "
+    "INSERT INTO timesheets_charge (id, client_id, time_entry_id, kind, "
+    "minutes, pay_rate, pay_amount, bill_rate, "
     "bill_amount) VALUES (%s, %s, %s, 'basic', %s, 1500, %s, 2100, %s)"
 )
 INSERT_ENTRY = (
-    "INSERT INTO timesheets_timeentry (id, client_id, timesheet_id, day, minutes) VALUES (%s, %s, %s, '2026-11-18', 60)"
+    "INSERT INTO timesheets_timeentry (id, client_id, timesheet_id, day, "
+    "minutes) VALUES (%s, %s, %s, '2026-11-18', 60)"
 )
 
 
@@ -185,7 +195,23 @@ def test_two_further_charges_that_cancel_out_do_not_fit_either(
     with connect() as db:
         enter(db, client.staff["specialist"], write=client.id)
         with pytest.raises(psycopg.Error, match="add to its minutes"):
-            db.execute(sql, [uuid4(), client.id, entry[1], 60, 1500, 2100, uuid4(), client.id, entry[1], -60, -1500, -2100])
+            db.execute(
+                sql,
+                [
+                    uuid4(),
+                    client.id,
+                    entry[1],
+                    60,
+                    1500,
+                    2100,
+                    uuid4(),
+                    client.id,
+                    entry[1],
+                    -60,
+                    -1500,
+                    -2100,
+                ],
+            )
 
 
 def test_an_hour_without_charges_is_refused(client: TestClient, entry: tuple[UUID, UUID, UUID]) -> None:
@@ -229,22 +255,23 @@ def test_a_charge_pays_its_minutes_at_its_rate_and_nothing_else(
 
 @pytest.mark.parametrize("table", ["timesheet", "timeentry", "charge", "hold", "holdend"])
 @pytest.mark.parametrize("verb", ["UPDATE timesheets_{} SET id = id", "DELETE FROM timesheets_{}"])
-def test_what_was_recorded_is_not_changed(
-    firm: Firm, client: TestClient, table: str, verb: str
-) -> None:
+def test_what_was_recorded_is_not_changed(firm: Firm, client: TestClient, table: str, verb: str) -> None:
     with connect() as db:
         enter(db, client.staff["lead"], write=client.id)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             db.execute(verb.format(table))
 
 
-def test_a_hold_ends_only_for_a_charge_that_is_held(client: TestClient, entry: tuple[UUID, UUID, UUID]) -> None:
+def test_a_hold_ends_only_for_a_charge_that_is_held(
+    client: TestClient, entry: tuple[UUID, UUID, UUID]
+) -> None:
     with client.acting():
         assert not Hold.objects.filter(client_id=client.id).exists()
     with connect() as db:
         enter(db, client.staff["specialist"], write=client.id)
         with pytest.raises(psycopg.errors.ForeignKeyViolation):
             db.execute(
-                "INSERT INTO timesheets_holdend (id, client_id, outcome, reason, by_user_id) VALUES (%s, %s, 'billable', 'x', %s)",
+                "INSERT INTO timesheets_holdend (id, client_id, outcome, reason, "
+                "by_user_id) VALUES (%s, %s, 'billable', 'x', %s)",
                 [entry[2], client.id, client.staff["specialist"].id],
             )

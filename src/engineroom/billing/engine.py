@@ -71,7 +71,8 @@ KIND_ORDER = {"basic": 0, "overtime": 1, "weekend": 2}
 
 
 def draft_invoices(billable: Iterable[Billable], vat_ppm: int) -> list[Draft]:
-    """One draft per customer and order, lines by assignment, week and kind; the order of the input does not matter."""
+    """One draft per customer and order, lines by assignment, week and kind; the order of the input does not
+    matter."""
     keyed = sorted(((_line_key(b), b) for b in billable), key=itemgetter(0))
     drafts = []
     for (customer, order), group in groupby(keyed, key=lambda pair: pair[0][:2]):

@@ -43,6 +43,10 @@ class Invoice(ClientModel):
     vat = models.BigIntegerField()
     gross = models.BigIntegerField()
     vat_rule = models.CharField(max_length=200)
+    parties = models.JSONField()
+    """Supplier and customer as they were at issue: what the invoice prints of them, now and on any later
+    print.
+    """
     line_count = models.IntegerField()
     """How many lines it was issued with: the database takes no further one, and no invoice without lines."""
     at = models.DateTimeField(db_default=Now(), editable=False)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import connection
-
+from engineroom.billing import selectors
 from engineroom.billing.documents import InvoiceDocument, InvoiceLine, PaymentDetail, VatLine, render_invoices
 from engineroom.billing.models import Invoice
 from engineroom.billing.models import InvoiceLine as Row
 from engineroom.billing.services import find_bill_run
 from engineroom.foundation import vault
 from engineroom.foundation.commands import command
-from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.money import format_minor
 from engineroom.ui.display import format_hours
@@ -34,7 +33,8 @@ class InvoicesPrinted:
 
 @command("billing.prepare")
 def print_invoices(bill_run_id: UUID) -> InvoicesPrinted:
-    """Typeset the issued invoices of a bill run into the vault. Those that are there already stay as they are."""
+    """Typeset the issued invoices of a bill run into the vault. Those that are there already stay as they
+    are."""
     run = find_bill_run(bill_run_id)
     invoices = list(
         Invoice.objects.filter(client_id=run.client_id, bill_run=run)
@@ -46,11 +46,12 @@ def print_invoices(bill_run_id: UUID) -> InvoicesPrinted:
         .select_related("customer")
         .order_by("number")
     )
-    client = Client.objects.get(id=run.client_id)
-    held = held_by_customer(run.client_id)
+    if not invoices:
+        return InvoicesPrinted(run.id, 0)
+    held = held_by_customer()
     for invoice, pdf in zip(
         invoices,
-        render_invoices([document(client, i, held.get(i.customer_id, "")) for i in invoices]),
+        render_invoices([document(i, held.get(i.customer_id, "")) for i in invoices]),
         strict=True,
     ):
         vault.store(
@@ -59,17 +60,17 @@ def print_invoices(bill_run_id: UUID) -> InvoicesPrinted:
     return InvoicesPrinted(run.id, len(invoices))
 
 
-def document(client: Client, invoice: Invoice, held_note: str) -> InvoiceDocument:
+def document(invoice: Invoice, held_note: str) -> InvoiceDocument:
     """What an invoice shows, from the rows as issued."""
     lines = list(Row.objects.filter(client_id=invoice.client_id, invoice=invoice).order_by("line_no"))
     weeks = [line.week_ending for line in lines]
-    customer, ours = invoice.customer.details, client.details
+    customer, ours = invoice.parties["customer"], invoice.parties["supplier"]
     rate = lines[0].vat_ppm
     return InvoiceDocument(
-        supplier_name=client.name,
+        supplier_name=ours["name"],
         supplier_address=_lines(ours.get("address", "")),
         supplier_vat_number=ours.get("vat_number", ""),
-        customer_name=invoice.customer.name,
+        customer_name=customer["name"],
         customer_address=_lines(customer.get("address", "")),
         customer_vat_number=customer.get("vat_number", ""),
         invoice_number=invoice.number,
@@ -118,28 +119,16 @@ def _lines(address: str) -> list[str]:
     return [part.strip() for part in address.replace("\n", ",").split(",") if part.strip()]
 
 
-def held_by_customer(client_id: UUID) -> dict[UUID, str]:
+def held_by_customer() -> dict[UUID, str]:
     """What is held back from each customer, in words for the foot of an invoice."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT a.customer_id, h.reason, coalesce(o.number, ''), sum(c.minutes)::bigint, sum(c.bill_amount)::bigint
-            FROM timesheets_hold h
-            JOIN timesheets_charge c ON c.client_id = h.client_id AND c.id = h.id
-            JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
-            JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
-            JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
-            LEFT JOIN timesheets_purchaseorder o ON o.client_id = a.client_id AND o.id = a.order_id
-            WHERE h.client_id = %s
-              AND NOT EXISTS (SELECT FROM timesheets_holdend x WHERE x.client_id = h.client_id AND x.id = h.id)
-            GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-            """,
-            [client_id],
+    sums: dict[tuple[UUID, str], list[int]] = defaultdict(lambda: [0, 0])
+    for row in selectors.held():
+        why = f"beyond order {row.order_number}" if row.reason == "over_order" else row.reason
+        sums[row.customer_id, why][0] += row.minutes
+        sums[row.customer_id, why][1] += row.amount
+    notes: dict[UUID, list[str]] = defaultdict(list)
+    for (customer, why), (minutes, amount) in sorted(sums.items()):
+        notes[customer].append(
+            f"{format_hours(minutes)} hours ({format_minor(amount, symbol=True)}) are held: {why}"
         )
-        notes: dict[UUID, list[str]] = {}
-        for customer, reason, order, minutes, amount in cursor:
-            why = f"beyond order {order}" if reason == "over_order" else reason
-            notes.setdefault(customer, []).append(
-                f"{format_hours(minutes)} hours ({format_minor(amount, symbol=True)}) are held: {why}"
-            )
-        return {customer: "; ".join(parts) for customer, parts in notes.items()}
+    return {customer: "; ".join(parts) for customer, parts in notes.items()}

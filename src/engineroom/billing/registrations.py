@@ -19,8 +19,10 @@ kinds.register("invoice", "invoice")
 def _lines(ids: Sequence[UUID]) -> list[thread.Node]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT l.id, i.number, l.line_no, l.description, l.kind, l.net, l.rate, i.currency, i.issue_date "
-            "FROM billing_invoiceline l JOIN billing_invoice i ON i.client_id = l.client_id AND i.id = l.invoice_id "
+            "SELECT l.id, i.number, l.line_no, l.description, l.kind, l.net, "
+            "l.rate, i.currency, i.issue_date "
+            "FROM billing_invoiceline l JOIN billing_invoice i ON i.client_id = "
+            "l.client_id AND i.id = l.invoice_id "
             "WHERE l.client_id = ANY(%s) AND l.id = ANY(%s)",
             [list(current_scope().read), list(ids)],
         )

@@ -39,8 +39,50 @@ def drafts(through: date, issue_date: date) -> list[Draft]:
 
 
 @dataclass(frozen=True)
+class Held:
+    """One charge that is paid and may not be billed yet, and why. amount: billable minor units."""
+
+    customer_id: UUID
+    customer: str
+    order_number: str
+    person: str
+    day: date
+    minutes: int
+    amount: int
+    reason: str
+    note: str
+
+
+HELD = """
+SELECT k.id, k.name, coalesce(o.number, ''), p.payroll_number || ' ' || p.name, e.day, c.minutes,
+  c.bill_amount,
+  h.reason, coalesce(nullif(h.note, ''), t.note)
+FROM timesheets_hold h
+JOIN timesheets_charge c ON c.client_id = h.client_id AND c.id = h.id
+JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
+JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
+JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id
+JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
+LEFT JOIN timesheets_purchaseorder o ON o.client_id = a.client_id AND o.id = a.order_id
+LEFT JOIN payroll_paidtimesheet pt ON pt.client_id = t.client_id AND pt.id = t.id
+WHERE h.client_id = %(client)s AND (%(run)s::uuid IS NULL OR pt.run_id = %(run)s)
+  AND NOT EXISTS (SELECT FROM timesheets_holdend x WHERE x.client_id = h.client_id AND x.id = h.id)
+ORDER BY k.name, k.id, e.day, p.payroll_number, c.kind
+"""
+
+
+def held(run_id: UUID | None = None) -> list[Held]:
+    """What is held: all of the client's, or of the hours that one pay run paid; by customer and day."""
+    with connection.cursor() as cursor:
+        cursor.execute(HELD, {"client": _client(), "run": run_id})
+        return [Held(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
 class Reconciliation:
-    """Minutes and billable minor units: everything paid is billed, waiting to be, held, or written off; to zero."""
+    """Minutes and billable minor units: everything paid is billed, waiting to be, held, or written off; to
+    zero."""
 
     paid_minutes: int
     paid_amount: int
@@ -82,13 +124,16 @@ def reconcile(import_ids: list[UUID] | None = None) -> Reconciliation:
               LEFT JOIN timesheets_holdend x ON x.client_id = h.client_id AND x.id = h.id
               JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
               JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
-              WHERE c.client_id = %(client)s AND (%(imports)s::uuid[] IS NULL OR t.taken_in_id = ANY(%(imports)s)))
+              WHERE c.client_id = %(client)s AND (%(imports)s::uuid[] IS NULL OR t.taken_in_id =
+                ANY(%(imports)s)))
             SELECT (SELECT coalesce(sum(e.minutes), 0)::bigint FROM timesheets_timeentry e
                     JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
-                    WHERE e.client_id = %(client)s AND (%(imports)s::uuid[] IS NULL OR t.taken_in_id = ANY(%(imports)s))),
+                    WHERE e.client_id = %(client)s AND (%(imports)s::uuid[] IS NULL OR t.taken_in_id =
+                      ANY(%(imports)s))),
                    coalesce(sum(bill_amount), 0)::bigint,
                    coalesce(sum(minutes) FILTER (WHERE state = 'billed'), 0)::bigint,
-                   (SELECT coalesce(sum(net), 0)::bigint FROM billing_invoiceline l WHERE l.client_id = %(client)s
+                   (SELECT coalesce(sum(net), 0)::bigint FROM billing_invoiceline l WHERE l.client_id =
+                     %(client)s
                     AND (%(imports)s::uuid[] IS NULL OR l.id IN (
                       SELECT b.invoice_line_id FROM billing_billed b
                       JOIN timesheets_charge c ON c.client_id = b.client_id AND c.id = b.id

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -19,6 +21,7 @@ from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.columns import insert_columns, insert_together
 from engineroom.foundation.commands import command
 from engineroom.foundation.failpoints import failpoint
+from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Conflict, NotFound
 from engineroom.kernel.ids import uuid7s, uuids_to_column
@@ -26,6 +29,7 @@ from engineroom.kernel.tables import load_table
 from engineroom.ledger.services import EntryColumns, LineColumns, account_ids, book_named, post
 from engineroom.openitems.models import Counterparty
 from engineroom.openitems.services import ItemColumns, add_items
+from engineroom.timesheets.models import PurchaseOrder
 
 INVOICE_SERIES = "invoice"
 
@@ -54,7 +58,7 @@ def prepare_bill_run(issue_date: date, through: date) -> BillRunPrepared:
     """Bind what is to be invoiced for the weeks through a day. Prepared again, it follows what changed."""
     client_id = current_scope().client_id
     found = selectors.drafts(through, issue_date)
-    digest = content_hash(found, issue_date)
+    digest = content_hash(found, issue_date, parties_of(found))
     run = (
         BillRun.objects.select_for_update()
         .filter(client_id=client_id, issue_date=issue_date, through=through)
@@ -74,8 +78,22 @@ def prepare_bill_run(issue_date: date, through: date) -> BillRunPrepared:
     if bytes(run.content_hash) != digest:
         run.content_hash = digest
         run.save(update_fields=["content_hash"])
-    approvals.takes_in("bill_run", run.id, "import", _imports_of(found))
+    _take_in_makers(run, found)
     return BillRunPrepared(run.id, run.number, len(found), sum(d.net for d in found), digest.hex(), voided)
+
+
+def _take_in_makers(run: BillRun, found: Sequence[Draft]) -> None:
+    """Whoever took in the hours, set the rates or orders, or ended a hold, made the bill run too."""
+    approvals.takes_in("bill_run", run.id, "import", _imports_of(found))
+    lines = [line for d in found for line in d.lines]
+    client_id, charges = run.client_id, [c for line in lines for c in line.charge_ids]
+    orders = PurchaseOrder.objects.filter(client_id=client_id, number__in={d.order_number for d in found})
+    for kind, parts in (
+        ("hold", charges),
+        ("assignment", list({line.assignment_id for line in lines})),
+        ("order", list(orders.values_list("id", flat=True))),
+    ):
+        approvals.makers_of_parts("bill_run", run.id, kind, parts)
 
 
 def _imports_of(found: Sequence[Draft]) -> list[UUID]:
@@ -92,24 +110,43 @@ def _imports_of(found: Sequence[Draft]) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def content_hash(found: Sequence[Draft], issue_date: date) -> bytes:
-    """SHA-256 of what an approver approves: every line of every draft, its hours, rate, amount and VAT."""
-    return canonical.digest(
-        canonical.line(
-            "invoice_line",
-            f"{d.customer} {d.order_number} {line.assignment} {line.week_ending} {line.kind} {line.rate}",
-            [
+Parties = dict[str, dict[str, dict[str, Any]]]
+"""By customer code: what the invoice prints of the `supplier` and of the `customer`."""
+
+
+def parties_of(found: Sequence[Draft]) -> Parties:
+    """Names, addresses, VAT numbers, terms and where to pay, as they stand now."""
+    client_id = current_scope().client_id
+    client = Client.objects.get(id=client_id)
+    supplier = {**client.details, "name": client.name}
+    codes = {d.customer for d in found}
+    customers = Counterparty.objects.filter(client_id=client_id, kind="customer", code__in=codes)
+    return {c.code: {"supplier": supplier, "customer": {**c.details, "name": c.name}} for c in customers}
+
+
+def content_hash(found: Sequence[Draft], issue_date: date, parties: Parties) -> bytes:
+    """SHA-256 of what an approver approves: who bills whom, on what terms, and every line of every draft."""
+    lines = [
+        canonical.line("party", code, [("details", json.dumps(party, sort_keys=True))])
+        for code, party in sorted(parties.items())
+    ]
+    for d in found:
+        for line in d.lines:
+            columns = [
+                ("customer", d.customer),
+                ("order", d.order_number),
+                ("week_ending", line.week_ending),
+                ("kind", line.kind),
+                ("rate", line.rate),
                 ("issue_date", issue_date),
                 ("person", line.person),
                 ("role", line.role),
                 ("minutes", line.minutes),
                 ("net", line.net),
                 ("vat_ppm", d.vat_ppm),
-            ],
-        )
-        for d in found
-        for line in d.lines
-    )
+            ]
+            lines.append(canonical.line("invoice_line", line.assignment, columns))
+    return canonical.digest(lines)
 
 
 def find_bill_run(bill_run_id: UUID) -> BillRun:
@@ -157,7 +194,8 @@ class InvoicesIssued:
 
 @command("billing.prepare")
 def issue_bill_run(bill_run_id: UUID) -> InvoicesIssued:
-    """Issue the approved drafts: numbers are taken, invoices stand for good, revenue and receivables are posted.
+    """Issue the approved drafts: numbers are taken, invoices stand for good, revenue and receivables are
+    posted.
 
     Raises NotApproved, or ContentChanged when the drafts are no longer what was approved.
     """
@@ -169,13 +207,14 @@ def issue_bill_run(bill_run_id: UUID) -> InvoicesIssued:
         raise approvals.NotApproved(f"bill run {run.number} has no standing approval; have it approved first")
     _one_at_a_time()
     found = selectors.drafts(run.through, run.issue_date)
-    if content_hash(found, run.issue_date) != bytes(approval.content_hash):
+    parties = parties_of(found)
+    if content_hash(found, run.issue_date, parties) != bytes(approval.content_hash):
         raise approvals.ContentChanged(
             f"bill run {run.number} is not what was approved; prepare it again and have it approved"
         )
     if not found:
         return InvoicesIssued(run.id, [], 0, 0, 0)
-    numbers = _write(run, found)
+    numbers = _write(run, found, parties)
     failpoint("post")
     return InvoicesIssued(
         run.id, numbers, sum(d.net for d in found), sum(d.vat for d in found), sum(d.gross for d in found)
@@ -183,14 +222,15 @@ def issue_bill_run(bill_run_id: UUID) -> InvoicesIssued:
 
 
 def _one_at_a_time() -> None:
-    """Whoever issues for this client at this moment ends first: what waits to be billed is read after they commit."""
+    """Whoever issues for this client at this moment ends first: what waits to be billed is read after they
+    commit."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"issue:{current_scope().client_id}"]
         )
 
 
-def _write(run: BillRun, found: Sequence[Draft]) -> list[str]:
+def _write(run: BillRun, found: Sequence[Draft], parties: Parties) -> list[str]:
     customers = {
         c.code: c
         for c in Counterparty.objects.filter(
@@ -198,16 +238,14 @@ def _write(run: BillRun, found: Sequence[Draft]) -> list[str]:
         )
     }
     ids = uuid7s(len(found))
-    due = [
-        run.issue_date + timedelta(days=customers[d.customer].details.get("payment_days", 30)) for d in found
-    ]
+    terms = [parties[d.customer]["customer"].get("payment_days", 30) for d in found]
+    due = [run.issue_date + timedelta(days=days) for days in terms]
     customer_ids = [customers[d.customer].id for d in found]
     entry_ids = _post(run, found, customer_ids)
-    first = numbering.take(
-        INVOICE_SERIES, len(found)
-    )  # as late as can be: others wait for it until we commit
+    # As late as can be: others wait for the number until we commit.
+    first = numbering.take(INVOICE_SERIES, len(found))
     numbers = [invoice_number(first + i) for i in range(len(found))]
-    _insert_invoices(run, found, ids, customer_ids, due, numbers)
+    _insert_invoices(run, found, ids, customer_ids, due, numbers, parties)
     _add_receivables(found, ids, customer_ids, due, numbers, entry_ids)
     return numbers
 
@@ -219,6 +257,7 @@ def _insert_invoices(
     customer_ids: list[UUID],
     due: list[date],
     numbers: list[str],
+    parties: Parties,
 ) -> None:
     """Invoices with their lines in one statement, then which charge stands on which line."""
     n = len(found)
@@ -238,6 +277,7 @@ def _insert_invoices(
         "vat": [d.vat for d in found],
         "gross": [d.gross for d in found],
         "vat_rule": [f"{rule.table} from {rule.starts}, {rule['staff_supply']} rate, principal"] * n,
+        "parties": [parties[d.customer] for d in found],
         "line_count": np.array([len(d.lines) for d in found], dtype=np.int32),
     }
     lines = [(i, k, line) for i, d in enumerate(found) for k, line in enumerate(d.lines, 1)]

@@ -1,4 +1,5 @@
-"""`engineroom ledger`, `audit`, `billing`, `payments`: questions of the books, and the few acts beside payday."""
+"""`engineroom ledger`, `audit`, `billing`, `payments`: questions of the books, and the few acts beside
+payday."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ OptionalDay = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 @ledger.command("verify")
 @on_the_ground
 def verify_ledger(client: Client) -> None:
-    """Re-prove the books from the postings: whole entries, balances, control accounts, nothing lost in billing."""
+    """Re-prove the books from the postings: whole entries, balances, control accounts, nothing lost in
+    billing."""
     from engineroom.billing.selectors import reconcile
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.ledger import selectors
@@ -62,6 +64,10 @@ def trial_balance(
 
     user = identity()
     with acting(user, read=[client_named(user, client).id]):
+        if known_at is not None and not 0 <= known_at <= selectors.last_seal():
+            raise NotFound(
+                f"the last sealed point is {selectors.last_seal()}: what is known at {known_at} may change"
+            )
         rows = selectors.trial_balance(as_at=as_at.date() if as_at else None, known_at=known_at)
         sealed = selectors.last_seal()
     lines = [
@@ -201,7 +207,8 @@ def stage(
     on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])],
     evidence: Annotated[str, typer.Option(help="the report or message that says so")],
 ) -> None:
-    """Record that a payment file was submitted, or settled by the scheme. Cleared is the bank statement's to say."""
+    """Record that a payment file was submitted, or settled by the scheme. Cleared is the bank statement's to
+    say."""
     from engineroom.foundation import thread
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement.services import record_stage

@@ -19,7 +19,7 @@ from engineroom.foundation.access.roles import may
 from engineroom.foundation.access.selectors import installation
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
-from engineroom.kernel.errors import InputRefused, NotPermitted, Problem, errors_of
+from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted, Problem, errors_of
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll.services import Published, RunOpened
 from engineroom.settlement.clearing import open_exceptions
@@ -134,7 +134,8 @@ def _print_released(done: steps.Released) -> None:
     if done.batch:
         b = done.batch
         typer.echo(
-            f"payment file {b.file_name}: {b.payments} payments, {show.money(b.total)}; submit by {b.submit_by}, "
+            f"payment file {b.file_name}: {b.payments} payments, "
+            f"{show.money(b.total)}; submit by {b.submit_by}, "
             f"processed {b.processing_day}, on accounts {b.entry_day}; sha256 {b.sha256[:16]}"
         )
         if b.submit_by < timezone.now().date():
@@ -206,7 +207,8 @@ def payday(
     approve_as: str | None,
     release_as: str | None,
 ) -> None:
-    """Every step in order; each may have been done before. Raises AnotherPersonNeeded where somebody else must act."""
+    """Every step in order; each may have been done before. Raises AnotherPersonNeeded where somebody else
+    must act."""
     if approve_as or release_as:
         _demo_only(user)
     row = client_named(user, client)
@@ -221,6 +223,7 @@ def payday(
     seal_everything()
     _leave(user, row.id, pay_date, out)
     seal_everything()
+    _say_what_waits(user, row, pay_date)
     if statements and not _may(user, row, "settlement.prepare"):
         raise AnotherPersonNeeded(
             f"posted. The bank statement is another person's to clear; {user.email} may not.",
@@ -230,12 +233,25 @@ def payday(
         )
 
 
+def _say_what_waits(user: Identity, client: Client, pay_date: date) -> None:
+    """Hours taken in after the run was released are not paid by it: nobody may find that out on a payday."""
+    with acting(user, read=[client.id]):
+        day = steps.payday_of(pay_date)
+        waiting = payroll.timesheets_waiting(day.run.period_ends) if day.run else 0
+    if waiting:
+        raise EngineroomError(
+            f"{waiting} timesheets were taken in after the run was released: this payday does not pay them; "
+            "the next week's run takes them"
+        )
+
+
 def _demo_only(user: Identity) -> None:
     with acting(user):
         here = installation()
     if here is None or not here.is_demo:
         raise DemoOnly(
-            "--approve-as and --release-as work in a demonstration only; here each person types their own command"
+            "--approve-as and --release-as work in a demonstration only; here each "
+            "person types their own command"
         )
 
 
@@ -245,7 +261,8 @@ def _may(user: Identity, client: Client, permission: str) -> bool:
 
 
 def _commands(user: Identity, client: Client, permission: str, words: str) -> list[str]:
-    """The command as each person types it who holds the permission there; who made the thing is refused all the same."""
+    """The command as each person types it who holds the permission there; who made the thing is refused all
+    the same."""
     today = timezone.now().date()
     with acting(user, read=[client.id]):
         grants = Grant.objects.filter(of_client=client, starts__lte=today).select_related("user")
@@ -263,7 +280,8 @@ def _approve(user: Identity, client: Client, pay_date: date, approve_as: str | N
             _print_totals(day.run)
     if approve_as is None:
         raise AnotherPersonNeeded(
-            f"prepared. Another person must approve exactly this; {user.email} prepared it and cannot. Then type "
+            f"prepared. Another person must approve exactly this; {user.email} "
+            "prepared it and cannot. Then type "
             "the same payday again. One of:",
             _commands(user, client, "payroll.approve", f"approve {client.code} --pay-date {pay_date}"),
         )
@@ -279,7 +297,8 @@ def _release(user: Identity, client: Client, pay_date: date, release_as: str | N
             return
     if release_as is None and not _may(user, client, "payroll.release"):
         raise AnotherPersonNeeded(
-            f"approved. Another person must release it, not who approved; {user.email} may not release. Then type "
+            "approved. Another person must release it, not who approved; "
+            f"{user.email} may not release. Then type "
             "the same payday again. One of:",
             _commands(user, client, "payroll.release", f"release {client.code} --pay-date {pay_date}"),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from django.utils import timezone
@@ -144,7 +145,7 @@ def grant(
     seal_everything()
 
 
-def _is_admin(user_id: object) -> bool:
+def _is_admin(user_id: UUID) -> bool:
     from engineroom.foundation.access.models import Grant
     from engineroom.foundation.tenancy.scope import acting
 
@@ -219,7 +220,8 @@ def add_client(code: str, name: str) -> None:
 @keys.command("rotate")
 @on_the_ground
 def rotate() -> None:
-    """Add a master key and seal every named column anew with it. Vault files keep the key they were sealed with."""
+    """Add a master key and seal every named column anew with it. Vault files keep the key they were sealed
+    with."""
     from engineroom.foundation.access.services import all_client_ids
     from engineroom.foundation.crypto.rotation import add_key, reseal
     from engineroom.foundation.tenancy.scope import acting

@@ -74,7 +74,8 @@ def on_the_ground(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def identity(email: str | None = None) -> Identity:
-    """Who acts: `--as`, proven by a token in the environment or in the user's 0600 token file. Raises NoToken."""
+    """Who acts: `--as`, proven by a token in the environment or in the user's 0600 token file. Raises
+    NoToken."""
     from engineroom.foundation.access.services import NotAuthenticated, authenticate
 
     email = email or options.email
@@ -100,7 +101,8 @@ def _how_to_get_a_token(email: str | None) -> str:
     known = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
     if not known:
         return (
-            "Nobody has a token on this computer yet. Set up a firm with `engineroom init --firm NAME --owner-email "
+            "Nobody has a token on this computer yet. Set up a firm with "
+            "`engineroom init --firm NAME --owner-email "
             "EMAIL --owner-name NAME`, or look at the sample one with `engineroom demo`."
         )
     here = f"Tokens on this computer: {', '.join(known)}."
@@ -108,7 +110,8 @@ def _how_to_get_a_token(email: str | None) -> str:
         return f"Say who you are: engineroom --as EMAIL COMMAND. {here}"
     path = token_path(email)
     return (
-        f"There is no valid token for {email} here. An admin types `engineroom --as ADMIN token issue {email}`; put what "
+        f"There is no valid token for {email} here. An admin types `engineroom "
+        f"--as ADMIN token issue {email}`; put what "
         f"it prints into {path} (chmod 600), or into the variable {TOKEN_VARIABLE}. {here}"
     )
 
@@ -145,7 +148,8 @@ def client_named(user: Identity, code: str) -> Client:
 
 
 def seal_everything() -> None:
-    """Chain what the command wrote. A worker does this every few seconds; without one, each command does it itself."""
+    """Chain what the command wrote. A worker does this every few seconds; without one, each command does it
+    itself."""
     from engineroom.foundation.access import services as access
     from engineroom.foundation.audit import services as audit
     from engineroom.foundation.tenancy.scope import acting

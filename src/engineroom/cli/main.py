@@ -1,6 +1,7 @@
 """`engineroom`: every command, and how errors become exit codes.
 
-Exit codes: 0 done, 1 refused, 2 the input has problems (or the command was mistyped), 3 another person must act.
+Exit codes: 0 done, 1 refused, 2 the input has problems (or the command was mistyped), 3 another person must
+act.
 """
 
 from __future__ import annotations
@@ -72,14 +73,19 @@ def approve(
     """Approve the run and its invoices, exactly as they stand. Not for whoever prepared them."""
     from engineroom.cli import days
 
-    days.approve(identity(), client, pay_date.date(), ask=not yes and sys.stdin.isatty())
+    if not yes and not sys.stdin.isatty():
+        raise EngineroomError(
+            "nobody is at the terminal to say yes; look at the run, then approve with --yes"
+        )
+    days.approve(identity(), client, pay_date.date(), ask=not yes)
     seal_everything()
 
 
 @app.command()
 @on_the_ground
 def release(client: Client, pay_date: Day, out: Out = None) -> None:
-    """Release the approved run: obligations are posted and the payment file is written. Not for whoever approved it."""
+    """Release the approved run: obligations are posted and the payment file is written. Not for whoever
+    approved it."""
     from engineroom.cli import days
 
     days.release(identity(), client, pay_date.date(), out)
@@ -104,7 +110,8 @@ def clear(
         list[Path] | None, typer.Argument(help="camt.053 files; none: look again at what is open")
     ] = None,
 ) -> None:
-    """Take bank statements in and clear their lines; what is not certain stays an exception with its reason."""
+    """Take bank statements in and clear their lines; what is not certain stays an exception with its
+    reason."""
     from engineroom.cli import days
 
     days.clear(identity(), client, statements or [])
@@ -129,7 +136,8 @@ def payday(
         str | None, typer.Option(metavar="EMAIL", help="demo only: another person releases")
     ] = None,
 ) -> None:
-    """From timesheets to paid people, billed customers and balanced books; stops where another person must act."""
+    """From timesheets to paid people, billed customers and balanced books; stops where another person must
+    act."""
     from engineroom.cli import days
 
     days.payday(
@@ -150,7 +158,8 @@ def trace(
     reference: Annotated[
         str,
         typer.Argument(
-            help="PAYROLLNUMBER@DATE (an hour), RUN/PAYROLLNUMBER (a payslip), an invoice number, a bank line's reference, a payment file's"
+            help="PAYROLLNUMBER@DATE (an hour), RUN/PAYROLLNUMBER (a payslip), an "
+            "invoice number, a bank line's reference, a payment file's"
         ),
     ],
     client: Annotated[str | None, typer.Option(help="look at this client only")] = None,
@@ -172,7 +181,8 @@ def demo(
     out: Annotated[Path, typer.Option(help="where files go")] = Path("out/demo"),
 ) -> None:
     """Load the sample firm and run a payday from timesheets to cleared bank lines."""
-    # The demonstration stands above the command line, so it is found by name, as rooms find each other's commands.
+    # The demonstration stands above the command line, so it is found by name, as rooms find each other's
+    # commands.
     import_module("engineroom.demo.show").run(out, reset=reset)
 
 
@@ -192,7 +202,8 @@ def init(
 @app.command()
 @on_the_ground
 def worker() -> None:
-    """Work through background jobs until stopped: chunks of runs, sealing, requeueing what a dead worker left."""
+    """Work through background jobs until stopped: chunks of runs, sealing, requeueing what a dead worker
+    left."""
     from engineroom.foundation.jobs.worker import run_worker
 
     run_worker()
@@ -220,13 +231,17 @@ def main() -> None:
 
 
 def _refusal_of_the_database(error: Exception) -> str | None:
-    """What a guard said (their states begin with ER), or that there are no tables; None: a defect, to be seen whole."""
+    """What a guard said (their states begin with ER), or that there are no tables; None: a defect, to be seen
+    whole."""
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or ""
     if state.startswith("ER"):
         return str(cause).splitlines()[0]
     if state in ("42P01", "42883"):  # undefined table, undefined function
-        return f"this database is not set up for this version ({str(cause).splitlines()[0]}); see: engineroom init --help, db migrate --help"
+        return (
+            "this database is not set up for this version "
+            f"({str(cause).splitlines()[0]}); see: engineroom init --help, db migrate --help"
+        )
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 from uuid import UUID
@@ -37,7 +38,8 @@ JOURNAL_HEADERS = (
 
 
 def leave(user: Identity, client_id: UUID, pay_date: date, out: Path | None) -> list[Path]:
-    """Keep journal and report in the vault, and write all papers of the payday into `out`. Returns the paths written."""
+    """Keep journal and report in the vault, and write all papers of the payday into `out`. Returns the paths
+    written."""
     with acting(user, write=client_id):
         day = payday_of(pay_date)
         if day.run is None or day.run.published is None:
@@ -127,6 +129,8 @@ def _copy_files(day: Payday, out: Path) -> list[Path]:
 def _write(path: Path, content: bytes) -> Path:
     """Papers hold private data: only the one who asked may read them."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        os.fchmod(out.fileno(), 0o600)  # an older file of that name may have been open to others
+        out.write(content)
     return path

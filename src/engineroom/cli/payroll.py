@@ -89,5 +89,27 @@ def recheck(
     if result.engine_then != result.engine_now:
         blame.append(f"engine was {result.engine_then}, is {result.engine_now}")
     raise EngineroomError(
-        f"{result.different} of {result.payslips} payslips differ: {'; '.join(blame) or 'same rules and engine: a defect'}"
+        f"{result.different} of {result.payslips} payslips differ: "
+        f"{'; '.join(blame) or 'same rules and engine: a defect'}"
     )
+
+
+@app.command()
+@on_the_ground
+def abandon(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    run: Annotated[int, typer.Argument(help="the run's number")],
+    reason: Annotated[str, typer.Option()],
+) -> None:
+    """Give the hours of an unreleased run back, to be paid on another pay date."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import selectors, services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        pay_run = selectors.run_numbered(run)
+        if pay_run is None:
+            raise NotFound(f"{client} has no pay run {run}")
+        done = services.abandon_pay_run(pay_run.id, reason=reason)
+    typer.echo(f"pay run {run} is abandoned; {done.timesheets} timesheets wait for another run")
+    seal_everything()

@@ -1,4 +1,5 @@
-"""The report of one payday: what was paid, billed, held, sent and booked, gathered from the rooms' selectors."""
+"""The report of one payday: what was paid, billed, held, sent and booked, gathered from the rooms'
+selectors."""
 
 from __future__ import annotations
 
@@ -112,7 +113,8 @@ def _totals(totals: dict[str, int]) -> list[Figure]:
 
 
 def _waterfall(totals: dict[str, int]) -> list[Bar]:
-    """From what the run costs the employer down to gross pay, and on to what people get. Both walks explain all."""
+    """From what the run costs the employer down to gross pay, and on to what people get. Both walks explain
+    all."""
     beside = [("Employer's pension", totals["employer_pension"] + totals["salary_sacrifice"])]
     beside += [("Employer's National Insurance", totals["employer_nic"])]
     beside += [("Holiday pay earned", totals["holiday_accrued_pay"])]
@@ -133,7 +135,8 @@ def _people(run: PayRun) -> list[report.PersonRow]:
 
 
 def _person(slip: payroll.SlipView, is_returned: bool) -> report.PersonRow:
-    """A row that adds up: gross less the deductions shown is net. Sacrificed pay was never gross; a note says it."""
+    """A row that adds up: gross less the deductions shown is net. Sacrificed pay was never gross; a note says
+    it."""
     f = slip.figures
     sacrificed = f["salary_sacrifice"]
     gave_up = f", {format_minor(sacrificed)} sacrificed to the pension" if sacrificed else ""
@@ -169,9 +172,9 @@ def _margins(day: Payday) -> list[report.CustomerMargin]:
         if line.dimension:
             booked[line.dimension][line.account_code] += line.amount
     hours = _hours_by_customer(day.run)
-    held: dict[str, int] = defaultdict(int)
-    for row in _held(day.run.id):
-        held[row.customer] += row.amount_minor
+    held: dict[UUID, int] = defaultdict(int)
+    for row in billing.held(day.run.id):
+        held[row.customer_id] += row.amount
     rows = []
     for customer_id, (name, minutes) in hours.items():
         amounts = booked[customer_id]
@@ -187,7 +190,9 @@ def _margins(day: Payday) -> list[report.CustomerMargin]:
         )
         margin = billed - pay - on_costs
         share = half_up(margin * 1000, billed) * 1000 if billed else None
-        rows.append(report.CustomerMargin(name, minutes, billed, held[name], pay, on_costs, margin, share))
+        rows.append(
+            report.CustomerMargin(name, minutes, billed, held[customer_id], pay, on_costs, margin, share)
+        )
     return rows
 
 
@@ -208,37 +213,18 @@ def _hours_by_customer(run: PayRun) -> dict[UUID, tuple[str, int]]:
         return {row[0]: (row[1], row[2]) for row in cursor}
 
 
-def _held(run_id: UUID | None = None) -> list[report.HeldRow]:
-    """What is paid and may not be billed yet: all of the client's, or of the hours that one run paid."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT k.name, p.payroll_number || ' ' || p.name, e.day, c.minutes, c.bill_amount, h.reason, coalesce(nullif(h.note, ''), t.note)
-            FROM timesheets_hold h
-            JOIN timesheets_charge c ON c.client_id = h.client_id AND c.id = h.id
-            JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
-            JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
-            JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
-            JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id
-            JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
-            LEFT JOIN payroll_paidtimesheet pt ON pt.client_id = t.client_id AND pt.id = t.id
-            WHERE h.client_id = %(client)s AND (%(run)s::uuid IS NULL OR pt.run_id = %(run)s)
-              AND NOT EXISTS (SELECT FROM timesheets_holdend x WHERE x.client_id = h.client_id AND x.id = h.id)
-            ORDER BY k.name, e.day, p.payroll_number, c.kind
-            """,
-            {"client": current_scope().client_id, "run": run_id},
+def _held() -> list[report.HeldRow]:
+    return [
+        report.HeldRow(
+            h.customer,
+            h.person,
+            h.day,
+            h.minutes,
+            h.amount,
+            f"{h.reason.replace('_', ' ')}{f': {h.note}' if h.note else ''}",
         )
-        return [
-            report.HeldRow(
-                customer,
-                person,
-                day,
-                minutes,
-                amount,
-                f"{reason.replace('_', ' ')}{f': {note}' if note else ''}",
-            )
-            for customer, person, day, minutes, amount, reason, note in cursor
-        ]
+        for h in billing.held()
+    ]
 
 
 def _payment_file(batch: PaymentBatch) -> report.PaymentFile:
@@ -257,7 +243,8 @@ def _payment_file(batch: PaymentBatch) -> report.PaymentFile:
 def _balances() -> list[report.LedgerRow]:
     """Each account's balance on its side, as the trial balance of the command line shows it."""
     return [
-        report.LedgerRow(b.code, b.name, max(b.balance, 0), max(-b.balance, 0)) for b in ledger.trial_balance()
+        report.LedgerRow(b.code, b.name, max(b.balance, 0), max(-b.balance, 0))
+        for b in ledger.trial_balance()
     ]
 
 

@@ -1,4 +1,5 @@
-"""The steps of a payday, each of them a command of its own, and what each needs to know to be repeated safely.
+"""The steps of a payday, each of them a command of its own, and what each needs to know to be repeated
+safely.
 
 `payday` is these steps in order. A step that was done is found done; a step that was cut off is taken up.
 """
@@ -16,6 +17,7 @@ from engineroom.billing import services as billing
 from engineroom.billing.models import BillRun, Invoice
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.imports import services as imports
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
@@ -49,7 +51,8 @@ class Imported:
 
 
 def import_files(user: Identity, client_id: UUID, kind: str, paths: Sequence[Path]) -> Imported:
-    """Preview every file, then take all of them in one transaction. Raises InputRefused with every problem of all."""
+    """Preview every file, then take all of them in one transaction. Raises InputRefused with every problem of
+    all."""
     handler = imports.find_importer(kind)
     if lost := next((path for path in paths if not path.is_file()), None):
         raise NotFound(f"there is no file {lost}")
@@ -106,13 +109,9 @@ def payday_of(pay_date: date) -> Payday:
     ).first()
     through = week_ending(pay_date) - timedelta(days=7)
     bill_run = BillRun.objects.filter(client_id=client_id, issue_date=pay_date, through=through).first()
-    batch = (
-        run
-        and PaymentBatch.objects.filter(
-            client_id=client_id, subject_kind="pay_run", subject_id=run.id
-        ).first()
-    )
-    released = bool(run and approvals.Release.objects.filter(client_id=client_id, subject_id=run.id).exists())
+    of_run = {"client_id": client_id, "subject_kind": "pay_run", "subject_id": run.id if run else None}
+    batch = PaymentBatch.objects.filter(**of_run).first() if run else None
+    released = bool(run and Release.objects.filter(**of_run).exists())
     issued = bool(bill_run and Invoice.objects.filter(client_id=client_id, bill_run=bill_run).exists())
     return Payday(run, bill_run, batch, released, issued)
 
@@ -206,7 +205,8 @@ class Released:
 
 
 def release(user: Identity, client_id: UUID, pay_date: date) -> Released:
-    """Release the run and write the payment file: one transaction, because neither makes sense without the other."""
+    """Release the run and write the payment file: one transaction, because neither makes sense without the
+    other."""
     with acting(user, write=client_id):
         day = payday_of(pay_date)
         if day.run is None:
@@ -251,7 +251,8 @@ class Cleared:
 
 
 def clear(user: Identity, client_id: UUID, statements: Sequence[Path]) -> Cleared:
-    """Take bank statements in and clear their lines: posted where it is certain, an exception with its reason where not."""
+    """Take bank statements in and clear their lines: posted where it is certain, an exception with its reason
+    where not."""
     imported = import_files(user, client_id, "statement", statements) if statements else Imported()
     with acting(user, write=client_id):
         done = clearing.clear_lines()

@@ -29,7 +29,10 @@ def trace(user: Identity, reference: str, client: str | None) -> None:
             for title, forward in (("came from", False), ("became", True)):
                 _print(title, [thread.walk(kind, node_id, forward=forward) for node_id in found])
             return
-    forms = "PAYROLLNUMBER@DATE, RUN/PAYROLLNUMBER, an invoice number, a bank line's or a payment file's reference"
+    forms = (
+        "PAYROLLNUMBER@DATE, RUN/PAYROLLNUMBER, an invoice number, a bank "
+        "line's or a payment file's reference"
+    )
     raise NotFound(f"nothing you may see is called {reference!r}; write {forms}")
 
 

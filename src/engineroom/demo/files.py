@@ -15,7 +15,7 @@ from typing import Any
 
 import xlsxwriter
 
-MADE_ON = datetime(2026, 11, 23, 8, 30)
+MADE_ON = datetime(2026, 11, 23, 8, 30)  # noqa: DTZ001  a workbook's own time has no zone
 MINUTES_AN_HOUR = 60
 
 Cell = str | int | float | date | timedelta | None

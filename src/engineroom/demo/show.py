@@ -1,7 +1,8 @@
-"""The demonstration: the sample firm set up as its people would do it, and one payday from timesheets to the bank.
+"""The demonstration: the sample firm set up as its people would do it, and one payday from timesheets to the
+bank.
 
-Every step goes through the commands of the product under somebody's own token; nothing here writes a table. A second run
-finds everything done.
+Every step goes through the commands of the product under somebody's own token; nothing here writes a table. A
+second run finds everything done.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ def _member(firm: Firm, name: str) -> Identity:
 
 
 def _reset() -> None:
-    """Throw the demonstration away: its database, its vault, its tokens. Never anything but a demonstration."""
+    """Throw the demonstration away: its database, its vault, its tokens. Never anything but a
+    demonstration."""
     from django.db import connections
 
     if postgres.is_external():

@@ -11,6 +11,7 @@ or a single value that all rows share.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -114,6 +115,10 @@ def _list_column(values: Sequence[Any]) -> Column:
         return Column("bytea", pieces=[bytes(v) if v is not None else None for v in values])
     if isinstance(sample, date) and not isinstance(sample, datetime):
         return Column("date", pieces=[_date_bytes(v) if v is not None else None for v in values])
+    if isinstance(sample, dict):  # jsonb travels as its version and its text
+        return Column(
+            "jsonb", pieces=[b"\x01" + json.dumps(v).encode() if v is not None else None for v in values]
+        )
     if isinstance(sample, bool):
         return Column("boolean", pieces=[bytes([v]) if v is not None else None for v in values])
     if isinstance(sample, int):

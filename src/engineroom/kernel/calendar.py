@@ -1,7 +1,7 @@
 """Calendars: which days are banking days, and counting by them.
 
-A calendar is a set of dated holidays of one division, with its source. It knows the years it covers and refuses to
-answer outside them: a silent "not a holiday" in an unknown year would pay people late.
+A calendar is a set of dated holidays of one division, with its source. It knows the years it covers and
+refuses to answer outside them: a silent "not a holiday" in an unknown year would pay people late.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Calendar:
     def is_banking_day(self, day: date) -> bool:
         if not self.first_year <= day.year <= self.last_year:
             raise CalendarNotKnown(
-                f"{self.division} holidays are known from {self.first_year} to {self.last_year}, not for {day}"
+                f"{self.division} holidays are known {self.first_year} to {self.last_year}, not for {day}"
             )
         return day.weekday() < SATURDAY and day not in self.holidays
 
@@ -50,7 +50,7 @@ class Calendar:
         return day
 
     def add(self, day: date, banking_days: int) -> date:
-        """`banking_days` banking days after (before, when negative) the day. The day itself need not be one."""
+        """So many banking days after (before, when negative) the day, which need not be one itself."""
         step = timedelta(days=1 if banking_days > 0 else -1)
         for _ in range(abs(banking_days)):
             day += step

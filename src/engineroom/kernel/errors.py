@@ -1,7 +1,7 @@
 """What can go wrong, said so that a person can act on it.
 
-An `EngineroomError` is a refusal: it carries an HTTP-like status and a sentence. A `Problem` is one thing wrong
-with one place of one input; problems are values, collected, because a person will fix many at once.
+An `EngineroomError` is a refusal: it carries an HTTP-like status and a sentence. A `Problem` is one thing
+wrong with one place of one input; problems are values, collected, because a person will fix many at once.
 """
 
 from __future__ import annotations
@@ -73,7 +73,10 @@ class InputRefused(EngineroomError):
     def __init__(self, problems: Sequence[Problem], summary: str | None = None) -> None:
         self.problems = tuple(problems)
         errors = [p for p in self.problems if p.severity == "error"]
-        head = summary or f"{len(errors)} problem{'' if len(errors) == 1 else 's'} in the input; nothing was taken"
+        head = (
+            summary
+            or f"{len(errors)} problem{'' if len(errors) == 1 else 's'} in the input; nothing was taken"
+        )
         super().__init__("\n".join([head, *(f"  {p}" for p in self.problems[:50])]))
 
 

@@ -25,8 +25,8 @@ def uuid7() -> UUID:
 def uuid7_column(n: int) -> npt.NDArray[np.uint8]:
     """n ids for now, ascending within the call, shape (n, 16), uint8, network byte order.
 
-    48 bits of Unix milliseconds, then 26 bits that count up within the call (rand_a and the top of rand_b, as RFC
-    9562 section 6.2 method 1 allows), then 48 random bits. n may be up to 2**26.
+    48 bits of Unix milliseconds, then 26 bits that count up within the call (rand_a and the top of rand_b, as
+    RFC 9562 section 6.2 method 1 allows), then 48 random bits. n may be up to 2**26.
     """
     if n < 0 or n > 1 << 26:
         raise ValueError("between 0 and 2**26 ids a call")

@@ -1,7 +1,8 @@
 """Periods: tax years, tax weeks and tax months.
 
-Great Britain: the tax year starts on 6 April; tax week 1 is 6 to 12 April, tax month 1 is 6 April to 5 May, and the
-*pay date* decides (facts/gb.md section 1.3; HMRC CWG2). Week 53 is the 365th day, and the 366th of a leap year.
+Great Britain: the tax year starts on 6 April; tax week 1 is 6 to 12 April, tax month 1 is 6 April to 5 May,
+and the *pay date* decides (facts/gb.md section 1.3; HMRC CWG2). Week 53 is the 365th day, and the 366th of a
+leap year.
 """
 
 from __future__ import annotations

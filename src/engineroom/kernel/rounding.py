@@ -1,7 +1,7 @@
 """Named roundings, exact on integers: a rule says which one it uses, and no rule writes its own.
 
-Every function takes Python ints or int64 arrays alike. With arrays the caller keeps |numerator| * 2 below 2**63
-(9.2e18); each engine states its own bound where columns multiply.
+Every function takes Python ints or int64 arrays alike. With arrays the caller keeps |numerator| * 2 below
+2**63 (9.2e18); each engine states its own bound where columns multiply.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def floor_to_pound(pence: Num) -> Num:
 def nic_round(numerator: Num, denominator: int) -> Num:
     """HMRC's rounding for National Insurance: cut at the third decimal of a pound, then 6 and over goes up.
 
-    The amount is numerator/denominator in *pence*. Its first decimal of a penny decides: 0 to 5 down, 6 to 9 up; so
-    0.56p gives 0 and 0.60p gives 1. Plain half-down fails 87 of HMRC's 896 test rows (facts/gb.md section 1.4).
+    The amount is numerator/denominator in *pence*. Its first decimal of a penny decides: 0 to 5 down, 6 to 9
+    up; so 0.56p gives 0 and 0.60p gives 1. Plain half-down fails 87 of HMRC's 896 test rows (facts/gb.md
+    section 1.4).
     """
     tenths = 10 * numerator // denominator
     return (tenths + 4) // 10
@@ -72,8 +73,8 @@ def nic_round(numerator: Num, denominator: int) -> Num:
 def largest_remainder(total: int, weights: list[int]) -> list[int]:
     """Split `total` minor units in proportion to non-negative weights; the parts always add to the total.
 
-    Leftover units go to the largest remainders, ties to the earlier position, so the split is repeatable. All-zero
-    weights put everything on the first part.
+    Leftover units go to the largest remainders, ties to the earlier position, so the split is repeatable.
+    All-zero weights put everything on the first part.
     """
     if not weights:
         raise ValueError("nothing to split among")

@@ -1,12 +1,13 @@
 """Dated tables: values of law and of scheme, each with the day it starts, its source and how sure we are.
 
-A rule file is YAML. Top level: `table` (its name), `jurisdiction`, `versions`: a list of mappings with `from` (ISO
-date, inclusive), optional `until` (inclusive), `source`, `confidence` (verified | third_party | unverified) and
-`values`. Decimals are written as strings and stay exact. A value known only from memory stands in a version, or under
-`values.<name>: {value, source, confidence: unverified}`, and is shown as unverified wherever it is used.
+A rule file is YAML. Top level: `table` (its name), `jurisdiction`, `versions`: a list of mappings with `from`
+(ISO date, inclusive), optional `until` (inclusive), `source`, `confidence` (verified | third_party |
+unverified) and `values`. Decimals are written as strings and stay exact. A value known only from memory
+stands in a version, or under `values.<name>: {value, source, confidence: unverified}`, and is shown as
+unverified wherever it is used.
 
-The hash of the resolved versions a calculation used is kept with the calculation, so an old run can prove which law
-it applied.
+The hash of the resolved versions a calculation used is kept with the calculation, so an old run can prove
+which law it applied.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -33,7 +35,9 @@ class NoTableForDate(EngineroomError):
     status = 422
 
     def __init__(self, table: str, day: date) -> None:
-        super().__init__(f"the table {table!r} has no version for {day}; add one to its rule file with its source")
+        super().__init__(
+            f"the table {table!r} has no version for {day}; add one to its rule file with its source"
+        )
 
 
 class BadTable(EngineroomError):
@@ -62,7 +66,9 @@ class Version:
         if self.confidence == "unverified":
             return sorted(self.values)
         return sorted(
-            k for k, v in self.values.items() if isinstance(v, Mapping) and v.get("confidence") == "unverified"
+            k
+            for k, v in self.values.items()
+            if isinstance(v, Mapping) and v.get("confidence") == "unverified"
         )
 
     def __getitem__(self, name: str) -> Any:
@@ -101,10 +107,17 @@ def parse_table(text: str, origin: str = "the rule file") -> DatedTable:
             raise BadTable(f"{origin}: version {n}: confidence is one of {', '.join(CONFIDENCES)}")
         _refuse_floats(item["values"], f"{origin}: version {n}")
         versions.append(
-            Version(raw["table"], item["from"], item.get("until"), item["source"], item["confidence"], item["values"])
+            Version(
+                raw["table"],
+                item["from"],
+                item.get("until"),
+                item["source"],
+                item["confidence"],
+                item["values"],
+            )
         )
     versions.sort(key=lambda v: v.starts)
-    for earlier, later in zip(versions, versions[1:], strict=False):
+    for earlier, later in pairwise(versions):
         if earlier.ends is None or earlier.ends >= later.starts:
             raise BadTable(f"{origin}: the versions from {earlier.starts} and from {later.starts} overlap")
     return DatedTable(raw["table"], raw["jurisdiction"], tuple(versions))

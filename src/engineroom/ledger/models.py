@@ -184,7 +184,7 @@ class Delta(ClientModel):
     account = ClientKey(Account, indexed=False)
     currency = models.CharField(max_length=3)
     day = models.DateField()
-    batch = ClientKey(Batch, indexed=False)
+    batch = ClientKey(Batch)
     debit = models.BigIntegerField()
     credit = models.BigIntegerField()
 

@@ -1,4 +1,5 @@
-"""What a run is calculated from: hours as charged, tax details on the pay date, figures to date, the account to be paid.
+"""What a run is calculated from: hours as charged, tax details on the pay date, figures to date, the account
+to be paid.
 
 Read set by set for a range of people, in id order, as columns for the engine.
 """
@@ -42,8 +43,9 @@ WHERE d.client_id = %(client)s AND d.person_id BETWEEN %(first)s AND %(last)s
   AND d.starts <= %(day)s AND (d.ends IS NULL OR d.ends >= %(day)s)
 """
 
-# Figures of earlier employment in the tax year: the latest that were given. A P45 that comes after the first payslip
-# counts from then on, and figures in a later coding notice stand in place of the P45's (HMRC, CWG2: form P6).
+# Figures of earlier employment in the tax year: the latest that were given. A P45 that comes after the first
+# payslip counts from then on, and figures in a later coding notice stand in place of the P45's (HMRC, CWG2:
+# form P6).
 PREVIOUS_EMPLOYMENT = """
 SELECT DISTINCT ON (d.person_id) d.person_id, d.previous_pay, d.previous_tax FROM payroll_taxdetails d
 WHERE d.client_id = %(client)s AND d.person_id BETWEEN %(first)s AND %(last)s
@@ -82,7 +84,8 @@ class Missing:
 
 @dataclass
 class ChunkInputs:
-    """n people with everything the engine needs, and those who lack something. columns: the engine's inputs."""
+    """n people with everything the engine needs, and those who lack something. columns: the engine's
+    inputs."""
 
     person_id: list[UUID]
     payroll_number: list[str]
@@ -158,7 +161,8 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
 def _rows(sql: str, bounds: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, bounds)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _to_date(bounds: dict[str, Any]) -> dict[UUID, tuple[int, int]]:

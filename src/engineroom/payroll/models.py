@@ -13,7 +13,8 @@ from engineroom.timesheets.models import Timesheet
 
 
 class TaxDetails(ClientModel):
-    """How a person is taxed from a day on: tax code, NI category, loans, pension, and figures of an earlier employer."""
+    """How a person is taxed from a day on: tax code, NI category, loans, pension, and figures of an earlier
+    employer."""
 
     person = ClientKey(Person)
     starts = models.DateField()
@@ -51,7 +52,7 @@ class PayRun(ClientModel):
         constraints = [
             models.UniqueConstraint(fields=["client", "number"], name="pay_run_number"),
             models.UniqueConstraint(
-                fields=["client", "frequency", "pay_date"],
+                fields=["client", "frequency", "tax_year", "tax_period"],
                 condition=models.Q(kind="regular"),
                 name="pay_run_regular_once",
             ),
@@ -91,7 +92,8 @@ class AttemptChunk(ClientModel):
     people = models.IntegerField()
     inputs_hash = models.BinaryField(null=True)
     problems = models.JSONField(default=list)
-    """People who could not be calculated or paid: payroll number, field, problem, remedy. They block approval."""
+    """People who could not be calculated or paid: payroll number, field, problem, remedy. They block
+    approval."""
     trace = ClientKey(VaultFile, null=True, indexed=False)
     done_at = models.DateTimeField(null=True)
 
@@ -123,9 +125,9 @@ class Payslip(ClientModel):
 
 
 class PaidTimesheet(ClientModel):
-    """The timesheet is paid by the run: once. Its id is the timesheet's."""
-
-    history = True
+    """The timesheet is paid by the run: once. Its id is the timesheet's. Given back if that run is
+    abandoned.
+    """
 
     id = None  # type: ignore[assignment]
     timesheet = ClientKey(Timesheet, primary_key=True, db_column="id")

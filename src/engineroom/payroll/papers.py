@@ -36,7 +36,8 @@ class PayslipsIssued:
 
 @command("payroll.prepare")
 def issue_payslips(run_id: UUID) -> PayslipsIssued:
-    """Typeset the payslips of a released run into the vault. Those that are there already stay as they are."""
+    """Typeset the payslips of a released run into the vault. Those that are there already stay as they
+    are."""
     run = find_run(run_id)
     if approvals.released("pay_run", run.id) is None:
         raise approvals.NotApproved(f"{run} is not released; payslips are issued from released runs only")

@@ -6,6 +6,7 @@ A run posts per dimension, never per person: nothing private stands in the journ
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 import numpy as np
 from django.db import connection
 
+from engineroom.kernel.calendar import calendar
 from engineroom.kernel.ids import uuids_to_column
 from engineroom.kernel.periods import gb_tax_month_end
 from engineroom.kernel.rounding import largest_remainder
@@ -43,7 +45,8 @@ class Slip:
 
 
 def post_pay_run(run: PayRun) -> PostedRun:
-    """Post the run as one entry on its pay date, and make its open items. Once per run: the batch is unique."""
+    """Post the run as one entry on its pay date, and make its open items. Once per run: the batch is
+    unique."""
     slips = payslips_of(run)
     totals: dict[str, int] = defaultdict(int)
     for slip in slips:
@@ -76,7 +79,7 @@ def payslips_of(run: PayRun) -> list[Slip]:
         ]
 
 
-COSTS = {
+COSTS: dict[str, Callable[[dict[str, int]], int]] = {
     accounts.WAGES: lambda f: f["gross"],
     accounts.EMPLOYER_NIC: lambda f: f["employer_nic"],
     accounts.EMPLOYER_PENSION: lambda f: f["employer_pension"] + f["salary_sacrifice"],
@@ -86,7 +89,8 @@ COSTS = {
 
 
 def _by_customer(run: PayRun, slips: list[Slip]) -> dict[UUID, dict[str, int]]:
-    """Costs per customer and account. Who worked for several has each cost split by the pay earned at each."""
+    """Costs per customer and account. Who worked for several has each cost split by the pay earned at
+    each."""
     shares = _pay_per_customer(run)
     costs: dict[UUID, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for slip in slips:
@@ -157,7 +161,8 @@ def _obligation_lines(totals: dict[str, int]) -> list[Line]:
 
 
 def _due_to_hmrc(pay_date: date) -> date:
-    return gb_tax_month_end(pay_date).replace(day=HMRC_PAYMENT_DAY)
+    """The 22nd after the tax month, or the banking day before it: cleared funds must be there by then."""
+    return calendar("ENG").on_or_before(gb_tax_month_end(pay_date).replace(day=HMRC_PAYMENT_DAY))
 
 
 def _open_items(run: PayRun, slips: list[Slip], totals: dict[str, int], entry_id: UUID) -> None:

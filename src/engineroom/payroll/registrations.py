@@ -24,7 +24,8 @@ FROM payroll_payslip s
 JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
 JOIN payroll_payrun r ON r.client_id = s.client_id AND r.id = s.run_id
 JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
-LEFT JOIN foundation_approval v ON v.client_id = r.client_id AND v.subject_kind = 'pay_run' AND v.subject_id = r.id
+LEFT JOIN foundation_approval v ON v.client_id = r.client_id AND v.subject_kind = 'pay_run' AND v.subject_id =
+  r.id
   AND NOT EXISTS (SELECT FROM foundation_approvalvoid o WHERE o.client_id = v.client_id AND o.id = v.id)
 LEFT JOIN foundation_user u ON u.id = v.user_id
 WHERE s.client_id = ANY(%s) AND s.id = ANY(%s)
@@ -73,12 +74,14 @@ PAID_CHARGES = """(
   JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
   JOIN payroll_paidtimesheet pt ON pt.client_id = t.client_id AND pt.id = t.id
   JOIN payroll_payrun r ON r.client_id = pt.client_id AND r.id = pt.run_id
-  JOIN payroll_payslip s ON s.client_id = r.client_id AND s.attempt_id = r.published_id AND s.person_id = a.person_id
+  JOIN payroll_payslip s ON s.client_id = r.client_id AND s.attempt_id = r.published_id AND s.person_id =
+    a.person_id
 ) paid"""
 PAYSLIP_ITEMS = """(
   SELECT s.client_id, s.id AS payslip_id, o.id AS item_id
   FROM payroll_payslip s
-  JOIN openitems_openitem o ON o.client_id = s.client_id AND o.subject_kind = 'pay_run' AND o.subject_id = s.run_id
+  JOIN openitems_openitem o ON o.client_id = s.client_id AND o.subject_kind = 'pay_run' AND o.subject_id =
+    s.run_id
     AND o.kind = 'net_pay' AND o.counterparty_id = s.person_id
   JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
 ) owed"""

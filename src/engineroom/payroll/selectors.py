@@ -1,4 +1,5 @@
-"""Questions of payroll: a run's totals and people, a payslip with what it was calculated from, a re-run of an old run."""
+"""Questions of payroll: a run's totals and people, a payslip with what it was calculated from, a re-run of an
+old run."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip
 
 @dataclass(frozen=True)
 class SlipView:
-    """One published payslip with what a person reads beside it. figures: minor units or minutes by element."""
+    """One published payslip with what a person reads beside it. figures: minor units or minutes by
+    element."""
 
     id: UUID
     person_id: UUID
@@ -56,7 +58,22 @@ def payslips(run: PayRun) -> list[SlipView]:
             """,
             [run.client_id, run.published_id],
         )
-        return [SlipView(*row[:6], dict(zip(elements, row[6], strict=True))) for row in cursor]
+        return [
+            SlipView(id, person, number, name, code, category, dict(zip(elements, amounts, strict=True)))
+            for id, person, number, name, code, category, amounts in cursor
+        ]
+
+
+def timesheets_waiting(through: date) -> int:
+    """How many timesheets of the weeks through a day no run has taken in."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM timesheets_timesheet t WHERE t.client_id = %s AND t.week_ending <= %s "
+            "AND NOT EXISTS (SELECT FROM payroll_paidtimesheet p "
+            "WHERE p.client_id = t.client_id AND p.id = t.id)",
+            [_client(), through],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def totals(run: PayRun) -> dict[str, int]:
@@ -88,7 +105,8 @@ def paid_hours(run: PayRun) -> dict[UUID, list[Hours]]:
             JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
             WHERE pt.client_id = %s AND pt.run_id = %s
             GROUP BY a.person_id, c.kind, c.pay_rate
-            ORDER BY a.person_id, array_position(ARRAY['basic', 'overtime', 'weekend'], c.kind::text), c.pay_rate
+            ORDER BY a.person_id, array_position(ARRAY['basic', 'overtime', 'weekend'], c.kind::text),
+              c.pay_rate
             """,
             [run.client_id, run.id],
         )
@@ -132,7 +150,9 @@ class Recheck:
 
 
 def recheck(run: PayRun) -> Recheck:
-    """Calculate an old run again: the same pennies, or a count of payslips that differ and which version is to blame."""
+    """Calculate an old run again: the same pennies, or a count of payslips that differ and which version is
+    to blame."""
+    assert run.published_id is not None, "only a published run has been calculated"
     attempt = Attempt.objects.get(client_id=run.client_id, id=run.published_id)
     tables = gb.resolve_tables(run.pay_date)
     count = different = 0

@@ -1,6 +1,7 @@
 """Pay runs: opened, calculated in chunks, published, approved, released.
 
-Every step may be repeated: a killed process leaves whole chunks or none, and the same step again gives the same pennies.
+Every step may be repeated: a killed process leaves whole chunks or none, and the same step again gives the
+same pennies.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.commands import command
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
 from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import GbTaxYear, gb_tax_week, week_ending
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.payroll.inputs import ChunkInputs, Missing, read_inputs
-from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip
+from engineroom.payroll.models import Attempt, AttemptChunk, PaidTimesheet, PayRun, Payslip
 
 CHUNK_PEOPLE = 16_384
 ELEMENTS = tuple(element.code for element in gb.ELEMENTS)
@@ -39,10 +41,10 @@ ELEMENTS = tuple(element.code for element in gb.ELEMENTS)
 class PayRunNotReady(Conflict):
     """The run still has blockers; each names the person and what to do about it."""
 
-    def __init__(self, run: PayRun, blockers: Sequence[Missing]) -> None:
+    def __init__(self, run: PayRun, blockers: Sequence[Missing], step: str = "approved") -> None:
         self.blockers = tuple(blockers)
         lines = [f"  {b.payroll_number}: {b.problem}. {b.remedy}" for b in self.blockers[:50]]
-        super().__init__("\n".join([f"{run} cannot be approved: {len(blockers)} blockers", *lines]))
+        super().__init__("\n".join([f"{run} cannot be {step}: {len(blockers)} blockers", *lines]))
 
 
 class NothingToPay(EngineroomError):
@@ -76,6 +78,7 @@ def open_pay_run(pay_date: date) -> RunOpened:
         client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date
     ).first()
     if run is None:
+        _refuse_out_of_order(client_id, pay_date)
         period_ends = week_ending(pay_date) - timedelta(days=7)
         run = PayRun.objects.create(
             client_id=client_id,
@@ -87,6 +90,23 @@ def open_pay_run(pay_date: date) -> RunOpened:
             number=numbering.take("pay-run"),
         )
     return RunOpened(run.id, run.number, run.pay_date, run.period_ends, run.tax_year, run.tax_period)
+
+
+def _refuse_out_of_order(client_id: UUID, pay_date: date) -> None:
+    """One regular run a tax week, and none before a released one: thresholds and figures to date would be
+    wrong.
+    """
+    weekly = PayRun.objects.filter(
+        client_id=client_id, kind="regular", frequency="weekly", tax_year=str(GbTaxYear.of(pay_date))
+    )
+    if same := weekly.filter(tax_period=gb_tax_week(pay_date)).first():
+        raise Conflict(
+            f"{same} of {same.pay_date} is the run of tax week {same.tax_period}; "
+            "late hours go into the next week's run"
+        )
+    released = Release.objects.filter(client_id=client_id, subject_kind="pay_run").values("subject_id")
+    if later := weekly.filter(pay_date__gt=pay_date, id__in=released).order_by("pay_date").first():
+        raise Conflict(f"{later} of {later.pay_date} is released; no run can be opened before it")
 
 
 def find_run(run_id: UUID) -> PayRun:
@@ -111,7 +131,8 @@ class AttemptPlanned:
 
 @command("payroll.prepare")
 def plan_calculation(run_id: UUID, *, in_background: bool = False) -> AttemptPlanned:
-    """Take in the hours that wait, and plan the chunks of a new attempt. An unfinished attempt is taken up again.
+    """Take in the hours that wait, and plan the chunks of a new attempt. An unfinished attempt is taken up
+    again.
 
     in_background: queue one job per chunk, in this transaction, for the workers.
     """
@@ -131,14 +152,16 @@ def plan_calculation(run_id: UUID, *, in_background: bool = False) -> AttemptPla
 
 
 def _take_timesheets(run: PayRun) -> int:
-    """Bind every unpaid timesheet of the weeks through the run's period to the run; its makers become the run's."""
+    """Bind every unpaid timesheet of the weeks through the run's period to the run; its makers become the
+    run's."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO payroll_paidtimesheet (id, client_id, run_id)
             SELECT t.id, t.client_id, %(run)s FROM timesheets_timesheet t
             WHERE t.client_id = %(client)s AND t.week_ending <= %(ends)s
-              AND NOT EXISTS (SELECT FROM payroll_paidtimesheet p WHERE p.client_id = t.client_id AND p.id = t.id)
+              AND NOT EXISTS (SELECT FROM payroll_paidtimesheet p WHERE p.client_id = t.client_id AND p.id =
+                t.id)
             """,
             {"client": run.client_id, "run": run.id, "ends": run.period_ends},
         )
@@ -236,7 +259,8 @@ class ChunkDone:
 
 @command("payroll.prepare")
 def calculate_chunk(attempt_id: UUID, chunk: int) -> ChunkDone:
-    """Calculate one chunk of an attempt and write its payslips and its trace. A chunk that is done stays as it is."""
+    """Calculate one chunk of an attempt and write its payslips and its trace. A chunk that is done stays as
+    it is."""
     client_id = current_scope().client_id
     row = (
         AttemptChunk.objects.select_for_update()
@@ -292,7 +316,7 @@ def _write_payslips(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> None:
     )
 
 
-def _keep_trace(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> vault.VaultFile:
+def _keep_trace(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> VaultFile:
     """The chunk's inputs and every step's columns, in one encrypted file of NumPy arrays."""
     out = io.BytesIO()
     arrays: dict[str, Any] = {f"in.{name}": np.asarray(values) for name, values in inputs.columns.items()}
@@ -330,6 +354,8 @@ def publish_attempt(attempt_id: UUID) -> Published:
     attempt = Attempt.objects.filter(client_id=client_id, id=attempt_id).first()
     if attempt is None:
         raise NotFound(f"there is no attempt {attempt_id}")
+    if Attempt.objects.filter(client_id=client_id, run_id=attempt.run_id, number__gt=attempt.number).exists():
+        raise Conflict("a later attempt has begun; calculate the run again")
     chunks = list(AttemptChunk.objects.filter(client_id=client_id, attempt=attempt).order_by("chunk"))
     if left := [c.chunk for c in chunks if c.done_at is None]:
         raise Conflict(f"{len(left)} of {len(chunks)} chunks are not calculated yet; calculate the run first")
@@ -338,6 +364,7 @@ def publish_attempt(attempt_id: UUID) -> Published:
     voided = approvals.void_if_changed(
         "pay_run", run.id, digest, f"recalculated: attempt {attempt.number} differs"
     )
+    _take_in_makers(run)
     run.published = attempt
     run.content_hash = digest
     run.save(update_fields=["published", "content_hash"])
@@ -346,8 +373,27 @@ def publish_attempt(attempt_id: UUID) -> Published:
     return Published(run.id, attempt.id, payslips, sum(len(c.problems) for c in chunks), digest.hex(), voided)
 
 
+def _take_in_makers(run: PayRun) -> None:
+    """Whoever entered the accounts, tax details or rates that the run pays by is a maker of the run.
+
+    Master data has no approval of its own yet, so its makers must not check what is paid by it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT a.id, a.person_id FROM payroll_paidtimesheet p "
+            "JOIN timesheets_timesheet t ON t.client_id = p.client_id AND t.id = p.id "
+            "JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id "
+            "WHERE p.client_id = %s AND p.run_id = %s",
+            [run.client_id, run.id],
+        )
+        rows = cursor.fetchall()
+    approvals.makers_of_parts("pay_run", run.id, "assignment", [row[0] for row in rows])
+    approvals.makers_of_parts("pay_run", run.id, "person", [row[1] for row in rows])
+
+
 def content_hash(run: PayRun, attempt: Attempt) -> bytes:
-    """SHA-256 of what an approver approves: the law, the inputs, every amount, and where each is paid today."""
+    """SHA-256 of what an approver approves: the law, the inputs, every amount, and where each is paid
+    today."""
     chunks = AttemptChunk.objects.filter(client_id=run.client_id, attempt=attempt).order_by("chunk")
     head = canonical.line(
         "pay_run",
@@ -391,18 +437,21 @@ def _payslip_lines(run: PayRun, attempt: Attempt) -> list[str]:
 
 
 def blockers_of(run: PayRun) -> list[Missing]:
-    """What keeps the run from being approved; each names the person and what to do. A released run has none."""
+    """What keeps the run from being approved or released; each names the person and what to do. A released
+    run has none.
+    """
     if approvals.released("pay_run", run.id):
         return []
-    problems = AttemptChunk.objects.filter(client_id=run.client_id, attempt_id=run.published_id).values_list(
-        "problems", flat=True
-    )
     earlier = PayRun.objects.filter(
-        client_id=run.client_id, frequency=run.frequency, tax_year=run.tax_year, pay_date__lt=run.pay_date
+        client_id=run.client_id,
+        frequency=run.frequency,
+        tax_year=run.tax_year,
+        pay_date__lt=run.pay_date,
+        published__isnull=False,
     ).exclude(
         id__in=Release.objects.filter(client_id=run.client_id, subject_kind="pay_run").values("subject_id")
     )
-    found = [Missing(**p) for chunk in problems for p in chunk]
+    found = [Missing(**p) for p in _problems_of(run)] + unpaid_of(run)
     found += [
         Missing(
             str(before),
@@ -418,9 +467,51 @@ def blockers_of(run: PayRun) -> list[Missing]:
     return found
 
 
+UNPAID = """
+SELECT p.payroll_number, sum(e.minutes)::bigint, coalesce(max(s.minutes), 0)::bigint
+FROM payroll_paidtimesheet pt
+JOIN timesheets_timesheet t ON t.client_id = pt.client_id AND t.id = pt.id
+JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id
+JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
+LEFT JOIN (
+  SELECT s.client_id, s.person_id, s.amounts[array_position(k.elements, 'minutes_worked')] AS minutes
+  FROM payroll_payslip s JOIN payroll_attempt k ON k.client_id = s.client_id AND k.id = s.attempt_id
+  WHERE s.client_id = %(client)s AND s.attempt_id = %(attempt)s
+) s ON s.client_id = p.client_id AND s.person_id = p.id
+WHERE pt.client_id = %(client)s AND pt.run_id = %(run)s
+GROUP BY p.client_id, p.id, p.payroll_number
+HAVING sum(e.minutes) <> coalesce(max(s.minutes), 0) ORDER BY p.payroll_number COLLATE "C"
+"""
+
+
+def unpaid_of(run: PayRun) -> list[Missing]:
+    """People whose hours the run took in but whose payslip does not pay them all: released, a line lost."""
+    blocked = {p["payroll_number"] for p in _problems_of(run)}
+    with connection.cursor() as cursor:
+        cursor.execute(UNPAID, {"client": run.client_id, "run": run.id, "attempt": run.published_id})
+        return [
+            Missing(
+                number,
+                "hours",
+                f"{took} minutes were taken in, the payslip pays {paid}",
+                "Calculate the run again",
+            )
+            for number, took, paid in cursor.fetchall()
+            if number not in blocked
+        ]
+
+
+def _problems_of(run: PayRun) -> list[dict[str, str]]:
+    chunks = AttemptChunk.objects.filter(client_id=run.client_id, attempt=run.published)
+    return [p for problems in chunks.values_list("problems", flat=True) for p in problems]
+
+
 def _is_stale(run: PayRun) -> bool:
     """Whether a calculation now would start from other inputs than the published one did."""
-    chunks = AttemptChunk.objects.filter(client_id=run.client_id, attempt_id=run.published_id, done_at__isnull=False)
+    chunks = AttemptChunk.objects.filter(
+        client_id=run.client_id, attempt=run.published, done_at__isnull=False
+    )
     return any(
         read_inputs(run, c.first_person, c.last_person).hash() != bytes(c.inputs_hash or b"") for c in chunks
     )
@@ -455,6 +546,32 @@ def approve_pay_run(run_id: UUID, *, content_hash: str) -> Approved:
 
 
 @dataclass(frozen=True)
+class RunAbandoned:
+    run_id: UUID
+    timesheets: int
+
+    @property
+    def subject(self) -> str:
+        return f"pay_run:{self.run_id}"
+
+
+@command("payroll.prepare")
+def abandon_pay_run(run_id: UUID, *, reason: str) -> RunAbandoned:
+    """Give the hours of a run that was never released back, to be paid by another: a mistyped pay date.
+
+    An approval of it is voided. The run stays, without figures; the trail says why.
+    """
+    run = PayRun.objects.select_for_update().get(id=find_run(run_id).id)
+    if approvals.released("pay_run", run.id):
+        raise Conflict(f"{run} is released: what was issued is frozen; correct it in another run")
+    approvals.void_if_changed("pay_run", run.id, b"", f"abandoned: {reason}"[:500])
+    given_back, _ = PaidTimesheet.objects.filter(client_id=run.client_id, run=run).delete()
+    run.published, run.content_hash = None, None
+    run.save(update_fields=["published", "content_hash"])
+    return RunAbandoned(run.id, given_back)
+
+
+@dataclass(frozen=True)
 class RunReleased:
     run_id: UUID
     batch_id: UUID | None
@@ -468,7 +585,8 @@ class RunReleased:
 
 @command("payroll.release")
 def release_pay_run(run_id: UUID) -> RunReleased:
-    """Release the approved run: it is frozen, its obligations are posted, and everybody's net pay is an open item.
+    """Release the approved run: it is frozen, its obligations are posted, and everybody's net pay is an open
+    item.
 
     Compares the content as it stands now, bank accounts included, with what was approved.
     """
@@ -479,6 +597,8 @@ def release_pay_run(run_id: UUID) -> RunReleased:
         raise Conflict(f"{run} is not calculated yet")
     if approvals.released("pay_run", run.id):
         raise Conflict(f"{run} is released already")
+    if blockers := blockers_of(run):
+        raise PayRunNotReady(run, blockers, "released")
     approvals.release("pay_run", run.id, content_hash(run, run.published))
     posted = post_pay_run(run)
     return RunReleased(run.id, posted.batch_id, posted.payslips, posted.net)
@@ -487,7 +607,7 @@ def release_pay_run(run_id: UUID) -> RunReleased:
 def expected_payees(run_id: UUID) -> dict[UUID, bytes | None]:
     """For settlement: the account, by fingerprint, on which each payee of a run was approved to be paid."""
     run = find_run(run_id)
-    rows = Payslip.objects.filter(client_id=run.client_id, attempt_id=run.published_id)
+    rows = Payslip.objects.filter(client_id=run.client_id, attempt=run.published)
     return {
         person: bytes(account) if account else None
         for person, account in rows.values_list("person_id", "payee_fingerprint")

@@ -22,7 +22,8 @@ from engineroom.people.models import BankAccount, Employment, Person
 
 @importer
 class People(TableImporter):
-    """Starters, leavers and changes. A known payroll number is an update of what differs; an empty cell changes nothing.
+    """Starters, leavers and changes. A known payroll number is an update of what differs; an empty cell
+    changes nothing.
 
     Where somebody is paid changes on a day that the file names: no clock decides which account a payday uses.
     """
@@ -227,14 +228,16 @@ def _add_accounts(client_id: UUID, rows: list[tuple[UUID, dict[str, Any]]]) -> N
 
 
 def fingerprint(client_id: UUID, sort_code: str, account_number: str) -> bytes:
-    """Keyed hash of an account: equal accounts of a client have equal fingerprints, and nothing can be read off it."""
+    """Keyed hash of an account: equal accounts of a client have equal fingerprints, and nothing can be read
+    off it."""
     return encrypted_field(BankAccount, "account_number").fingerprint(
         client_id, f"{sort_code}{account_number}"
     )
 
 
 def _update_people(client_id: UUID, rows: list[tuple[Standing, dict[str, Any]]]) -> int:
-    """Record what differs: names and details, a leaver's last day, a return, another account. Returns how many things."""
+    """Record what differs: names and details, a leaver's last day, a return, another account. Returns how
+    many things."""
     changed = _update_details(client_id, rows)
     returned = [(s.person.counterparty_id, r) for s, r in rows if s.employment and _returns(r, s.employment)]
     _add_employments(client_id, returned)

@@ -49,4 +49,5 @@ class BankAccount(ClientModel):
     sort_code = EncryptedField(data_class="bank")
     account_number = EncryptedField(data_class="bank")
     fingerprint = models.BinaryField()
-    """Keyed hash of sort code and account: says "same account" without opening it; approvals of pay bind it."""
+    """Keyed hash of sort code and account: says "same account" without opening it; approvals of pay bind
+    it."""

@@ -105,8 +105,8 @@ SELECT
 
 BANKS_OWN_BALANCES = """
 SELECT
-  (array_agg(opening ORDER BY starts, id))[1],
-  (array_agg(closing ORDER BY ends DESC, id DESC))[1],
+  (array_agg(opening ORDER BY starts, import_id, ordinal))[1],
+  (array_agg(closing ORDER BY ends DESC, import_id DESC, ordinal DESC))[1],
   bool_and(opening IS NOT NULL AND closing IS NOT NULL AND starts IS NOT NULL AND ends IS NOT NULL)
 FROM settlement_statement WHERE client_id = %(client)s AND own_account_id = %(own)s
 """

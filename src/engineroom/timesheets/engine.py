@@ -1,6 +1,7 @@
 """What hours become: basic, overtime over a weekly threshold, weekend; and the pay and the bill of each part.
 
-Pure columns in, columns out. Every minute of an entry lands in exactly one part: one hour is never counted twice.
+Pure columns in, columns out. Every minute of an entry lands in exactly one part: one hour is never counted
+twice.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Days = npt.NDArray[np.datetime64]
 class HourColumns:
     """n time entries, sorted by timesheet and then day; all shape (n,).
 
-    timesheet: index of the week the entry belongs to; minutes: not negative; rates: minor units per hour; threshold:
+    timesheet: index of the week the entry belongs to; minutes: not negative; rates: minor units per hour;
+    threshold:
     weekday minutes a week before overtime; multipliers in parts per million.
     """
 
@@ -58,8 +60,9 @@ def is_weekend(day: Days) -> npt.NDArray[np.bool_]:
 
 
 def split_minutes(hours: HourColumns) -> npt.NDArray[np.int64]:
-    """Minutes per kind, shape (n, 3). Weekday minutes are basic up to the week's threshold, then overtime, in the order
-    in which they were worked; weekend minutes are weekend, and do not count towards the threshold."""
+    """Minutes per kind, shape (n, 3). Weekday minutes are basic up to the week's threshold, then overtime, in
+    the order in which they were worked; weekend minutes are weekend, and do not count towards the
+    threshold."""
     weekend = is_weekend(hours.day)
     weekday = np.where(weekend, 0, hours.minutes)
     before = running_total(weekday, hours.timesheet) - weekday
@@ -102,10 +105,11 @@ def interpret(hours: HourColumns) -> ChargeColumns:
 def amounts(
     minutes: npt.NDArray[np.int64], rate: Minor, week: npt.NDArray[np.int64], kind: npt.NDArray[np.int64]
 ) -> Minor:
-    """Minor units for minutes at an hourly rate, rounded half up on the running total of the week, kind and rate.
+    """Minor units for minutes at an hourly rate, rounded half up on the running total of the week, kind and
+    rate.
 
-    So the parts always add to what the week's hours times the rate would be: an invoice line of 37.5 hours at 15.33 shows
-    574.88 and its charges add to exactly that.
+    So the parts always add to what the week's hours times the rate would be: an invoice line of 37.5 hours at
+    15.33 shows 574.88 and its charges add to exactly that.
     """
     order = np.lexsort((np.arange(len(minutes)), rate, kind, week))
     changed = np.zeros(len(order), dtype=np.int64)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import numpy as np
 from django.db import connection
-from django.db.models import Sum
 
 from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.imports.services import Parsed, importer
@@ -28,7 +27,8 @@ from engineroom.timesheets.services import Hours, record_hours
 
 MINUTES_A_DAY = 24 * 60
 MAX_RATE = 10_000_00
-"""Minor units an hour. More is a slipped decimal point, and it keeps minutes x rate x multiplier inside int64."""
+"""Minor units an hour. More is a slipped decimal point, and it keeps minutes x rate x multiplier inside
+int64."""
 
 
 @importer
@@ -381,26 +381,33 @@ def _covers(periods: list[tuple[date, date | None]], day: date) -> bool:
 
 
 def _minutes_taken(numbers: list[str], days: list[date]) -> dict[tuple[str, date], int]:
-    """Minutes of accepted hours, by payroll number and day, over the days of a file."""
-    if not days:
+    """Minutes of accepted hours, by payroll number and day, over the weeks of a file.
+
+    Table by table, not as one join: right after a first large file PostgreSQL has no statistics to plan a
+    join with.
+    """
+    weeks = {week_ending(day) for day in set(days)}
+    client_id = current_scope().client_id
+    sheets = Timesheet.objects.filter(client_id=client_id, week_ending__in=weeks)
+    assignment_of = dict(sheets.values_list("id", "assignment_id"))
+    if not assignment_of:
         return {}
-    rows = (
-        TimeEntry.objects.filter(
-            client_id=current_scope().client_id,
-            day__range=(min(days), max(days)),
-            timesheet__week_ending__range=(week_ending(min(days)), week_ending(max(days))),
-            timesheet__assignment__person__payroll_number__in=set(numbers),
-        )
-        .values_list("timesheet__assignment__person__payroll_number", "day")
-        .annotate(minutes=Sum("minutes"))
-    )
-    return {(number, day): minutes for number, day, minutes in rows}
+    wanted = set(numbers)
+    number_of = {person_id: number for number, person_id in _people().items() if number in wanted}
+    person_of = dict(Assignment.objects.filter(client_id=client_id).values_list("id", "person_id"))
+    entries = TimeEntry.objects.filter(client_id=client_id, timesheet_id__in=list(assignment_of))
+    total: dict[tuple[str, date], int] = defaultdict(int)
+    for sheet_id, day, minutes in entries.values_list("timesheet_id", "day", "minutes"):
+        if number := number_of.get(person_of[assignment_of[sheet_id]]):
+            total[number, day] += minutes
+    return total
 
 
 def _assignments(codes: set[str]) -> dict[str, dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT a.code, a.id, a.starts, a.ends, a.order_id, p.payroll_number FROM timesheets_assignment a "
+            "SELECT a.code, a.id, a.starts, a.ends, a.order_id, p.payroll_number "
+            "FROM timesheets_assignment a "
             "JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id "
             "WHERE a.client_id = %s AND a.code = ANY(%s)",
             [current_scope().client_id, [code for code in codes if code]],

@@ -62,7 +62,8 @@ class AssignmentRate(ClientModel):
 
 
 class Timesheet(ClientModel):
-    """One assignment's week as the customer answered for it. A correction is a later revision, beside this one."""
+    """One assignment's week as the customer answered for it. A correction is a later revision, beside this
+    one."""
 
     history = True
 
@@ -132,7 +133,8 @@ class Hold(ClientModel):
 
 
 class HoldEnd(ClientModel):
-    """A hold that no longer holds: the hour may be billed, or was written off to margin, and why. Its id is the charge's."""
+    """A hold that no longer holds: the hour may be billed, or was written off to margin, and why. Its id is
+    the charge's."""
 
     history = True
 

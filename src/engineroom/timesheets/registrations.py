@@ -47,7 +47,8 @@ def _hours(ids: Sequence[UUID]) -> list[thread.Node]:
 
 
 CHARGES = """
-SELECT c.id, c.kind, c.minutes, c.pay_rate, c.pay_amount, c.bill_rate, c.bill_amount, e.day, h.reason, x.outcome
+SELECT c.id, c.kind, c.minutes, c.pay_rate, c.pay_amount, c.bill_rate, c.bill_amount, e.day, h.reason,
+  x.outcome
 FROM timesheets_charge c
 JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
 LEFT JOIN timesheets_hold h ON h.client_id = c.client_id AND h.id = c.id
@@ -98,7 +99,8 @@ def _held(reason: str | None, outcome: str | None) -> str:
 def _rows(sql: str, ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, [list(current_scope().read), list(ids)])
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _find_hour(text: str) -> list[UUID]:

@@ -1,4 +1,5 @@
-"""Taking hours in: each becomes a time entry and its charges, in one statement, with holds where billing must wait."""
+"""Taking hours in: each becomes a time entry and its charges, in one statement, with holds where billing must
+wait."""
 
 from __future__ import annotations
 
@@ -19,7 +20,6 @@ from engineroom.kernel.ids import uuid7_column, uuids_to_column
 from engineroom.kernel.periods import week_ending
 from engineroom.timesheets import engine
 from engineroom.timesheets.models import (
-    AssignmentRate,
     Charge,
     Hold,
     HoldEnd,
@@ -37,7 +37,8 @@ class NoRate(EngineroomError):
 
 @dataclass
 class Hours:
-    """n days worked, by column, as accepted from a file. order_id: the purchase order the hour is billed under."""
+    """n days worked, by column, as accepted from a file. order_id: the purchase order the hour is billed
+    under."""
 
     assignment_id: list[UUID]
     code: list[str]
@@ -58,7 +59,8 @@ def record_hours(hours: Hours, commit_id: UUID) -> dict[str, int]:
     entry_ids = uuid7_column(len(hours.minutes))
     charges = engine.interpret(_hour_columns(hours, sheet_of))
     charge_ids = uuid7_column(len(charges.entry))
-    # Before the charges are written: what an order has borne so far must not count the hours it is asked about.
+    # Before the charges are written: what an order has borne so far must not count the hours it is asked
+    # about.
     holds = _holds(hours, charges, np.array(sheets["status"])[sheet_of] == "disputed")
     insert_columns(Timesheet, sheets, len(sheets["id"]))
     _insert_entries_and_charges(hours, sheets["id"][sheet_of], entry_ids, charges, charge_ids)
@@ -97,7 +99,8 @@ def _weeks(hours: Hours) -> npt.NDArray[np.datetime64]:
 def _timesheets(
     hours: Hours, week: npt.NDArray[np.datetime64], commit_id: UUID
 ) -> tuple[npt.NDArray[np.int64], dict[str, Any]]:
-    """Which timesheet each day belongs to, and the timesheets as columns. One disputed day disputes its week."""
+    """Which timesheet each day belongs to, and the timesheets as columns. One disputed day disputes its
+    week."""
     codes = np.array(hours.code)
     new = np.ones(len(codes), dtype=bool)
     new[1:] = (codes[1:] != codes[:-1]) | (week[1:] != week[:-1])
@@ -237,7 +240,8 @@ def _holds(hours: Hours, charges: engine.ChargeColumns, disputed: npt.NDArray[np
 def _hold_beyond_order(
     order_id: UUID, at: npt.NDArray[np.int64], hours: Hours, charges: engine.ChargeColumns, holds: Holds
 ) -> None:
-    """Days outside the order's dates, and, in the order in which they were worked, hours beyond its limits."""
+    """Days outside the order's dates, and, in the order in which they were worked, hours beyond its
+    limits."""
     order = PurchaseOrder.objects.select_for_update().get(client_id=current_scope().client_id, id=order_id)
     in_time = at[np.argsort(hours.day[charges.entry[at]], kind="stable")]
     day = hours.day[charges.entry[in_time]]
@@ -271,7 +275,8 @@ def _insert_holds(charge_ids: npt.NDArray[np.uint8], holds: Holds) -> int:
 
 
 def order_use(order_id: UUID) -> tuple[int, int]:
-    """(minor units, minutes) that an order has borne: its charges that are not held, and those released from a hold."""
+    """(minor units, minutes) that an order has borne: its charges that are not held, and those released from
+    a hold."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -301,7 +306,8 @@ class HoldsEnded:
 
 @command("timesheets.prepare")
 def end_holds(timesheet_id: UUID, *, outcome: str, reason: str) -> HoldsEnded:
-    """End the holds on a timesheet: `billable` (the customer agreed) or `written_off` (to margin), with the reason."""
+    """End the holds on a timesheet: `billable` (the customer agreed) or `written_off` (to margin), with the
+    reason."""
     if outcome not in ("billable", "written_off"):
         raise EngineroomError("a hold ends as `billable` or as `written_off`")
     if not reason.strip():

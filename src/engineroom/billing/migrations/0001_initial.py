@@ -69,6 +69,7 @@ class Migration(migrations.Migration):
                 ("vat", models.BigIntegerField()),
                 ("gross", models.BigIntegerField()),
                 ("vat_rule", models.CharField(max_length=200)),
+                ("parties", models.JSONField()),
                 ("line_count", models.IntegerField()),
                 (
                     "at",

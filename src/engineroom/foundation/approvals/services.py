@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
 from engineroom.foundation.approvals.models import Approval, ApprovalVoid, ContributionSource, Release
@@ -55,6 +55,16 @@ def takes_in(subject_kind: str, subject_id: UUID, part_kind: str, part_ids: list
     )
 
 
+def makers_of_parts(subject_kind: str, subject_id: UUID, part_kind: str, part_ids: Sequence[UUID]) -> None:
+    """Whoever made one of the parts is a maker of the subject: for many small parts, a row a maker, not a
+    part.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT take_in_makers(%s, %s, %s, %s)", [subject_kind, subject_id, part_kind, list(part_ids)]
+        )
+
+
 def standing(subject_kind: str, subject_id: UUID) -> Approval | None:
     """The latest approval that has not been voided."""
     voided = ApprovalVoid.objects.filter(client_id=current_scope().client_id).values("approval_id")
@@ -95,12 +105,12 @@ def approve(subject_kind: str, subject_id: UUID, content_hash: bytes) -> Approva
 
 
 def void_if_changed(subject_kind: str, subject_id: UUID, content_hash: bytes, reason: str) -> bool:
-    """Void the standing approval unless it binds this very content. Says whether one was voided."""
-    before = standing(subject_kind, subject_id)
-    if before is None or bytes(before.content_hash) == content_hash:
-        return False
-    ApprovalVoid.objects.create(client_id=current_scope().client_id, approval=before, reason=reason)
-    return True
+    """Void every standing approval that binds other content. Says whether one was voided."""
+    voided = False
+    while (before := standing(subject_kind, subject_id)) and bytes(before.content_hash) != content_hash:
+        ApprovalVoid.objects.create(client_id=current_scope().client_id, approval=before, reason=reason)
+        voided = True
+    return voided
 
 
 def release(subject_kind: str, subject_id: UUID, content_hash: bytes) -> Release:

@@ -24,7 +24,7 @@ MOST_REQUEUES = 5
 """A job that took five workers down with it is the cause, not the victim: it is failed, for a person."""
 
 ground = Blueprint()
-"""Our jobs, given to the app once it stands. Declared on the app itself they would be lost: `on_app_ready` runs
+"""Our jobs, given to the app once it stands. Declared on the app they would be lost: `on_app_ready` runs
 after the app has taken over what was declared before it, and before anything more can be declared on it."""
 
 SEALERS: list[Callable[[], int]] = [audit.seal]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
-from django.db import close_old_connections
 from procrastinate.contrib.django import app
 from procrastinate.jobs import DeleteJobCondition
 
@@ -29,16 +27,6 @@ def run_worker(
                     install_signal_handlers=wait,
                     # Sealing alone is 17,000 jobs a day; what a job did is in its tables, not in the queue.
                     delete_jobs=DeleteJobCondition.SUCCESSFUL,
-                    task_middleware=[_fresh_connection],
                 )
 
     asyncio.run(work())
-
-
-def _fresh_connection(call_next: Any, context: Any, worker: Any) -> Any:
-    """A connection that broke (the server was restarted) fails one job, not every job after it."""
-    close_old_connections()
-    try:
-        return call_next()
-    finally:
-        close_old_connections()

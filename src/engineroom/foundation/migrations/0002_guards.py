@@ -161,6 +161,17 @@ BEGIN
 END
 """
 
+# Makers of many small parts, a row a maker. Only of the client being written, and it can only add makers.
+TAKE_IN_MAKERS = """
+BEGIN
+  INSERT INTO foundation_contribution (id, client_id, subject_kind, subject_id, user_id, on_behalf_id)
+    SELECT gen_random_uuid(), made.client_id, whole_kind, whole, made.user_id, made.on_behalf_id
+    FROM (SELECT DISTINCT client_id, user_id, on_behalf_id FROM foundation_contribution
+          WHERE client_id = app_write() AND subject_kind = part_kind AND subject_id = ANY(parts)) made
+    ON CONFLICT DO NOTHING;
+END
+"""
+
 # Maker is not checker: both identities, through every part the subject takes in.
 CHECK_APPROVAL = """
 DECLARE
@@ -441,6 +452,12 @@ class Migration(migrations.Migration):
         ),
         GuardFunction("app_unsealed_clients()", "SETOF uuid", UNSEALED_CLIENTS, callable_by_app=True),
         GuardFunction("record_contribution()", "trigger", RECORD_CONTRIBUTION),
+        GuardFunction(
+            "take_in_makers(whole_kind text, whole uuid, part_kind text, parts uuid[])",
+            "void",
+            TAKE_IN_MAKERS,
+            callable_by_app=True,
+        ),
         GuardFunction("check_approval()", "trigger", CHECK_APPROVAL),
         GuardFunction("check_void()", "trigger", CHECK_VOID),
         GuardFunction("check_release()", "trigger", CHECK_RELEASE),

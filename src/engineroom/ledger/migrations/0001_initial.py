@@ -149,7 +149,6 @@ class Migration(migrations.Migration):
                     engineroom.foundation.tenancy.models.ClientKey(
                         db_constraint=False,
                         db_index=False,
-                        indexed=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="ledger.batch",

@@ -169,8 +169,8 @@ END
 """
 
 GUARD_READS = """
-GRANT SELECT ON ledger_batch, ledger_batchseal, ledger_entry, ledger_posting, ledger_account, ledger_periodlock
-  TO engineroom_guard;
+GRANT SELECT ON ledger_batch, ledger_batchseal, ledger_entry, ledger_posting, ledger_account, ledger_periodlock,
+  ledger_delta TO engineroom_guard;
 GRANT INSERT ON ledger_delta TO engineroom_guard;
 """
 GUARD_READS_BACK = """

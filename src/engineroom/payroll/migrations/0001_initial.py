@@ -3,142 +3,332 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import engineroom.foundation.tenancy.models
 import engineroom.kernel.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('foundation', '0002_guards'),
-        ('people', '0001_initial'),
-        ('timesheets', '0001_initial'),
+        ("foundation", "0002_guards"),
+        ("people", "0001_initial"),
+        ("timesheets", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.IntegerField()),
-                ('engine_version', models.IntegerField()),
-                ('elements', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None)),
-                ('rules_hash', models.CharField(max_length=64)),
-                ('rules', models.JSONField()),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.IntegerField()),
+                ("engine_version", models.IntegerField()),
+                (
+                    "elements",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40), size=None
+                    ),
+                ),
+                ("rules_hash", models.CharField(max_length=64)),
+                ("rules", models.JSONField()),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PayRun',
+            name="PayRun",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(default='regular', max_length=20)),
-                ('frequency', models.CharField(default='weekly', max_length=12)),
-                ('pay_date', models.DateField()),
-                ('period_starts', models.DateField()),
-                ('period_ends', models.DateField()),
-                ('tax_year', models.CharField(max_length=7)),
-                ('tax_period', models.IntegerField()),
-                ('number', models.IntegerField()),
-                ('content_hash', models.BinaryField(null=True)),
-                ('opened_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('published', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payroll.attempt')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("kind", models.CharField(default="regular", max_length=20)),
+                ("frequency", models.CharField(default="weekly", max_length=12)),
+                ("pay_date", models.DateField()),
+                ("period_starts", models.DateField()),
+                ("period_ends", models.DateField()),
+                ("tax_year", models.CharField(max_length=7)),
+                ("tax_period", models.IntegerField()),
+                ("number", models.IntegerField()),
+                ("content_hash", models.BinaryField(null=True)),
+                (
+                    "opened_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "published",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payroll.attempt",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PaidTimesheet',
+            name="PaidTimesheet",
             fields=[
-                ('timesheet', engineroom.foundation.tenancy.models.ClientKey(db_column='id', db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='timesheets.timesheet')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('run', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payroll.payrun')),
+                (
+                    "timesheet",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_column="id",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="timesheets.timesheet",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "run",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payroll.payrun",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.AddField(
-            model_name='attempt',
-            name='run',
-            field=engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payroll.payrun'),
+            model_name="attempt",
+            name="run",
+            field=engineroom.foundation.tenancy.models.ClientKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="payroll.payrun",
+            ),
         ),
         migrations.CreateModel(
-            name='Payslip',
+            name="Payslip",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('run_id', models.UUIDField()),
-                ('chunk', models.IntegerField()),
-                ('row', models.IntegerField()),
-                ('tax_code', models.CharField(max_length=12)),
-                ('ni_category', models.CharField(max_length=1)),
-                ('amounts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('payee_fingerprint', models.BinaryField(null=True)),
-                ('attempt', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payroll.attempt')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('person', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("run_id", models.UUIDField()),
+                ("chunk", models.IntegerField()),
+                ("row", models.IntegerField()),
+                ("tax_code", models.CharField(max_length=12)),
+                ("ni_category", models.CharField(max_length=1)),
+                (
+                    "amounts",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
+                ("payee_fingerprint", models.BinaryField(null=True)),
+                (
+                    "attempt",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payroll.attempt",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "person",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.person",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='TaxDetails',
+            name="TaxDetails",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('starts', models.DateField()),
-                ('ends', models.DateField(null=True)),
-                ('tax_code', models.CharField(max_length=12)),
-                ('is_cumulative', models.BooleanField(default=True)),
-                ('ni_category', models.CharField(default='A', max_length=1)),
-                ('student_loan_plan', models.CharField(default='', max_length=2)),
-                ('postgraduate_loan', models.BooleanField(default=False)),
-                ('pension_relief', models.CharField(default='', max_length=20)),
-                ('pension_employee_ppm', models.BigIntegerField(default=0)),
-                ('pension_employer_ppm', models.BigIntegerField(default=0)),
-                ('previous_pay', models.BigIntegerField(default=0)),
-                ('previous_tax', models.BigIntegerField(default=0)),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('person', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("starts", models.DateField()),
+                ("ends", models.DateField(null=True)),
+                ("tax_code", models.CharField(max_length=12)),
+                ("is_cumulative", models.BooleanField(default=True)),
+                ("ni_category", models.CharField(default="A", max_length=1)),
+                ("student_loan_plan", models.CharField(default="", max_length=2)),
+                ("postgraduate_loan", models.BooleanField(default=False)),
+                ("pension_relief", models.CharField(default="", max_length=20)),
+                ("pension_employee_ppm", models.BigIntegerField(default=0)),
+                ("pension_employer_ppm", models.BigIntegerField(default=0)),
+                ("previous_pay", models.BigIntegerField(default=0)),
+                ("previous_tax", models.BigIntegerField(default=0)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "person",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.person",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='AttemptChunk',
+            name="AttemptChunk",
             fields=[
-                ('id', models.UUIDField(default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('run_id', models.UUIDField()),
-                ('chunk', models.IntegerField()),
-                ('first_person', models.UUIDField()),
-                ('last_person', models.UUIDField()),
-                ('people', models.IntegerField()),
-                ('inputs_hash', models.BinaryField(null=True)),
-                ('problems', models.JSONField(default=list)),
-                ('done_at', models.DateTimeField(null=True)),
-                ('attempt', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payroll.attempt')),
-                ('client', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.client')),
-                ('trace', engineroom.foundation.tenancy.models.ClientKey(db_constraint=False, db_index=False, indexed=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='foundation.vaultfile')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("run_id", models.UUIDField()),
+                ("chunk", models.IntegerField()),
+                ("first_person", models.UUIDField()),
+                ("last_person", models.UUIDField()),
+                ("people", models.IntegerField()),
+                ("inputs_hash", models.BinaryField(null=True)),
+                ("problems", models.JSONField(default=list)),
+                ("done_at", models.DateTimeField(null=True)),
+                (
+                    "attempt",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payroll.attempt",
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.client",
+                    ),
+                ),
+                (
+                    "trace",
+                    engineroom.foundation.tenancy.models.ClientKey(
+                        db_constraint=False,
+                        db_index=False,
+                        indexed=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="foundation.vaultfile",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('client', 'attempt', 'chunk'), name='attempt_chunk_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("client", "attempt", "chunk"), name="attempt_chunk_once")
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='payrun',
-            constraint=models.UniqueConstraint(fields=('client', 'number'), name='pay_run_number'),
+            model_name="payrun",
+            constraint=models.UniqueConstraint(fields=("client", "number"), name="pay_run_number"),
         ),
         migrations.AddConstraint(
-            model_name='payrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'regular')), fields=('client', 'frequency', 'pay_date'), name='pay_run_regular_once'),
+            model_name="payrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "regular")),
+                fields=("client", "frequency", "tax_year", "tax_period"),
+                name="pay_run_regular_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('client', 'run', 'number'), name='attempt_number'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("client", "run", "number"), name="attempt_number"),
         ),
         migrations.AddConstraint(
-            model_name='payslip',
-            constraint=models.UniqueConstraint(fields=('client', 'attempt', 'person'), name='payslip_once'),
+            model_name="payslip",
+            constraint=models.UniqueConstraint(fields=("client", "attempt", "person"), name="payslip_once"),
         ),
     ]

@@ -2,7 +2,13 @@
 
 from django.db import migrations
 
-from engineroom.foundation.tenancy.operations import ClientTable, CompositeKey, Contributes, GuardFunction, NoOverlap
+from engineroom.foundation.tenancy.operations import (
+    ClientTable,
+    CompositeKey,
+    Contributes,
+    GuardFunction,
+    NoOverlap,
+)
 
 # Looked at once a statement, over the rows it wrote or took away; `column` is where the table names its run.
 FROZEN = """
@@ -46,7 +52,7 @@ class Migration(migrations.Migration):
         CompositeKey("PayRun", "published"),
         ClientTable("AttemptChunk"),
         ClientTable("Payslip", history=True),
-        ClientTable("PaidTimesheet", history=True),
+        ClientTable("PaidTimesheet"),
         migrations.RunSQL(
             "GRANT SELECT ON foundation_release TO engineroom_guard;",
             "REVOKE SELECT ON foundation_release FROM engineroom_guard;",
@@ -56,7 +62,7 @@ class Migration(migrations.Migration):
         *frozen("payroll_attempt", "run_id", "INSERT"),
         *frozen("payroll_attemptchunk", "run_id", "INSERT UPDATE DELETE"),
         *frozen("payroll_payslip", "run_id", "INSERT"),
-        *frozen("payroll_paidtimesheet", "run_id", "INSERT"),
+        *frozen("payroll_paidtimesheet", "run_id", "INSERT UPDATE DELETE"),
         Contributes("TaxDetails", subject="person", column="person_id"),
         Contributes("PayRun", subject="pay_run"),
         Contributes("Attempt", subject="pay_run", column="run_id"),

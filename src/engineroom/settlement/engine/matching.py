@@ -82,8 +82,8 @@ EARLY_DAYS, LATE_DAYS = 1, 5
 SHOWN_NAME = 18
 """Letters of a payer's name that a bank shows at least: the width of a Bacs field."""
 
-TELLING_NAME = 4
-"""A name cut shorter than this fits too many customers."""
+LEGAL_FORMS = frozenset(["LTD", "LIMITED", "PLC", "LLP"])
+"""What a payer leaves off a company's name without being another company."""
 
 
 def normalised(text: str) -> str:
@@ -297,11 +297,18 @@ def _invoice_of_amount(line: Line, open_: Open) -> Settled | Unsettled:
 def _is_payer(shown: str, customer: str) -> bool:
     """Whether the name that the bank shows, often cut short, can be the customer's.
 
-    A few letters say nothing, and a name without a Latin letter fits nobody.
+    A shorter name is the customer's only if the bank did cut it: JOHN is not Johnson Electrical Ltd. Leaving
+    LTD or PLC off is no difference, and a name without a Latin letter fits nobody.
     """
-    payer, name = normalised(shown)[:SHOWN_NAME], normalised(customer)
-    shorter, longer = sorted((payer, name), key=len)
-    return payer == name != "" or (len(shorter) >= TELLING_NAME and longer.startswith(shorter))
+    payer, name = _bare_name(shown), _bare_name(customer)
+    was_cut = len(shown.strip()) >= SHOWN_NAME and name.startswith(payer)
+    return payer == name != "" or was_cut
+
+
+def _bare_name(name: str) -> str:
+    """The name without its legal form, normalised and as long as a bank shows it."""
+    words = [w for w in re.findall(r"[^\s.,]+", name.upper()) if w not in LEGAL_FORMS]
+    return normalised("".join(words))[:SHOWN_NAME]
 
 
 def _money(amount: int, line: Line) -> str:

@@ -75,6 +75,8 @@ class Migration(migrations.Migration):
         after_insert("timesheets_charge", "check_charges"),
         after_insert("timesheets_timeentry", "check_time_entries"),
         Contributes("Timesheet", subject="import", column="taken_in_id"),
+        Contributes("HoldEnd", subject="hold"),
+        Contributes("PurchaseOrder", subject="order"),
         Contributes("Assignment", subject="assignment"),
         Contributes("AssignmentRate", subject="assignment", column="assignment_id"),
     ]
