@@ -460,10 +460,10 @@ LINE = (
 INVOICE = (
     "INSERT INTO billing_invoice (id, client_id, bill_run_id, number, "
     "customer_id, order_number, issue_date, tax_point, "
-    "due, currency, net, vat, gross, vat_rule, line_count) SELECT %(new)s, "
+    "due, currency, net, vat, gross, vat_rule, parties, line_count) SELECT %(new)s, "
     "client_id, bill_run_id, 'INV-000099', "
     "customer_id, '', issue_date, tax_point, due, 'GBP', %(net)s, %(vat)s, "
-    "%(gross)s, '', %(lines)s FROM billing_invoice "
+    "%(gross)s, '', parties, %(lines)s FROM billing_invoice "
     "LIMIT 1"
 )
 

@@ -348,10 +348,10 @@ def test_what_changed_since_the_calculation_blocks_until_it_is_calculated_again(
     approve(client)
 
 
-def change_account(client: TestClient) -> None:
+def change_account(client: TestClient, role: str = "specialist") -> None:
     headings = ("payroll_number", "name", "start_date", "sort_code", "account_number", "account_from")
     row = ("T1", "Jo Bloggs", "2026-01-05", "20-00-00", "99999999", "2026-11-20")
-    client.take("people", client.file("moved.csv", headings, [row]))
+    client.take("people", client.file("moved.csv", headings, [row]), role=role)
 
 
 # --- what an approval binds ---------------------------------------------------------------------------
@@ -473,6 +473,7 @@ FROZEN = {
     "a timesheet more": "INSERT INTO payroll_paidtimesheet (id, client_id, run_id) SELECT t.id, "
     "t.client_id, %(run)s "
     "FROM timesheets_timesheet t WHERE NOT EXISTS (SELECT FROM payroll_paidtimesheet p WHERE p.id = t.id)",
+    "a timesheet less": "DELETE FROM payroll_paidtimesheet WHERE run_id = %(run)s",
 }
 
 
@@ -490,7 +491,7 @@ def test_a_released_run_is_frozen_whoever_asks(client: TestClient) -> None:
                 done = db.execute(sql, values).rowcount
                 pytest.fail(f"{what}: {done} rows")
             assert refused.value.sqlstate == "ER409", what
-        for table in ("payroll_payslip", "payroll_attempt", "payroll_paidtimesheet"):
+        for table in ("payroll_payslip", "payroll_attempt"):
             for sql in (f"UPDATE {table} SET id = id", f"DELETE FROM {table}"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege), db.transaction():
                     db.execute(sql)
@@ -631,3 +632,74 @@ def test_the_run_says_why_a_payslip_is_what_it_is(client: TestClient) -> None:
     assert f"= {slip.figures['net_pay'] / 100:,.2f}" in text
     assert "1257L week 34: free pay" in text
     assert "Student loan plan 2" in text
+
+
+# --- what the reviews found ---------------------------------------------------------------------------
+
+
+def test_hours_taken_into_a_run_but_not_on_its_payslips_keep_it_from_being_released(
+    client: TestClient,
+) -> None:
+    """A calculation cut off after it took in late hours: the figures published before do not pay them."""
+    temps = [Temp("T1"), Temp("T2", "Al Smith")]
+    set_up(client, temps)
+    prepare(client, temps[:1])
+    take_hours(client, temps[1:], name="late.csv")
+    with client.acting():
+        services.plan_calculation(run_of_here().id)  # and then the process is killed
+    with pytest.raises(services.PayRunNotReady, match="T2: 2400 minutes were taken in, the payslip pays 0"):
+        approve(client)
+    calculate(client)
+    approve(client)
+    released = release(client)
+    assert released.run is not None and released.run.payslips == 2
+
+
+def test_an_older_attempt_is_not_published_over_a_later_one(client: TestClient) -> None:
+    temps = [Temp("T1"), Temp("T2", "Al Smith")]
+    set_up(client, temps)
+    first = prepare(client, temps[:1])
+    take_hours(client, temps[1:], name="late.csv")
+    calculate(client)
+    with client.acting(), pytest.raises(Conflict, match="a later attempt has begun"):
+        services.publish_attempt(first.published.attempt_id)
+
+
+def test_a_tax_week_has_one_regular_run(client: TestClient) -> None:
+    """Two would give everybody the week's National Insurance thresholds twice."""
+    set_up(client, [Temp("T1")])
+    prepare(client, [Temp("T1")])
+    with client.acting(), pytest.raises(Conflict, match="is the run of tax week 34"):
+        services.open_pay_run(PAY_DATE - timedelta(days=1))
+
+
+def test_no_run_is_opened_before_a_released_one(client: TestClient) -> None:
+    set_up(client, [Temp("T1")])
+    run_payday(client, [Temp("T1")])
+    with client.acting(), pytest.raises(Conflict, match="no run can be opened before it"):
+        services.open_pay_run(PAY_DATE - timedelta(days=7))
+
+
+def test_whoever_entered_the_bank_accounts_does_not_approve_their_pay(client: TestClient) -> None:
+    set_up(client, [Temp("T1")])
+    change_account(client, role="lead")
+    prepare(client, [Temp("T1")])
+    with pytest.raises(approvals.MakerIsNotChecker):
+        approve(client)
+    steps.approve(client.staff["owner"], client.id, PAY_DATE)
+
+
+def test_an_abandoned_run_gives_its_hours_back(client: TestClient) -> None:
+    """A mistyped pay date: the right one then pays the hours."""
+    set_up(client, [Temp("T1")])
+    wrong = PAY_DATE + timedelta(days=28)
+    client.take("timesheets", hours_file(client, [Temp("T1")]))
+    assert steps.calculate(client.staff["specialist"], client.id, wrong) is not None
+    with client.acting():
+        mistyped = selectors.run_of(wrong)
+        assert mistyped is not None
+        assert services.abandon_pay_run(mistyped.id, reason="wrong month").timesheets == 1
+    done = calculate(client)
+    assert done.published.payslips == 1
+    approve(client)
+    release(client)

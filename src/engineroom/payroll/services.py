@@ -597,9 +597,11 @@ def release_pay_run(run_id: UUID) -> RunReleased:
         raise Conflict(f"{run} is not calculated yet")
     if approvals.released("pay_run", run.id):
         raise Conflict(f"{run} is released already")
-    if blockers := blockers_of(run):
+    digest = content_hash(run, run.published)
+    approval = approvals.standing("pay_run", run.id)
+    if approval and bytes(approval.content_hash) == digest and (blockers := blockers_of(run)):
         raise PayRunNotReady(run, blockers, "released")
-    approvals.release("pay_run", run.id, content_hash(run, run.published))
+    approvals.release("pay_run", run.id, digest)
     posted = post_pay_run(run)
     return RunReleased(run.id, posted.batch_id, posted.payslips, posted.net)
 
