@@ -213,7 +213,8 @@ def release(user: Identity, client_id: UUID, pay_date: date) -> Released:
             raise NotFound(f"there is no pay run for {pay_date}; calculate it first")
         run = None if day.run_released else payroll.release_pay_run(day.run.id)
         batch = None
-        if day.batch is None and payroll_selectors.totals(day.run).get("net_pay"):
+        net = run.net if run else payroll_selectors.totals(day.run).get("net_pay")
+        if day.batch is None and net:
             batch = settlement.release_payments("pay_run", day.run.id, kind="net_pay", pay_date=pay_date)
     failpoint("release:after")
     return Released(run, batch)

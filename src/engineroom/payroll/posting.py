@@ -95,6 +95,10 @@ def _by_customer(run: PayRun, slips: list[Slip]) -> dict[UUID, dict[str, int]]:
     costs: dict[UUID, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for slip in slips:
         earned = shares[slip.person_id]
+        if len(earned) == 1:
+            for account, cost_of in COSTS.items():
+                costs[earned[0][0]][account] += cost_of(slip.figures)
+            continue
         weights = [pay for _, pay in earned]
         for account, cost_of in COSTS.items():
             for (customer, _), part in zip(
