@@ -37,27 +37,33 @@ def open_items(
     subject: tuple[str, UUID] | None = None,
     include_closed: bool = False,
 ) -> list[Open]:
-    """Items with something left, by due date; with include_closed, all of them."""
+    """Items with something left, by due date; with include_closed, all of them.
+
+    FULL JOIN and OFFSET 0 leave PostgreSQL a hash or a merge alone: just after many items were written, without
+    statistics of them, it would go over all allocations for each item (8,000 items: 10.6 s, now 0.02 s).
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT o.id, o.kind, o.counterparty_id, coalesce(c.name, ''), a.code, o.currency, o.amount,
-                   (o.amount - sign(o.amount) * coalesce(u.used, 0))::bigint AS open,
+                   (o.amount - sign(o.amount) * coalesce(o.used, 0))::bigint AS open,
                    o.due, o.reference, o.subject_kind, o.subject_id
-            FROM openitems_openitem o
+            FROM (
+              SELECT * FROM (
+                SELECT * FROM openitems_openitem
+                WHERE client_id = %(client)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+                  AND (%(subject)s::uuid IS NULL
+                       OR (subject_kind, subject_id) = (%(subject_kind)s, %(subject)s))) item
+              FULL JOIN (
+                SELECT item_id, sum(amount) AS used FROM (
+                  SELECT item_a_id AS item_id, amount FROM openitems_allocation WHERE client_id = %(client)s
+                  UNION ALL
+                  SELECT item_b_id, amount FROM openitems_allocation WHERE client_id = %(client)s) l
+                GROUP BY item_id) u ON u.item_id = item.id OFFSET 0) o
             JOIN ledger_account a ON a.client_id = o.client_id AND a.id = o.account_id
             LEFT JOIN openitems_counterparty c ON c.client_id = o.client_id AND c.id = o.counterparty_id
-            LEFT JOIN LATERAL (
-              SELECT sum(amount) AS used FROM (
-                SELECT amount FROM openitems_allocation WHERE client_id = o.client_id AND item_a_id = o.id
-                UNION ALL
-                SELECT amount FROM openitems_allocation WHERE client_id = o.client_id AND item_b_id = o.id) l
-              ) u ON true
-            WHERE o.client_id = %(client)s AND (%(kind)s::text IS NULL OR o.kind = %(kind)s)
-              AND (%(account)s::text IS NULL OR a.code = %(account)s)
-              AND (%(subject)s::uuid IS NULL
-                   OR (o.subject_kind, o.subject_id) = (%(subject_kind)s, %(subject)s))
-              AND (%(closed)s OR o.amount <> sign(o.amount) * coalesce(u.used, 0))
+            WHERE o.id IS NOT NULL AND (%(account)s::text IS NULL OR a.code = %(account)s)
+              AND (%(closed)s OR o.amount <> sign(o.amount) * coalesce(o.used, 0))
             ORDER BY o.due, o.kind, o.reference, o.id
             """,
             {

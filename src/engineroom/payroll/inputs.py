@@ -99,7 +99,7 @@ class ChunkInputs:
     def hash(self) -> bytes:
         """SHA-256 over the inputs, a column at a time, people by payroll number: the same on every machine."""
         order = sorted(range(len(self.payroll_number)), key=self.payroll_number.__getitem__)
-        columns = {**self.columns, "payroll_number": self.payroll_number, "payee": self.fingerprint}
+        columns = self.columns | {"payroll_number": self.payroll_number, "payee": self.fingerprint}
         sha = hashlib.sha256()
         for name in sorted(columns):
             sha.update(f"{name}={_in_order(columns[name], order)}\n".encode())
