@@ -97,7 +97,8 @@ class ChunkInputs:
     missing: list[Missing]
 
     def hash(self) -> bytes:
-        """SHA-256 over the inputs, a column at a time, people by payroll number: the same on every machine."""
+        """SHA-256 over the inputs, a column at a time, people by payroll number: the same on every
+        machine."""
         order = sorted(range(len(self.payroll_number)), key=self.payroll_number.__getitem__)
         columns = self.columns | {"payroll_number": self.payroll_number, "payee": self.fingerprint}
         sha = hashlib.sha256()
