@@ -161,7 +161,8 @@ def until_somebody_waits(how_many: int = 1) -> None:
         deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline:
             (waiting,) = connection.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock' AND backend_type = 'client backend'"
             ).fetchone() or (0,)
             if waiting >= how_many:
                 return

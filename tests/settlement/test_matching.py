@@ -197,6 +197,8 @@ def test_a_second_payment_of_an_invoice_does_not_pay_the_next_one() -> None:
         ("THE CO-OP", "Theakston Ltd", "unknown receipt"),
         ("", "Acme Ltd", "unknown receipt"),
         ("ANYBODY", "株式会社", "unknown receipt"),
+        ("ООО ВЕРХНЕВОЛЖСКИЙ ТОРГОВЫЙ ДОМ", "Acme Ltd", "unknown receipt"),
+        ("JOHN", "Johnson Electrical Ltd", "unknown receipt"),
         ("BP", "BP", "amount and customer"),
     ],
 )

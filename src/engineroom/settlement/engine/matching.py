@@ -298,11 +298,11 @@ def _is_payer(shown: str, customer: str) -> bool:
     """Whether the name that the bank shows, often cut short, can be the customer's.
 
     A shorter name is the customer's only if the bank did cut it: JOHN is not Johnson Electrical Ltd. Leaving
-    LTD or PLC off is no difference, and a name without a Latin letter fits nobody.
+    LTD or PLC off is no difference, and a name of few Latin letters fits nobody.
     """
     payer, name = _bare_name(shown), _bare_name(customer)
-    was_cut = len(shown.strip()) >= SHOWN_NAME and name.startswith(payer)
-    return payer == name != "" or was_cut
+    was_cut = len(shown.strip()) >= SHOWN_NAME and len(payer) >= SHOWN_NAME // 2
+    return payer == name != "" or (was_cut and name.startswith(payer))
 
 
 def _bare_name(name: str) -> str:
