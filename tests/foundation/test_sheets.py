@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime
@@ -504,7 +503,7 @@ def test_text_that_is_exported_reads_back_the_same_but_for_the_apostrophe(cells:
 
 
 @pytest.mark.slow
-def test_fifty_thousand_rows_are_read_in_about_a_second() -> None:
+def test_fifty_thousand_rows_are_read_whole() -> None:
     columns = (*WEEK, Column("Name"), Column("Count", "int"))
     rows = (
         [
@@ -520,13 +519,8 @@ def test_fifty_thousand_rows_are_read_in_about_a_second() -> None:
         for n in range(50_000)
     )
     data = write_csv([c.name for c in columns], rows)
-    fastest = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        sheet = read_sheet(data, file_name="big.csv", columns=columns)
-        fastest = min(fastest, time.perf_counter() - start)
+    sheet = read_sheet(data, file_name="big.csv", columns=columns)
     assert (len(sheet), sheet.problems) == (50_000, ())
-    assert fastest < 1.5  # 0.5 s on an idle core of the machine this was written on
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -181,15 +180,9 @@ def test_what_is_known_only_from_memory_can_be_shown() -> None:
         unverified_fields(date(2001, 1, 1))
 
 
-@pytest.mark.slow
-def test_ten_thousand_credits_take_less_than_a_fifth_of_a_second() -> None:
+def test_ten_thousand_credits_are_one_file_that_reads_back() -> None:
     credits = [replace(ANNA, name=f"Zoë O'Neil {n}", amount_minor=n) for n in range(1, 10_001)]
-    fastest = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        file_of(*credits)
-        fastest = min(fastest, time.perf_counter() - start)
-    assert fastest < 0.2
+    assert read(file_of(*credits)).total_minor == sum(range(1, 10_001))
 
 
 # reading ----------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import random
 import subprocess
 import sys
-import time
 from datetime import date
 
 import numpy as np
@@ -429,26 +428,10 @@ def test_a_payday_uses_the_tables_of_the_end_of_its_pay_period(frequency, day, p
     assert tax_period(frequency, day) == period
 
 
-def test_a_hundred_thousand_payslips_take_a_fraction_of_a_second():
-    chunk = people(16_384)
-    chunk = {k: np.array(v) if isinstance(v[0], int) else v for k, v in chunk.items()}
-    best = min(_seconds(lambda: calculate(chunk, TABLES)) for _ in range(4))
-    assert best * 100_000 / 16_384 < 0.6  # measured 0.16; the bound is for a busy machine
-
-
-def _seconds(work):
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def test_the_engine_loads_without_django_and_quickly():
+def test_the_engine_loads_without_django():
     program = (
-        "import sys, time; start = time.process_time(); "
-        "import engineroom.payroll.engine.gb.gross_to_net, engineroom.payroll.engine.verify; "
-        "print(time.process_time() - start, 'django' in sys.modules)"
+        "import sys; import engineroom.payroll.engine.gb.gross_to_net, engineroom.payroll.engine.verify; "
+        "print('django' in sys.modules)"
     )
-    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True) for _ in range(3)]
-    seconds, django = zip(*(run.stdout.split() for run in runs), strict=True)
-    assert set(django) == {"False"}
-    assert min(float(s) for s in seconds) < 0.3
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False"]
