@@ -501,6 +501,10 @@ def test_open_items_name_whose_they_are_and_come_by_due_date(client: TestClient)
 INVOICE = "id = (SELECT id FROM openitems_openitem WHERE client_id = %(c)s AND amount = 100)"
 DAMAGE = [
     ("control account 1100", f"UPDATE openitems_openitem SET amount = 99 WHERE {INVOICE}"),
+    (
+        "control account 1100",  # what is left no longer adds to the account, though the items still do
+        "UPDATE openitems_allocation SET item_b_id = item_a_id WHERE client_id = %(c)s AND amount = 60",
+    ),
     ("entries whose postings", f"DELETE FROM openitems_openitem WHERE {INVOICE}"),
     (
         "entries whose postings",  # the account's sum stays right: two entries are wrong by the same amount
