@@ -24,8 +24,8 @@ def main() -> None:
     with a_firm() as firm:
         from tests.firm import HOURS_HEADINGS, MONDAY, PAY_DATE
 
-        from engineroom.cli import steps
         from engineroom.foundation.imports import services as imports
+        from engineroom.payday import steps
 
         client = firm.new_client()
         _master_data(client)

@@ -19,12 +19,12 @@ import psycopg
 from django.conf import settings
 from django.core.management import call_command
 
-from engineroom.cli import steps
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.bootstrap import install
 from engineroom.foundation.tenancy.scope import Identity, Scope, acting
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
+from engineroom.payday import steps
 from engineroom.settlement import services as settlement
 
 ROLES = ("owner", "lead", "specialist", "checker", "bookkeeper")

@@ -31,11 +31,11 @@ from tests.firm import (
 from engineroom.billing import selectors, services
 from engineroom.billing.engine import Billable, draft_invoices
 from engineroom.billing.models import BillRun, Invoice, InvoiceLine
-from engineroom.cli import steps
 from engineroom.foundation.approvals import services as approvals
 from engineroom.kernel.errors import Conflict, EngineroomError
 from engineroom.ledger import selectors as ledger
 from engineroom.openitems import selectors as openitems
+from engineroom.payday import steps
 from engineroom.timesheets import services as timesheets
 from engineroom.timesheets.models import Timesheet
 

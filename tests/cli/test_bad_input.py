@@ -15,10 +15,10 @@ from django.apps import apps
 from django.db import connection
 from tests.firm import HOURS_HEADINGS, MONDAY, Firm, Temp, TestClient, set_up
 
-from engineroom.cli import steps
 from engineroom.foundation.imports.services import preview
 from engineroom.foundation.imports.sheets import write_csv
 from engineroom.kernel.errors import InputRefused, Problem
+from engineroom.payday import steps
 
 DAY = MONDAY.isoformat()
 GOOD = ("T1-ACME", "T1", DAY, "8", "approved", "")

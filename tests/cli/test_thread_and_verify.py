@@ -13,10 +13,10 @@ import pytest
 from tests.cli.conftest import Cli, Ended
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, give_token, hours_file, run_payday, set_up
 
-from engineroom.cli import steps
 from engineroom.demo import bank
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
+from engineroom.payday import steps
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.settlement import services as settlement
 from engineroom.settlement.models import PaymentBatch

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, connect, enter, hours_file, set_up
 from tests.foundation.test_numbering import wait_until_somebody_waits
 
-from engineroom.cli import steps
 from engineroom.foundation.access import services as access
 from engineroom.foundation.approvals import canonical
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.models import Approval, ApprovalVoid, Contribution
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.ids import uuid7
+from engineroom.payday import steps
 from engineroom.people.models import Person
 
 KIND = "person"  # a subject with a table of its own: whoever writes a person's rows is a maker

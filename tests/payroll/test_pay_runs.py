@@ -12,13 +12,13 @@ import psycopg
 import pytest
 from tests.firm import PAY_DATE, Temp, TestClient, connect, enter, hours_file, run_payday, set_up
 
-from engineroom.cli import steps
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import Conflict, InputRefused
 from engineroom.ledger import selectors as ledger
 from engineroom.openitems import selectors as openitems
+from engineroom.payday import steps
 from engineroom.payroll import selectors, services
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip

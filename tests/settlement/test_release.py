@@ -9,7 +9,6 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from engineroom.cli import steps
 from engineroom.foundation import vault
 from engineroom.foundation.approvals.services import NotApproved
 from engineroom.foundation.numbering.models import NumberSeries
@@ -20,6 +19,7 @@ from engineroom.ledger.services import Journal, Line, account_ids, post_journals
 from engineroom.openitems import selectors as openitems
 from engineroom.openitems.models import Counterparty
 from engineroom.openitems.services import ItemColumns, add_items
+from engineroom.payday import steps
 from engineroom.payroll import services as payroll
 from engineroom.payroll.models import Payslip
 from engineroom.settlement import services as settlement

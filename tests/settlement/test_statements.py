@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from engineroom.cli import steps
 from engineroom.foundation.imports import services as imports
 from engineroom.kernel.errors import InputRefused, NotPermitted, Problem
+from engineroom.payday import steps
 from engineroom.settlement import imports as statements
 from engineroom.settlement.formats import camt053
 from engineroom.settlement.models import BankLine, Statement

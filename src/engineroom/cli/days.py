@@ -11,15 +11,16 @@ from uuid import UUID
 import typer
 from django.utils import timezone
 
-from engineroom.cli import papers, show, steps
+from engineroom.cli import papers, show
 from engineroom.cli.ground import client_named, identity, seal_everything
-from engineroom.cli.steps import AnotherPersonNeeded
 from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.access.selectors import installation
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted, Problem, errors_of
+from engineroom.payday import steps
+from engineroom.payday.steps import AnotherPersonNeeded
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll.services import Published, RunOpened
 from engineroom.settlement.clearing import open_exceptions

@@ -10,7 +10,6 @@ from uuid import UUID
 from engineroom.billing import papers as billing_papers
 from engineroom.billing.models import Invoice
 from engineroom.cli import report
-from engineroom.cli.steps import Payday, payday_of
 from engineroom.foundation import vault
 from engineroom.foundation.imports.sheets import write_csv
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
@@ -19,6 +18,7 @@ from engineroom.foundation.vault.services import keep
 from engineroom.kernel.money import format_minor
 from engineroom.ledger import selectors as ledger
 from engineroom.openitems.models import Counterparty
+from engineroom.payday.steps import Payday, payday_of
 from engineroom.payroll import papers as payroll_papers
 from engineroom.settlement.models import Cleared, PaymentBatch
 from engineroom.ui.report import render_report

@@ -12,7 +12,6 @@ from django.db.models import Q
 
 from engineroom.billing import selectors as billing
 from engineroom.billing.models import Invoice
-from engineroom.cli.steps import Payday, payday_of
 from engineroom.foundation.access.selectors import installation
 from engineroom.foundation.approvals.models import Approval, ApprovalVoid, Release
 from engineroom.foundation.tenancy.models import Client
@@ -24,6 +23,7 @@ from engineroom.kernel.rounding import half_up
 from engineroom.ledger import selectors as ledger
 from engineroom.openitems import kinds
 from engineroom.openitems import selectors as openitems
+from engineroom.payday.steps import Payday, payday_of
 from engineroom.payroll import accounts as payroll_accounts
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS

@@ -20,7 +20,7 @@ import typer
 from django.conf import settings
 from django.utils import timezone
 
-from engineroom.cli import days, papers, show, steps
+from engineroom.cli import days, papers, show
 from engineroom.cli.firm import migrate
 from engineroom.cli.ground import identity, options, seal_everything, write_token_file
 from engineroom.demo import bank
@@ -38,6 +38,7 @@ from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
 from engineroom.ledger.models import Book
 from engineroom.openitems import selectors as openitems
+from engineroom.payday import steps
 from engineroom.settlement import services as settlement
 from engineroom.settlement.models import OwnAccount, Payment, PaymentBatch
 from engineroom.settlement.selectors import reconcile

@@ -18,7 +18,8 @@ import functools
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
@@ -73,7 +74,22 @@ class _Running:
 
 _running: ContextVar[_Running | None] = ContextVar("running_command", default=None)
 
+_given_key: ContextVar[str | None] = ContextVar("given_key", default=None)
+
 _json: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+@contextmanager
+def keyed(key: str | None) -> Iterator[None]:
+    """Commands of the block that are given no key of their own run under this one, each by its own name.
+
+    For a face whose one request is one command, or several of different names; None changes nothing.
+    """
+    token = _given_key.set(key)
+    try:
+        yield
+    finally:
+        _given_key.reset(token)
 
 
 def command(permission: str, *, name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -148,11 +164,14 @@ def _check(scope: Scope, name: str, permission: str) -> None:
 
 
 def _key(name: str, digest: bytes, key: str | None) -> str:
-    if key is not None and len(key) > LONGEST_KEY:
-        raise KeyTooLong(f"an idempotency key has at most {LONGEST_KEY} characters; this one has {len(key)}")
+    given = key or _given_key.get()
+    if given is not None and len(given) > LONGEST_KEY:
+        raise KeyTooLong(
+            f"an idempotency key has at most {LONGEST_KEY} characters; this one has {len(given)}"
+        )
     outer = _running.get()
     if outer is None:
-        return key or str(uuid7())
+        return given or str(uuid7())
     # With the outer name: two commands called with one key must not find each other's nested work done.
     return f"{outer.key}/{outer.name}/{key or digest.hex()[:16]}"
 

@@ -18,6 +18,7 @@ from engineroom.billing.models import BillRun, Invoice
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.models import Release
+from engineroom.foundation.commands import keyed
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.imports import services as imports
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
@@ -142,6 +143,17 @@ def calculate(user: Identity, client_id: UUID, pay_date: date) -> Calculated:
             prepared = billing.prepare_bill_run(pay_date, run.period_ends)
     failpoint("publish:after")
     return Calculated(run, published, prepared)
+
+
+def calculate_run(
+    user: Identity, client_id: UUID, run_id: UUID, *, key: str | None = None
+) -> payroll.Published:
+    """Calculate what is left of one open run and publish it; the same key again gives the same receipt."""
+    with acting(user, write=client_id), keyed(key):
+        plan = payroll.plan_calculation(run_id)
+    _calculate_chunks(user, client_id, plan)
+    with acting(user, write=client_id), keyed(key):
+        return payroll.publish_attempt(plan.attempt_id)
 
 
 def _calculate_chunks(user: Identity, client_id: UUID, plan: payroll.AttemptPlanned) -> None:
