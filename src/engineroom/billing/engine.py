@@ -6,15 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from engineroom.kernel.rates import apply_ppm
 
 
-@dataclass(frozen=True, slots=True)
-class Billable:
+class Billable(NamedTuple):
     """One charge that may be billed. rate: minor units an hour; amount: minor units."""
 
     charge_id: UUID
@@ -73,7 +72,7 @@ KIND_ORDER = {"basic": 0, "overtime": 1, "weekend": 2}
 def draft_invoices(billable: Iterable[Billable], vat_ppm: int) -> list[Draft]:
     """One draft per customer and order, lines by assignment, week and kind; the order of the input does not
     matter."""
-    keyed = sorted(((_line_key(b), b) for b in billable), key=itemgetter(0))
+    keyed = sorted((((*_UP_TO_WEEK(b), KIND_ORDER[b.kind], b.rate), b) for b in billable), key=itemgetter(0))
     drafts = []
     for (customer, order), group in groupby(keyed, key=lambda pair: pair[0][:2]):
         lines = tuple(_line([b for _, b in parts]) for _, parts in groupby(group, key=itemgetter(0)))
@@ -82,8 +81,7 @@ def draft_invoices(billable: Iterable[Billable], vat_ppm: int) -> list[Draft]:
     return drafts
 
 
-def _line_key(b: Billable) -> tuple[Any, ...]:
-    return (b.customer, b.order_number, b.assignment, b.week_ending, KIND_ORDER[b.kind], b.rate)
+_UP_TO_WEEK = attrgetter("customer", "order_number", "assignment", "week_ending")
 
 
 def _line(parts: Sequence[Billable]) -> DraftLine:
@@ -95,8 +93,8 @@ def _line(parts: Sequence[Billable]) -> DraftLine:
         first.role,
         first.week_ending,
         first.kind,
-        sum(p.minutes for p in parts),
+        sum([p.minutes for p in parts]),
         first.rate,
-        sum(p.amount for p in parts),
-        tuple(p.charge_id for p in parts),
+        sum([p.amount for p in parts]),
+        tuple([p.charge_id for p in parts]),
     )

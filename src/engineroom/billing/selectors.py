@@ -13,8 +13,7 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.tables import load_table
 
 BILLABLE = """
-SELECT c.id, k.code, coalesce(o.number, ''), a.code, a.id, p.name, a.role, t.week_ending, c.kind, c.minutes,
-  c.bill_rate, c.bill_amount
+SELECT {columns}
 FROM timesheets_charge c
 JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
 JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
@@ -29,13 +28,38 @@ WHERE c.client_id = %(client)s AND t.week_ending <= %(through)s AND (h.id IS NUL
 """
 
 
+LINES = """c.id, k.code, coalesce(o.number, ''), a.code, a.id, p.name, a.role, t.week_ending, c.kind,
+  c.minutes, c.bill_rate, c.bill_amount"""
+
+
 def drafts(through: date, issue_date: date) -> list[Draft]:
     """What would be invoiced now for the weeks through a day: computed, not stored, without numbers."""
     rates = load_table("engineroom.billing", "vat").at(issue_date)
     with connection.cursor() as cursor:
-        cursor.execute(BILLABLE, {"client": current_scope().client_id, "through": through})
-        rows = [Billable(*row) for row in cursor.fetchall()]
+        cursor.execute(
+            BILLABLE.format(columns=LINES), {"client": current_scope().client_id, "through": through}
+        )
+        rows = [Billable._make(row) for row in cursor.fetchall()]
     return draft_invoices(rows, rates[rates["staff_supply"]])
+
+
+def imports_to_bill(through: date) -> list[UUID]:
+    """The files whose hours would be invoiced now."""
+    return _distinct("t.taken_in_id", through)
+
+
+def holds_to_bill(through: date) -> list[UUID]:
+    """The ended holds of charges that would be invoiced now: a hold has its charge's id."""
+    return [hold for hold in _distinct("h.id", through) if hold]
+
+
+def _distinct(column: str, through: date) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            BILLABLE.format(columns=f"DISTINCT {column}"),
+            {"client": current_scope().client_id, "through": through},
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 @dataclass(frozen=True)

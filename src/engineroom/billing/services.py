@@ -84,30 +84,16 @@ def prepare_bill_run(issue_date: date, through: date) -> BillRunPrepared:
 
 def _take_in_makers(run: BillRun, found: Sequence[Draft]) -> None:
     """Whoever took in the hours, set the rates or orders, or ended a hold, made the bill run too."""
-    approvals.takes_in("bill_run", run.id, "import", _imports_of(found))
-    lines = [line for d in found for line in d.lines]
-    client_id, charges = run.client_id, [c for line in lines for c in line.charge_ids]
+    client_id, lines = run.client_id, [line for d in found for line in d.lines]
+    charges = {c for line in lines for c in line.charge_ids}
+    approvals.takes_in("bill_run", run.id, "import", selectors.imports_to_bill(run.through))
     orders = PurchaseOrder.objects.filter(client_id=client_id, number__in={d.order_number for d in found})
     for kind, parts in (
-        ("hold", charges),
+        ("hold", [hold for hold in selectors.holds_to_bill(run.through) if hold in charges]),
         ("assignment", list({line.assignment_id for line in lines})),
         ("order", list(orders.values_list("id", flat=True))),
     ):
         approvals.makers_of_parts("bill_run", run.id, kind, parts)
-
-
-def _imports_of(found: Sequence[Draft]) -> list[UUID]:
-    """The files whose hours are billed: their makers are makers of the bill run."""
-    charges = [c for d in found for line in d.lines for c in line.charge_ids]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT t.taken_in_id FROM timesheets_charge c "
-            "JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id "
-            "JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id "
-            "WHERE c.client_id = %s AND c.id = ANY(%s)",
-            [current_scope().client_id, charges],
-        )
-        return [row[0] for row in cursor.fetchall()]
 
 
 Parties = dict[str, dict[str, dict[str, Any]]]
@@ -130,22 +116,21 @@ def content_hash(found: Sequence[Draft], issue_date: date, parties: Parties) -> 
         canonical.line("party", code, [("details", json.dumps(party, sort_keys=True))])
         for code, party in sorted(parties.items())
     ]
-    for d in found:
-        for line in d.lines:
-            columns = [
-                ("customer", d.customer),
-                ("order", d.order_number),
-                ("week_ending", line.week_ending),
-                ("kind", line.kind),
-                ("rate", line.rate),
-                ("issue_date", issue_date),
-                ("person", line.person),
-                ("role", line.role),
-                ("minutes", line.minutes),
-                ("net", line.net),
-                ("vat_ppm", d.vat_ppm),
-            ]
-            lines.append(canonical.line("invoice_line", line.assignment, columns))
+    flat = [(d, line) for d in found for line in d.lines]
+    columns: dict[str, list[object]] = {
+        "customer": [d.customer for d, _ in flat],
+        "order": [d.order_number for d, _ in flat],
+        "week_ending": [line.week_ending for _, line in flat],
+        "kind": [line.kind for _, line in flat],
+        "rate": [line.rate for _, line in flat],
+        "issue_date": [issue_date] * len(flat),
+        "person": [line.person for _, line in flat],
+        "role": [line.role for _, line in flat],
+        "minutes": [line.minutes for _, line in flat],
+        "net": [line.net for _, line in flat],
+        "vat_ppm": [d.vat_ppm for d, _ in flat],
+    }
+    lines += canonical.lines("invoice_line", [line.assignment for _, line in flat], columns)
     return canonical.digest(lines)
 
 

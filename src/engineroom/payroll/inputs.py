@@ -115,7 +115,7 @@ def _in_order(values: Any, order: list[int]) -> str:
     if isinstance(values, np.ndarray):
         return ",".join(map(str, values[order].tolist()))
     if isinstance(values, list):
-        return ",".join(canonical.value(values[i]) for i in order)
+        return ",".join(canonical.values([values[i] for i in order]))
     return canonical.value(values)
 
 

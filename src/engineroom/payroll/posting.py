@@ -48,10 +48,8 @@ def post_pay_run(run: PayRun) -> PostedRun:
     """Post the run as one entry on its pay date, and make its open items. Once per run: the batch is
     unique."""
     slips = payslips_of(run)
-    totals: dict[str, int] = defaultdict(int)
-    for slip in slips:
-        for code, amount in slip.figures.items():
-            totals[code] += amount
+    assert run.published is not None, "only a published run is released"
+    totals = {code: sum([slip.figures[code] for slip in slips]) for code in run.published.elements}
     lines = [*_cost_lines(_by_customer(run, slips)), *_obligation_lines(totals)]
     if not any(line.amount for line in lines):
         return PostedRun(None, len(slips), 0)

@@ -21,7 +21,7 @@ from engineroom.kernel.money import format_minor
 from engineroom.kernel.periods import week_ending
 from engineroom.kernel.rates import PPM, format_ppm
 from engineroom.openitems.models import Counterparty
-from engineroom.people.models import Employment, Person
+from engineroom.people.models import Person
 from engineroom.timesheets.models import Assignment, AssignmentRate, PurchaseOrder, TimeEntry, Timesheet
 from engineroom.timesheets.services import Hours, record_hours
 
@@ -305,17 +305,12 @@ class Timesheets(TableImporter):
         found: Findings, assignments: dict[str, dict[str, Any]], keys: list[tuple[str, date]]
     ) -> None:
         """A week that was taken before is not taken again by another file: that would pay it twice."""
-        weeks = {(code, week_ending(day)) for code, day in keys if code in assignments}
-        taken = set(
-            Timesheet.objects.filter(
-                client_id=current_scope().client_id,
-                week_ending__in={week for _, week in weeks},
-                assignment_id__in=[assignments[code]["id"] for code, _ in weeks],
-            ).values_list("assignment__code", "week_ending")
-        )
+        ends = {day: week_ending(day) for _, day in keys}
+        weeks = {(code, ends[day]) for code, day in keys if code in assignments}
+        taken = weeks & _weeks_taken({week for _, week in weeks})
         said = set()
         for i, (code, day) in enumerate(keys):
-            key = (code, week_ending(day))
+            key = (code, ends[day])
             if key in taken and key not in said:
                 said.add(key)
                 found.at(
@@ -339,6 +334,12 @@ class Timesheets(TableImporter):
             comment=[c["comment"][i] or "" for i in kept],
         )
         return record_hours(hours, commit_id)
+
+
+def _weeks_taken(weeks: set[date]) -> set[tuple[str, date]]:
+    """(assignment's code, end of the week) of every timesheet of these weeks."""
+    rows = Timesheet.objects.filter(client_id=current_scope().client_id, week_ending__in=weeks)
+    return set(rows.values_list("assignment__code", "week_ending"))
 
 
 def _column(values: list[int | None], default: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -367,12 +368,16 @@ def _orders() -> dict[tuple[str, str], UUID]:
 
 def _employments(numbers: set[str]) -> dict[str, list[tuple[date, date | None]]]:
     """From when to when people are employed, by payroll number."""
-    rows = Employment.objects.filter(
-        client_id=current_scope().client_id, person__payroll_number__in=numbers
-    ).values_list("person__payroll_number", "starts", "ends")
     found: dict[str, list[tuple[date, date | None]]] = defaultdict(list)
-    for number, starts, ends in rows:
-        found[number].append((starts, ends))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.payroll_number, m.starts, m.ends FROM people_employment m "
+            "JOIN people_person p ON p.client_id = m.client_id AND p.id = m.person_id "
+            "WHERE m.client_id = %s AND p.payroll_number = ANY(%s)",
+            [current_scope().client_id, list(numbers)],
+        )
+        for number, starts, ends in cursor.fetchall():
+            found[number].append((starts, ends))
     return found
 
 

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import cast
 
 _ESCAPED = re.compile(r"[\\|\r\n]")
 
@@ -47,11 +48,27 @@ def line(table: str, natural_key: str, columns: Sequence[tuple[str, object]]) ->
     return "|".join([table, value(natural_key), *(f"{name}={value(item)}" for name, item in columns)])
 
 
+def values(items: Sequence[object]) -> list[str]:
+    """`value` of each: the same texts, several times faster for a column of one plain type."""
+    kinds = set(map(type, items))
+    if kinds == {int}:
+        return list(map(str, items))
+    if kinds == {str}:
+        texts = cast("Sequence[str]", items)
+        together = "".join(texts)
+        if together.isascii() and not _ESCAPED.search(together):
+            return list(texts)
+    if kinds == {date}:
+        texts_of = {day: value(day) for day in set(items)}
+        return [texts_of[day] for day in items]
+    return [value(item) for item in items]
+
+
 def lines(table: str, natural_keys: Sequence[str], columns: Mapping[str, Sequence[object]]) -> list[str]:
     """`line` for many rows given by column: the same texts, made by column. Rows keep their order."""
-    parts = [[f"{name}={value(item)}" for item in items] for name, items in columns.items()]
-    keys = [f"{table}|{value(key)}" for key in natural_keys]
-    return ["|".join(row) for row in zip(keys, *parts, strict=True)]
+    form = "|".join([table, "%s", *(f"{name.replace('%', '%%')}=%s" for name in columns)])
+    parts = [values(natural_keys), *(values(items) for items in columns.values())]
+    return [form % row for row in zip(*parts, strict=True)]
 
 
 def digest(lines: Iterable[str]) -> bytes:
