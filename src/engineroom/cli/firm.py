@@ -74,8 +74,21 @@ def migrate_command() -> None:
 
 @token.command("issue")
 @on_the_ground
-def issue(email: Annotated[str, typer.Argument()], days: Annotated[int, typer.Option()] = 365) -> None:
-    """Issue a token: to yourself, or, as an admin, to anybody. It is shown once."""
+def issue(
+    email: Annotated[str, typer.Argument()],
+    days: Annotated[int, typer.Option()] = 365,
+    client: Annotated[
+        list[str] | None, typer.Option(help="only for this client's code; may be given again")
+    ] = None,
+    verb: Annotated[
+        list[str] | None, typer.Option(help="only to read, prepare, approve or release; may be given again")
+    ] = None,
+    label: Annotated[str, typer.Option(help="what the token is for")] = "",
+) -> None:
+    """Issue a token: to yourself, or, as an admin, to anybody. It is shown once.
+
+    Narrowed to clients or verbs, it does less than its user may, never more.
+    """
     from engineroom.foundation.access import services
     from engineroom.foundation.access.selectors import user_by_email
 
@@ -87,9 +100,24 @@ def issue(email: Annotated[str, typer.Argument()], days: Annotated[int, typer.Op
         found = user_by_email(email)
         if found is None:
             raise NotFound(f"there is no user {email}")
-        text = services.issue_token(found.id, days=days).token
+        text = services.issue_token(
+            found.id,
+            days=days,
+            label=label,
+            clients=[_client_id(code) for code in client] if client else None,
+            verbs=verb or None,
+        ).token
     typer.echo(text)
     seal_everything()
+
+
+def _client_id(code: str) -> UUID:
+    from engineroom.foundation.tenancy.models import Client
+
+    row = Client.objects.filter(code__iexact=code).first()
+    if row is None:
+        raise NotFound(f"there is no client {code}")
+    return row.id
 
 
 @users.command("add")

@@ -15,7 +15,6 @@ from uuid import UUID
 from engineroom.billing import papers as billing_papers
 from engineroom.billing import services as billing
 from engineroom.billing.models import BillRun, Invoice
-from engineroom.foundation.access.roles import may
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.commands import keyed
@@ -87,7 +86,7 @@ def preview(kind: str, path: Path) -> tuple[imports.Previewed, list[Problem]]:
 
 def _require(permission: str, what: str) -> None:
     scope = current_scope()
-    if not may(scope.roles.get(scope.client_id, frozenset()), permission):
+    if not scope.may(permission, scope.client_id):
         raise NotPermitted(f"{scope.user.email} may not {what} here: it needs the permission {permission}")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
-from engineroom.foundation.access.roles import ROLES
+from engineroom.foundation.access.roles import ROLES, VERBS
 from engineroom.foundation.tenancy.models import Client, FirmModel
 
 KINDS = ("staff", "worker", "client", "employee", "system")
@@ -39,7 +40,10 @@ class User(AbstractBaseUser, FirmModel):
 
 
 class Token(FirmModel):
-    """A personal token for programs and the command line; only its SHA-256 is kept."""
+    """A personal token for programs and the command line; only its SHA-256 is kept.
+
+    clients, verbs: what it is narrowed to; null is everything that the user's grants allow. Never more.
+    """
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
     sha256 = models.BinaryField(unique=True)
@@ -47,6 +51,21 @@ class Token(FirmModel):
     issued_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    clients = ArrayField(models.UUIDField(), null=True)
+    verbs = ArrayField(models.CharField(max_length=10), null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(verbs__isnull=True)
+                | models.Q(verbs__contained_by=list(VERBS), verbs__len__gt=0),
+                name="token_verbs_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(clients__isnull=True) | models.Q(clients__len__gt=0),
+                name="token_clients_named",
+            ),
+        ]
 
 
 class Grant(FirmModel):

@@ -25,6 +25,9 @@ class Role:
         return any(fnmatchcase(permission, pattern) for pattern in self.permissions)
 
 
+VERBS = ("read", "prepare", "approve", "release")
+"""What a token may be narrowed to: the last word of a permission. Admin and grant are for whole tokens."""
+
 BOOKS = ("ledger", "openitems", "settlement", "accounting")
 SERVICES = ("payroll", "timesheets", "billing", "people", "sop")
 

@@ -15,10 +15,14 @@ from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 def my_clients() -> Sequence[Client]:
     """The clients on which the acting user holds a live grant, house first, then by code."""
     today = timezone.now().date()  # PostgreSQL's current_date: both keep UTC
-    live = Grant.objects.filter(user_id=current_scope().user.id, starts__lte=today).filter(
+    user = current_scope().user
+    live = Grant.objects.filter(user_id=user.id, starts__lte=today).filter(
         Q(ends=None) | Q(ends__gte=today)
     )
-    return list(Client.objects.filter(id__in=live.values("of_client_id")).order_by("-is_house", "code"))
+    mine = Client.objects.filter(id__in=live.values("of_client_id"))
+    if user.clients is not None:
+        mine = mine.filter(id__in=user.clients)
+    return list(mine.order_by("-is_house", "code"))
 
 
 def client_named(user: Identity, code: str) -> Client:

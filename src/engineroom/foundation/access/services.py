@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -15,7 +17,7 @@ from django.db.utils import DatabaseError
 from django.utils import timezone
 
 from engineroom.foundation.access.models import KINDS, Grant, Token, User
-from engineroom.foundation.access.roles import ROLES, may
+from engineroom.foundation.access.roles import ROLES, VERBS
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.models import Client
@@ -31,11 +33,15 @@ class NotAuthenticated(EngineroomError):
     status = 401
 
 
+def _limits(of: list[Any] | None) -> frozenset[Any] | None:
+    return None if of is None else frozenset(of)
+
+
 def authenticate(token: str, email: str | None = None) -> Identity:
     """Who holds this token. Raises NotAuthenticated; never says which of the reasons it was."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, email, name, kind FROM app_authenticate(%s)",
+            "SELECT id, email, name, kind, clients, verbs FROM app_authenticate(%s)",
             [hashlib.sha256(token.encode()).digest()],
         )
         row = cursor.fetchone()
@@ -43,7 +49,8 @@ def authenticate(token: str, email: str | None = None) -> Identity:
         raise NotAuthenticated(
             "the token is not valid for that user; issue a new one with: engineroom token issue EMAIL"
         )
-    return Identity(*row)
+    user_id, held_by, name, kind, clients, verbs = row
+    return Identity(user_id, held_by, name, kind, _limits(clients), _limits(verbs))
 
 
 @lru_cache(maxsize=1)
@@ -81,8 +88,7 @@ def all_client_ids() -> list[UUID]:
 
 
 def _holds(permission: str) -> bool:
-    scope = current_scope()
-    return may(scope.roles.get(scope.client_id, frozenset()), permission)
+    return current_scope().may(permission, current_scope().client_id)
 
 
 def _at_home() -> bool:
@@ -106,8 +112,17 @@ class TokenIssued:
     token: str
 
 
-def issue_token(user_id: UUID, *, days: int = 365, label: str = "") -> TokenIssued:
+def issue_token(
+    user_id: UUID,
+    *,
+    days: int = 365,
+    label: str = "",
+    clients: Sequence[UUID] | None = None,
+    verbs: Sequence[str] | None = None,
+) -> TokenIssued:
     """Issue a token to oneself, or, with foundation.admin on the house client, to anybody but the system.
+
+    clients, verbs: what the token is narrowed to, never beyond the user's grants; None is all of them.
 
     Not a command: a command keeps its receipt, and a token must not be kept. It writes its own audit event.
     """
@@ -116,6 +131,8 @@ def issue_token(user_id: UUID, *, days: int = 365, label: str = "") -> TokenIssu
         raise NotPermitted(
             "a token for somebody else needs the permission foundation.admin on the house client"
         )
+    _whole_tokens_only()
+    _check_limits(clients, verbs)
     if not 1 <= days <= LONGEST_TOKEN_DAYS:
         raise Conflict(f"a token lives 1 to {LONGEST_TOKEN_DAYS} days, not {days}")
     if not User.objects.filter(id=user_id, is_active=True).exclude(kind="system").exists():
@@ -126,18 +143,46 @@ def issue_token(user_id: UUID, *, days: int = 365, label: str = "") -> TokenIssu
         sha256=hashlib.sha256(text.encode()).digest(),
         label=label,
         expires_at=timezone.now() + timedelta(days=days),
+        clients=None if clients is None else sorted(set(clients)),
+        verbs=None if verbs is None else sorted(set(verbs)),
     )
     audit.record(
         "foundation.issue_token",
         subject_kind="token",
         subject_id=row.id,
-        detail={"user": str(user_id), "days": days},
+        detail={
+            "user": str(user_id),
+            "days": days,
+            "clients": None if clients is None else sorted(map(str, clients)),
+            "verbs": None if verbs is None else sorted(verbs),
+        },
     )
     return TokenIssued(row.id, text)
 
 
+def _whole_tokens_only() -> None:
+    if current_scope().user.is_narrowed:
+        raise NotPermitted("a narrowed token neither issues nor revokes tokens")
+
+
+def _check_limits(clients: Sequence[UUID] | None, verbs: Sequence[str] | None) -> None:
+    problems = []
+    if verbs is not None and (not verbs or not set(verbs) <= set(VERBS)):
+        known = ", ".join(VERBS)
+        problems.append(Problem("a token is narrowed to known verbs", f"Use some of: {known}", field="verbs"))
+    if clients is not None:
+        found = Client.objects.filter(id__in=clients).count()
+        if not clients or found != len(set(clients)):
+            problems.append(
+                Problem("a token is narrowed to clients that exist", "Check the codes", field="clients")
+            )
+    if problems:
+        raise InputRefused(problems)
+
+
 def revoke_token(token_id: UUID) -> None:
     """End a token at once: one's own, or, with foundation.admin on the house client, anybody's."""
+    _whole_tokens_only()
     row = Token.objects.filter(id=token_id).first()
     own = row is not None and row.user_id == current_scope().user.id
     if row is None or not (own or (_holds("foundation.admin") and _at_home())):
@@ -253,8 +298,7 @@ def create_user(email: str, name: str, *, kind: str = "staff") -> UserMade:
             [Problem(f"there is no user of kind {kind!r}", f"Use one of: {kinds}", field="kind")]
         )
     user = User(email=email.lower(), name=name, kind=kind)
-    user.set_unusable_password()
-    _refuse_invalid(user, exclude=["password"])
+    _refuse_invalid(user, exclude=[])
     user.save(force_insert=True)
     return UserMade(user.id, user.email)
 

@@ -28,7 +28,6 @@ from uuid import UUID
 from django.db import connection, transaction
 from pydantic import TypeAdapter
 
-from engineroom.foundation.access.roles import may
 from engineroom.foundation.tenancy.scope import Scope, current_scope
 from engineroom.kernel.errors import Conflict, EngineroomError, NotPermitted
 from engineroom.kernel.ids import uuid7
@@ -158,7 +157,7 @@ def _carry_out(
 
 def _check(scope: Scope, name: str, permission: str) -> None:
     """The system acts for whoever set the job off, with what that one may still do (see Scope.roles)."""
-    if not may(scope.roles.get(scope.client_id, frozenset()), permission):
+    if not scope.may(permission, scope.client_id):
         who = scope.on_behalf if scope.user.kind == "system" and scope.on_behalf else scope.user
         raise NotPermitted(f"{who.email} may not {name} here: it needs the permission {permission}")
 

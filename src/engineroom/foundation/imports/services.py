@@ -22,7 +22,6 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from engineroom.foundation import vault
-from engineroom.foundation.access.roles import may
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import command
@@ -135,7 +134,7 @@ def preview(kind: str, path: Path) -> tuple[Previewed, list[Problem]]:
     """
     handler = find_importer(kind)
     scope = current_scope()
-    if not may(scope.roles.get(scope.client_id, frozenset()), handler.permission):
+    if not scope.may(handler.permission, scope.client_id):
         raise NotPermitted(
             f"{scope.user.email} may not import {kind} here: it needs the permission {handler.permission}"
         )

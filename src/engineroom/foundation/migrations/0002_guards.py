@@ -119,7 +119,7 @@ END
 
 AUTHENTICATE = """
 BEGIN
-  RETURN QUERY SELECT u.id, u.email::text, u.name::text, u.kind::text
+  RETURN QUERY SELECT u.id, u.email::text, u.name::text, u.kind::text, t.clients, t.verbs::text[]
     FROM foundation_token t JOIN foundation_user u ON u.id = t.user_id
     WHERE t.sha256 = digest AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
       AND u.is_active AND u.kind <> 'system';
@@ -428,7 +428,7 @@ class Migration(migrations.Migration):
         ),
         GuardFunction(
             "app_authenticate(digest bytea)",
-            "TABLE (id uuid, email text, name text, kind text)",
+            "TABLE (id uuid, email text, name text, kind text, clients uuid[], verbs text[])",
             "#variable_conflict use_column" + AUTHENTICATE,
             callable_by_app=True,
         ),

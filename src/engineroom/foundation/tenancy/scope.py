@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
+from engineroom.foundation.access import roles as rules
 from engineroom.kernel.errors import EngineroomError, NotPermitted
 
 
@@ -28,12 +29,25 @@ class OutsideActing(EngineroomError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A known, authenticated somebody. kind: staff, worker, client, employee or system."""
+    """A known, authenticated somebody. kind: staff, worker, client, employee or system.
+
+    clients, verbs: what the token they came with is narrowed to; None is all that their grants allow.
+    """
 
     id: UUID
     email: str
     name: str
     kind: str
+    clients: frozenset[UUID] | None = None
+    verbs: frozenset[str] | None = None
+
+    @property
+    def is_narrowed(self) -> bool:
+        return self.clients is not None or self.verbs is not None
+
+    def reaches(self, client_id: UUID) -> bool:
+        """Whether the token may be used for the client; the grants say whether the user may."""
+        return self.clients is None or client_id in self.clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,21 @@ class Scope:
         if self.write is None:
             raise OutsideActing("this scope may read but not write; open acting(..., write=client)")
         return self.write
+
+    def may(self, permission: str, client_id: UUID | None = None) -> bool:
+        """Whether the roles here hold the permission and the token reaches so far. Admin is for whole
+        tokens: a narrowed one could otherwise issue itself a wider one.
+
+        client_id: of several that are read; else the one that is written, or the first that is read.
+        """
+        room, _, verb = permission.rpartition(".")
+        user = self.user
+        if user.is_narrowed and room == "foundation" and verb not in rules.VERBS:
+            return False
+        if user.verbs is not None and verb not in user.verbs:
+            return False
+        client = client_id or self.write or next(iter(self.read), None)
+        return client is not None and rules.may(self.roles.get(client, frozenset()), permission)
 
 
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
@@ -86,6 +115,7 @@ def acting(
     """
     readable = tuple(dict.fromkeys([*read, *([write] if write else [])]))
     face = FACE_OF_KIND[user.kind]
+    _refuse_beyond_token(user, readable, write)
     with transaction.atomic(durable=True):
         roles = _enter(user, on_behalf, face, readable, write)
         scope = Scope(user, on_behalf, face, readable, write, roles)
@@ -94,6 +124,17 @@ def acting(
             yield scope
         finally:
             _scope.reset(token)
+
+
+def _refuse_beyond_token(user: Identity, readable: tuple[UUID, ...], write: UUID | None) -> None:
+    if any(not user.reaches(client) for client in readable):
+        raise NotPermitted("this token is not for that client")
+    if user.verbs is None:
+        return
+    if write is not None and user.verbs == {"read"}:
+        raise NotPermitted("this token only reads")
+    if write is None and readable and "read" not in user.verbs:
+        raise NotPermitted("this token does not read")
 
 
 def _enter(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from engineroom.foundation import vault
-from engineroom.foundation.access.roles import may
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
@@ -21,7 +20,7 @@ def keep(
     same content is one set of bytes.
     """
     scope = current_scope()
-    if not may(scope.roles.get(scope.client_id, frozenset()), permission):
+    if not scope.may(permission):
         raise NotPermitted(
             f"{scope.user.email} may not keep {name} here: it needs the permission {permission}"
         )
