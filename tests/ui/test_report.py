@@ -226,7 +226,7 @@ def contrast(one: list[float], other: list[float]) -> float:
 
 
 def themes() -> dict[str, tuple[list[float], list[float]]]:
-    css = (Path(engineroom.ui.__file__).parent / "tokens.css").read_text(encoding="utf-8")
+    css = (Path(engineroom.ui.__file__).parent / "static/ui/tokens.css").read_text(encoding="utf-8")
     colour = r"oklch\(([\d.]+) ([\d.]+) ([\d.]+)\)"
     found = re.findall(
         rf"--(\w+):\s+light-dark\({colour},\s+{colour}\)", css.replace("oklch(1 0 0)", "oklch(1 0 0.0)")

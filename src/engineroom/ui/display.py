@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from engineroom.kernel.money import format_minor
 
 
 class Figure(NamedTuple):
@@ -37,6 +39,30 @@ def _printable_letter(letter: str) -> str:
     if category in ("Cc", "Zl", "Zp"):
         return " "
     return "\ufffd" if category == "Cs" else letter
+
+
+def format_money(
+    amount_minor: int,
+    currency: str = "GBP",
+    *,
+    negative: Literal["minus", "parentheses"] = "minus",
+    symbol: bool = True,
+) -> str:
+    """123450 is "£1,234.50". Negatives carry a minus; on statements they stand in parentheses."""
+    if negative == "parentheses" and amount_minor < 0:
+        return f"({format_minor(-amount_minor, currency, symbol=symbol)})"
+    return format_minor(amount_minor, currency, symbol=symbol)
+
+
+def format_change(amount_minor: int, currency: str = "GBP", *, symbol: bool = True) -> str:
+    """A difference: "+£12.34", "-£12.34", and "£0.00" for none."""
+    text = format_minor(amount_minor, currency, symbol=symbol)
+    return f"+{text}" if amount_minor > 0 else text
+
+
+def format_count(count: int, one: str, many: str = "") -> str:
+    """2 as "2 people": the noun agrees with the number. many defaults to one + "s"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def format_hours(minutes: int) -> str:

@@ -172,7 +172,9 @@ def _template() -> Template:
 
 @cache
 def _style() -> str:
-    return "".join((_HERE / name).read_text(encoding="utf-8") for name in ("tokens.css", "report.css"))
+    return "".join(
+        (_HERE / name).read_text(encoding="utf-8") for name in ("static/ui/tokens.css", "report.css")
+    )
 
 
 # --- What the template lays out: text, already formatted ------------------------------------------
