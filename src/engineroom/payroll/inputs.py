@@ -17,7 +17,6 @@ import numpy.typing as npt
 from django.db import connection
 
 from engineroom.foundation.approvals import canonical
-from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.payroll.models import PayRun
 
 WORKED = """
@@ -122,7 +121,7 @@ def _in_order(values: Any, order: list[int]) -> str:
 def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     """Everything for the people of the run from `first` to `last` in id order."""
     bounds = {
-        "client": current_scope().client_id,
+        "client": run.client_id,
         "run": run.id,
         "first": first,
         "last": last,

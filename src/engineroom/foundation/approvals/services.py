@@ -67,11 +67,10 @@ def makers_of_parts(subject_kind: str, subject_id: UUID, part_kind: str, part_id
 
 def standing(subject_kind: str, subject_id: UUID) -> Approval | None:
     """The latest approval that has not been voided."""
-    voided = ApprovalVoid.objects.filter(client_id=current_scope().client_id).values("approval_id")
+    client_id = _client()
+    voided = ApprovalVoid.objects.filter(client_id=client_id).values("approval_id")
     return (
-        Approval.objects.filter(
-            client_id=current_scope().client_id, subject_kind=subject_kind, subject_id=subject_id
-        )
+        Approval.objects.filter(client_id=client_id, subject_kind=subject_kind, subject_id=subject_id)
         .exclude(id__in=voided)
         .order_by("-at", "-id")
         .first()
@@ -139,5 +138,10 @@ def release(subject_kind: str, subject_id: UUID, content_hash: bytes) -> Release
 
 def released(subject_kind: str, subject_id: UUID) -> Release | None:
     return Release.objects.filter(
-        client_id=current_scope().client_id, subject_kind=subject_kind, subject_id=subject_id
+        client_id=_client(), subject_kind=subject_kind, subject_id=subject_id
     ).first()
+
+
+def _client() -> UUID:
+    scope = current_scope()
+    return scope.write or scope.read[0]

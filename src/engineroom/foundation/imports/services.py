@@ -126,18 +126,24 @@ _parsed_lock = Lock()
 KEPT_PARSED = 4
 
 
-def preview(kind: str, path: Path) -> tuple[Previewed, list[Problem]]:
-    """Read a file, keep it in the vault, and say everything that is wrong with it. Takes nothing.
-
-    Works on a copy of its own, so that what was judged, what is kept and what will be taken are the same
-    bytes. Raises InputRefused over the limit; NotPermitted without the importer's permission.
-    """
+def permitted(kind: str) -> Importer:
+    """The importer, if the acting user may use it here. Raises NotFound or NotPermitted."""
     handler = find_importer(kind)
     scope = current_scope()
     if not scope.may(handler.permission, scope.client_id):
         raise NotPermitted(
             f"{scope.user.email} may not import {kind} here: it needs the permission {handler.permission}"
         )
+    return handler
+
+
+def preview(kind: str, path: Path) -> tuple[Previewed, list[Problem]]:
+    """Read a file, keep it in the vault, and say everything that is wrong with it. Takes nothing.
+
+    Works on a copy of its own, so that what was judged, what is kept and what will be taken are the same
+    bytes. Raises InputRefused over the limit; NotPermitted without the importer's permission.
+    """
+    handler, scope = permitted(kind), current_scope()
     with _copied(path, handler.limit_bytes) as copy:
         file = vault.store(copy, name=path.name, kind=f"import.{kind}")
         parsed = _parse(handler, file, copy)

@@ -1,0 +1,265 @@
+"""Pay runs and payslips for programs."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+from uuid import UUID
+
+from django.http import HttpResponse
+from ninja import Query, Schema
+
+from engineroom.foundation.api import (
+    Asked,
+    ContentHash,
+    Day,
+    Page,
+    PageAsked,
+    Reason,
+    Room,
+    cut,
+    file_answer,
+    hides,
+    log_read,
+    one,
+    refuse_masked,
+)
+from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.kernel.errors import NotFound
+from engineroom.payroll import papers, selectors, services
+from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.payroll.models import PayRun, Payslip
+
+router = Room("payroll")
+
+
+class PayRunOut(Schema):
+    """One calculation of pay. content_hash: what an approver approves; null before it is calculated."""
+
+    id: UUID
+    number: int
+    kind: str
+    frequency: str
+    pay_date: date
+    period_starts: date
+    period_ends: date
+    tax_year: str
+    tax_period: int
+    content_hash: str | None
+
+
+class FigureOut(Schema):
+    """A figure of a payslip or a run: in minor units when unit is `minor`, else in minutes."""
+
+    code: str
+    label: str
+    kind: str
+    unit: Literal["minor", "minutes"]
+    amount: int
+
+
+class BlockerOut(Schema):
+    """What keeps the run from being approved or released, and what to do about it."""
+
+    payroll_number: str
+    field: str
+    problem: str
+    remedy: str
+
+
+class PayRunDetailOut(PayRunOut):
+    """A run with its totals and how far it is. figures are absent where the role does not see pay."""
+
+    currency: str
+    payslips: int
+    figures: list[FigureOut]
+    blockers: list[BlockerOut]
+    approved_by: UUID | None
+    released_by: UUID | None
+    engine_version: int | None
+    rules_hash: str | None
+
+
+class PayslipOut(Schema):
+    """One person's published result in a run."""
+
+    id: UUID
+    run_id: UUID
+    person_id: UUID
+    payroll_number: str
+    name: str
+    tax_code: str
+    ni_category: str
+    net_pay_minor: int | None
+    currency: str
+
+
+class PayslipDetailOut(PayslipOut):
+    """A payslip with every figure, and how each was calculated, line by line, from the run's own trace."""
+
+    figures: list[FigureOut]
+    explanation: list[str]
+
+
+class OpenRunAsked(Asked):
+    """The regular weekly run of a pay date pays the weeks that ended before it."""
+
+    pay_date: Day
+
+
+class ApproveAsked(Asked):
+    """content_hash: of what you looked at; anything else is refused."""
+
+    content_hash: ContentHash
+
+
+class AbandonAsked(Asked):
+    """Why the run is given up."""
+
+    reason: Reason
+
+
+def _run(row: PayRun) -> PayRunOut:
+    return PayRunOut(
+        id=row.id,
+        number=row.number,
+        kind=row.kind,
+        frequency=row.frequency,
+        pay_date=row.pay_date,
+        period_starts=row.period_starts,
+        period_ends=row.period_ends,
+        tax_year=row.tax_year,
+        tax_period=row.tax_period,
+        content_hash=bytes(row.content_hash).hex() if row.content_hash else None,
+    )
+
+
+def _figures(amounts: dict[str, int]) -> list[FigureOut]:
+    return [
+        FigureOut(
+            code=e.code,
+            label=e.label,
+            kind=e.kind,
+            unit="minor" if e.unit == "pence" else "minutes",
+            amount=amounts[e.code],
+        )
+        for e in ELEMENTS
+        if e.code in amounts
+    ]
+
+
+@router.read("/pay-runs", Page[PayRunOut], "Pay runs, latest first")
+def pay_runs(client: Client, page: Query[PageAsked]) -> Page[PayRunOut]:
+    """Every run that was opened."""
+    rows, onward = cut(PayRun.objects.filter(client_id=client.id), page, by="number", latest_first=True)
+    return Page(items=[_run(row) for row in rows], next=onward)
+
+
+@router.read("/pay-runs/{run_id}", PayRunDetailOut, "One pay run with its totals and blockers")
+def pay_run(client: Client, run_id: UUID) -> PayRunDetailOut:
+    """How far a run is, what it comes to, and what keeps it from going on. The read is logged."""
+    run = one(PayRun.objects.select_related("published"), "pay run", run_id)
+    approval = approvals.standing("pay_run", run.id)
+    released = approvals.released("pay_run", run.id)
+    log_read("pay_run", run.id, "totals of pay")
+    attempt = run.published
+    blockers = services.blockers_of(run) if attempt else []
+    return PayRunDetailOut(
+        **_run(run).dict(),
+        currency=client.currency,
+        payslips=Payslip.objects.filter(client_id=client.id, attempt=attempt).count() if attempt else 0,
+        figures=[] if hides("pay") else _figures(selectors.totals(run)),
+        blockers=[
+            BlockerOut(payroll_number=b.payroll_number, field=b.field, problem=b.problem, remedy=b.remedy)
+            for b in blockers
+        ],
+        approved_by=approval.user_id if approval else None,
+        released_by=released.user_id if released else None,
+        engine_version=attempt.engine_version if attempt else None,
+        rules_hash=attempt.rules_hash if attempt else None,
+    )
+
+
+@router.read("/pay-runs/{run_id}/payslips", Page[PayslipOut], "The payslips of a run")
+def payslips(client: Client, run_id: UUID, page: Query[PageAsked]) -> Page[PayslipOut]:
+    """The published payslips. The read is logged."""
+    run = one(PayRun.objects.select_related("published"), "pay run", run_id)
+    rows = Payslip.objects.filter(client_id=client.id, attempt=run.published)
+    found, onward = cut(rows.select_related("person", "attempt"), page, by="id")
+    if found:
+        log_read("pay_run", run.id, "net pay", len(found))
+    return Page(items=[_payslip(client, row) for row in found], next=onward)
+
+
+def _payslip(client: Client, row: Payslip) -> PayslipOut:
+    amounts = dict(zip(row.attempt.elements, row.amounts, strict=True))
+    return PayslipOut(
+        id=row.id,
+        run_id=row.run_id,
+        person_id=row.person_id,
+        payroll_number=row.person.payroll_number,
+        name=row.person.name,
+        tax_code=row.tax_code,
+        ni_category=row.ni_category,
+        net_pay_minor=None if hides("pay") else amounts["net_pay"],
+        currency=client.currency,
+    )
+
+
+@router.read("/payslips/{payslip_id}", PayslipDetailOut, "One payslip, every figure explained")
+def payslip(client: Client, payslip_id: UUID) -> PayslipDetailOut:
+    """Every figure and how it came about, read from what the run itself kept. The read is logged."""
+    row = one(Payslip.objects.select_related("person", "attempt"), "payslip", payslip_id)
+    log_read("payslip", row.id, "payslip")
+    hidden = hides("pay")
+    amounts = dict(zip(row.attempt.elements, row.amounts, strict=True))
+    return PayslipDetailOut(
+        **_payslip(client, row).dict(),
+        figures=[] if hidden else _figures(amounts),
+        explanation=[] if hidden else selectors.explain(row.id),
+    )
+
+
+@router.read("/payslips/{payslip_id}/pdf", None, "A payslip as PDF", media="application/pdf")
+def payslip_pdf(client: Client, payslip_id: UUID) -> HttpResponse:
+    """The paper as issued. It shows a national identifier: who may not see those gets none."""
+    row = one(Payslip.objects.all(), "payslip", payslip_id)
+    for data_class in ("pay", "identity", "bank"):
+        refuse_masked(data_class, "a payslip")
+    file = VaultFile.objects.filter(client_id=client.id, kind=papers.KIND, subject_id=row.id).first()
+    if file is None:
+        raise NotFound("this payslip is not issued yet")
+    log_read("payslip", row.id, "payslip as PDF")
+    return file_answer(file)
+
+
+@router.command("/pay-runs", services.RunOpened, "Open a pay run", permission="payroll.prepare")
+def open_pay_run(client: Client, asked: OpenRunAsked) -> services.RunOpened:
+    """The regular weekly run of a pay date: opened once, found again afterwards."""
+    return services.open_pay_run(asked.pay_date)
+
+
+@router.command(
+    "/pay-runs/{run_id}/approve", services.Approved, "Approve a pay run", permission="payroll.approve"
+)
+def approve_pay_run(client: Client, run_id: UUID, asked: ApproveAsked) -> services.Approved:
+    """Approve exactly what you looked at; whoever made part of it may not."""
+    return services.approve_pay_run(run_id, content_hash=asked.content_hash)
+
+
+@router.command(
+    "/pay-runs/{run_id}/abandon", services.RunAbandoned, "Abandon a pay run", permission="payroll.prepare"
+)
+def abandon_pay_run(client: Client, run_id: UUID, asked: AbandonAsked) -> services.RunAbandoned:
+    """Give the hours of a run that was never released back, to be paid by another."""
+    return services.abandon_pay_run(run_id, reason=asked.reason)
+
+
+@router.command(
+    "/pay-runs/{run_id}/issue", papers.PayslipsIssued, "Issue the payslips", permission="payroll.prepare"
+)
+def issue_payslips(client: Client, run_id: UUID) -> papers.PayslipsIssued:
+    """Typeset the payslips of a released run; those that are there stay as they are."""
+    return papers.issue_payslips(run_id)
