@@ -364,3 +364,22 @@ def test_a_worker_sees_of_users_tokens_and_grants_their_own_and_changes_none(fir
 def test_outside_acting_the_firms_tables_are_empty(firm, app):
     for table in ("foundation_user", "foundation_token", "foundation_grant", "foundation_client"):
         assert count(app, table) == 0
+
+
+# --- dated master data ----------------------------------------------------------------------------------
+
+SEALED_ANEW = {"sort_code", "account_number"}
+DATED_TABLES = ["people_bankaccount", "people_employment", "payroll_taxdetails", "timesheets_assignmentrate"]
+
+
+@pytest.mark.parametrize("table", DATED_TABLES)
+def test_dated_rows_end_and_are_never_changed_or_deleted(app, busy, table):
+    """What somebody was paid on, or by, last year is still to be seen: a change is an end and a new row."""
+    row = a_row(table, busy.id)
+    enter(app, busy.staff["specialist"], write=busy.id)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), app.transaction():
+        app.execute(f"DELETE FROM {table} WHERE id = %s", [row["id"]])
+    for column in set(row) - SEALED_ANEW - {"ends"}:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), app.transaction():
+            app.execute(f"UPDATE {table} SET {column} = {column} WHERE id = %s", [row["id"]])
+    assert app.execute(f"UPDATE {table} SET ends = starts WHERE id = %s", [row["id"]]).rowcount == 1

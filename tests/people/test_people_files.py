@@ -169,14 +169,15 @@ def insert_dated(db: Any, table: str, client_id: UUID, owner: UUID, starts: str,
 
 @pytest.mark.parametrize("table", DATED)
 def test_dated_rows_of_one_owner_never_overlap(client: TestClient, table: str) -> None:
-    """By raw SQL as the application's role: the row of 2030 stands, and nothing may share a day with it."""
+    """By raw SQL as the application's role: a row of 2030 stands, and nothing may share a day with it."""
     set_up(client, [Temp("T1")])
     key, _ = DATED[table]
     with connect() as db:
         enter(db, client.staff["lead"], write=client.id)
         found = db.execute(f"SELECT id, {key} FROM {table} WHERE client_id = %s", [client.id]).fetchone()
         assert found is not None
-        db.execute(f"UPDATE {table} SET starts = '2030-01-01', ends = '2030-12-31' WHERE id = %s", [found[0]])
+        db.execute(f"UPDATE {table} SET ends = starts WHERE id = %s", [found[0]])
+        insert_dated(db, table, client.id, found[1], "2030-01-01", "2030-12-31")
         insert_dated(db, table, client.id, found[1], "2031-01-01", "2031-12-31")
         insert_dated(db, table, client.id, found[1], "2029-01-01", "2029-12-31")
         for starts, ends in OVERLAPPING:

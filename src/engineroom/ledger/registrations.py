@@ -1,4 +1,4 @@
-"""Postings on the thread."""
+"""Postings on the thread, and their batches among what a worker seals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db import connection
 
 from engineroom.foundation import thread
+from engineroom.foundation.jobs.tasks import SEALERS
 from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.ledger.services import seal_batches
 
 
 def _entries(ids: Sequence[UUID]) -> list[thread.Node]:
@@ -27,3 +29,4 @@ def _entries(ids: Sequence[UUID]) -> list[thread.Node]:
 
 thread.register_kind("entry", _entries)
 thread.register_link(thread.Link("entry", "entry", "ledger_entry", "reverses_id", "id"))
+SEALERS.append(seal_batches)

@@ -47,7 +47,8 @@ def clear_lines(own_account: str = "main") -> ClearingDone:
     account = _account_alone(client_id, own_account)
     rows = {row.id: row for row in _in_order(_uncleared(client_id).filter(own_account=account))}
     waiting, locked = _locked_apart(list(rows.values()))
-    outcome = matching.match([_to_match(row) for row in waiting], _candidates(account))
+    lines = [_to_match(row) for row in waiting]
+    outcome = matching.match(lines, _candidates(account, lines))
     for settled in outcome.settled:
         _settle(account, rows[settled.line.id], settled)
     unsettled = [*outcome.unsettled, *locked]
@@ -93,16 +94,16 @@ def _to_match(row: BankLine) -> matching.Line:
     )
 
 
-def _candidates(account: OwnAccount) -> list[matching.Candidate]:
+def _candidates(account: OwnAccount, lines: list[matching.Line]) -> list[matching.Candidate]:
     """What a line may settle: files on their way, payments that may come back, open invoices.
 
     What is settled already comes with nothing left, so that a line which names it is not taken for another.
+    Only the files that a line names give their payments: the others are years of them.
     """
-    entry_days = dict(
-        PaymentBatch.objects.filter(client_id=account.client_id, own_account=account).values_list(
-            "transit_item_id", "entry_day"
-        )
-    )
+    batches = list(PaymentBatch.objects.filter(client_id=account.client_id, own_account=account))
+    entry_days = {batch.transit_item_id: batch.entry_day for batch in batches}
+    texts = "\n".join(matching.normalised(f"{line.reference} {line.counterparty}") for line in lines)
+    named = [batch.id for batch in batches if matching.normalised(batch.reference) in texts]
     found = [
         matching.Candidate("batch", i.id, i.reference, i.open, i.currency, "", entry_days[i.id])
         for i in open_items(kind="in_transit", include_closed=True)
@@ -112,7 +113,7 @@ def _candidates(account: OwnAccount) -> list[matching.Candidate]:
         client_id=account.client_id, subject_kind="payment", subject_id=OuterRef("id")
     )
     payments = (
-        Payment.objects.filter(client_id=account.client_id, batch__own_account=account)
+        Payment.objects.filter(client_id=account.client_id, batch_id__in=named)
         .annotate(is_back=Exists(back))
         .order_by("id")
     )

@@ -93,11 +93,17 @@ def _drop_policies(table: str) -> list[str]:
 
 
 class ClientTable(GuardOperation):
-    """Row security by client, the replica identity, composite keys, and history where the model says so."""
+    """Row security by client, the replica identity, composite keys, and history where the model says so.
 
-    def __init__(self, model_name: str, history: bool = False, later: Sequence[str] = ()) -> None:
+    changes: the only columns that may be updated, and then nothing is deleted: dated rows, which end.
+    """
+
+    def __init__(
+        self, model_name: str, history: bool = False, later: Sequence[str] = (), changes: Sequence[str] = ()
+    ) -> None:
         self.model_name = model_name
         self.history = history
+        self.changes = list(changes)
         self.later = list(later)
         """Keys into a table that gets its guards after this one: each has a `CompositeKey` further down."""
 
@@ -122,10 +128,15 @@ class ClientTable(GuardOperation):
             read="client_id = ANY ((SELECT app_read())::uuid[])",
             write="client_id = (SELECT app_write())",
         )
-        sql.append(f"GRANT SELECT, INSERT{'' if self.history else ', UPDATE, DELETE'} ON {table} TO {APP}")
+        sql.append(f"GRANT SELECT, INSERT{self._changing()} ON {table} TO {APP}")
         if self.history:
             sql += _history_sql(table)
         return sql
+
+    def _changing(self) -> str:
+        if self.history:
+            return ""
+        return f", UPDATE ({', '.join(self.changes)})" if self.changes else ", UPDATE, DELETE"
 
     def backwards(self, model: Any) -> list[str]:
         table = model._meta.db_table

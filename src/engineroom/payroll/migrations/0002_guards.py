@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
     dependencies = [("payroll", "0001_initial"), ("timesheets", "0002_guards")]
 
     operations = [
-        ClientTable("TaxDetails"),
+        ClientTable("TaxDetails", changes=["ends"]),
         NoOverlap("TaxDetails", key=["person_id"]),
         ClientTable("PayRun", later=["published"]),
         ClientTable("Attempt", history=True),

@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
     operations = [
         ClientTable("PurchaseOrder"),
         ClientTable("Assignment"),
-        ClientTable("AssignmentRate"),
+        ClientTable("AssignmentRate", changes=["ends"]),
         NoOverlap("AssignmentRate", key=["assignment_id"]),
         ClientTable("Timesheet", history=True),
         ClientTable("TimeEntry", history=True),
