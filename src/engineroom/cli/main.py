@@ -183,7 +183,7 @@ def demo(
     """Load the sample firm and run a payday from timesheets to cleared bank lines."""
     # The demonstration stands above the command line, so it is found by name, as rooms find each other's
     # commands.
-    import_module("engineroom.demo.show").run(out, reset=reset)
+    import_module("engineroom.demo.show").run(out, reset=reset, serve=not no_serve)
 
 
 @app.command()
@@ -197,6 +197,22 @@ def init(
     from engineroom.cli import firm as firms
 
     firms.init(firm, owner_email, owner_name)
+
+
+@app.command()
+@on_the_ground
+def serve(
+    host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="processes, each of four threads")] = 2,
+    access_log: Annotated[bool, typer.Option("--access-log", help="print a line for each request")] = False,
+) -> None:
+    """Serve the pages and work through background jobs, until stopped."""
+    from engineroom.cli import serving
+
+    serving.require_free(host, port)
+    typer.echo(f"serving http://{host}:{port} (stop with Ctrl-C)")
+    serving.serve(host, port, workers, access_log=access_log)
 
 
 @app.command()
@@ -260,7 +276,7 @@ def _explain(error: EngineroomError) -> int:
 
 
 def _add_groups() -> None:
-    from engineroom.cli import books, firm, payroll
+    from engineroom.cli import books, firm, payroll, serving  # noqa: F401  serving adds `users invite`
 
     app.add_typer(payroll.app, name="payroll")
     app.add_typer(books.ledger, name="ledger")

@@ -20,7 +20,7 @@ import typer
 from django.conf import settings
 from django.utils import timezone
 
-from engineroom.cli import days, papers, show
+from engineroom.cli import days, papers, serving, show
 from engineroom.cli.firm import migrate
 from engineroom.cli.ground import identity, options, seal_everything, write_token_file
 from engineroom.demo import bank
@@ -44,14 +44,15 @@ from engineroom.settlement.models import OwnAccount, Payment, PaymentBatch
 from engineroom.settlement.selectors import reconcile
 
 OPENING_BALANCE_MINOR = 250_000_00
+HOST, FIRST_PORT = "127.0.0.1", 8000
 
 
 class NotADemo(Conflict):
     """This database holds a real firm; the demonstration keeps its hands off it."""
 
 
-def run(out: Path, *, reset: bool) -> None:
-    """Set up what is missing, run the payday, play the bank, and print what happened."""
+def run(out: Path, *, reset: bool, serve: bool = False) -> None:
+    """Set up what is missing, run the payday, play the bank, say what happened, and serve its pages."""
     firm = people_of_the_firm()
     if reset:
         _reset()
@@ -86,6 +87,18 @@ def run(out: Path, *, reset: bool) -> None:
     seal_everything()
     _print_books(firm, client.id)
     _print_where(sample, out, written)
+    if serve:
+        _serve()
+
+
+def _serve() -> None:
+    """On the first free port, so that a second demonstration beside this one comes up too."""
+    port = serving.free_port(HOST, FIRST_PORT)
+    typer.secho("The pages", bold=True)
+    typer.echo(f"  http://{HOST}:{port}/")
+    typer.echo(f"  no password needed: choose whom to be at http://{HOST}:{port}/demo/become")
+    typer.echo("  stop with Ctrl-C; come back with ./demo")
+    serving.serve(HOST, port)
 
 
 class _Steps:

@@ -1,6 +1,6 @@
 """Every table of the ground floor, gathered from the folders that own them."""
 
-from engineroom.foundation.access.models import Grant, Token, User
+from engineroom.foundation.access.models import Credential, Grant, Token, User
 from engineroom.foundation.approvals.models import (
     Approval,
     ApprovalVoid,
@@ -25,6 +25,7 @@ __all__ = [
     "CommandRun",
     "Contribution",
     "ContributionSource",
+    "Credential",
     "Grant",
     "ImportCommit",
     "ImportPreview",

@@ -6,13 +6,16 @@ Runs once, as the database's owner, because nobody can grant the first grant.
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connections, transaction
 from django.utils import timezone
 
+from engineroom.foundation.access.secret_key import ensure_secret_key
 from engineroom.kernel.errors import Conflict
 from engineroom.kernel.ids import uuid7
 
@@ -28,6 +31,8 @@ class Installed:
 
 def install(firm_name: str, owner_email: str, owner_name: str, *, is_demo: bool = False) -> Installed:
     """Make the installation. Raises Conflict when there is one already."""
+    if not os.environ.get("ENGINEROOM_SECRET_KEY"):
+        settings.SECRET_KEY = ensure_secret_key(settings.HOME)
     house, system, owner = uuid7(), uuid7(), uuid7()
     owner_email = owner_email.lower()
     token = "er_" + secrets.token_urlsafe(32)
@@ -46,8 +51,7 @@ def install(firm_name: str, owner_email: str, owner_name: str, *, is_demo: bool 
             [house, firm_name],
         )
         cursor.executemany(
-            "INSERT INTO foundation_user (id, email, name, kind, is_active, password) "
-            "VALUES (%s, %s, %s, %s, true, '!')",
+            "INSERT INTO foundation_user (id, email, name, kind, is_active) VALUES (%s, %s, %s, %s, true)",
             [
                 (system, "system@engineroom.invalid", "The system", "system"),
                 (owner, owner_email, owner_name, "staff"),

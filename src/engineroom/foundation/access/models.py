@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from datetime import datetime
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import check_password
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -16,7 +18,14 @@ KINDS = ("staff", "worker", "client", "employee", "system")
 
 
 class User(AbstractBaseUser, FirmModel):
-    """A human who signs in, or the system itself. What they may do is in their grants, never here."""
+    """A human who signs in, or the system itself. What they may do is in their grants, never here.
+
+    Where a signed-in user is needed, `sign_in.user_at_the_door` fills in `password` (its hash) and
+    `last_login`; a user read like any other row has neither: they lie in a table that nobody reads.
+    """
+
+    password: Any = ""
+    last_login: datetime | None = None
 
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=200)
@@ -37,6 +46,19 @@ class User(AbstractBaseUser, FirmModel):
 
     def __str__(self) -> str:
         return self.email
+
+    def check_password(self, raw_password: str) -> bool:
+        """Without Django's rewriting of old hashes: a password is written by `sign_in.change_password`."""
+        return check_password(raw_password, self.password)
+
+
+class Credential(FirmModel):
+    """A user's password hash. The app's role cannot read it: PostgreSQL's functions show one at the door."""
+
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="+")
+    password = models.CharField(max_length=200, default="")
+    last_login = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(null=True)
 
 
 class Token(FirmModel):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
 
 from engineroom.foundation.access.models import Grant, User
+from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.tenancy.models import Client, Installation
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 
@@ -16,9 +18,7 @@ def my_clients() -> Sequence[Client]:
     """The clients on which the acting user holds a live grant, house first, then by code."""
     today = timezone.now().date()  # PostgreSQL's current_date: both keep UTC
     user = current_scope().user
-    live = Grant.objects.filter(user_id=user.id, starts__lte=today).filter(
-        Q(ends=None) | Q(ends__gte=today)
-    )
+    live = Grant.objects.filter(user_id=user.id, starts__lte=today).filter(Q(ends=None) | Q(ends__gte=today))
     mine = Client.objects.filter(id__in=live.values("of_client_id"))
     if user.clients is not None:
         mine = mine.filter(id__in=user.clients)
@@ -42,3 +42,13 @@ def installation() -> Installation | None:
 
 def user_by_email(email: str) -> User | None:
     return User.objects.filter(email__iexact=email).first()
+
+
+def holders_of(permission: str, client_id: UUID) -> Sequence[User]:
+    """Active users with a live grant on the client whose role includes the permission, by name."""
+    today = timezone.now().date()
+    roles = [name for name, role in ROLES.items() if role.may(permission)]
+    live = Grant.objects.filter(of_client_id=client_id, role__in=roles, starts__lte=today).filter(
+        Q(ends=None) | Q(ends__gte=today)
+    )
+    return list(User.objects.filter(id__in=live.values("user_id"), is_active=True).order_by("name"))

@@ -19,8 +19,6 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="User",
             fields=[
-                ("password", models.CharField(max_length=128, verbose_name="password")),
-                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
                 (
                     "id",
                     models.UUIDField(
@@ -454,6 +452,31 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Credential",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=engineroom.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("password", models.CharField(default="", max_length=200)),
+                ("last_login", models.DateTimeField(null=True)),
+                ("changed_at", models.DateTimeField(null=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+            },
+        ),
+        migrations.CreateModel(
             name="Token",
             fields=[
                 (
@@ -507,7 +530,9 @@ class Migration(migrations.Migration):
                         name="token_verbs_known",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("clients__isnull", True), ("clients__len__gt", 0), _connector="OR"),
+                        condition=models.Q(
+                            ("clients__isnull", True), ("clients__len__gt", 0), _connector="OR"
+                        ),
                         name="token_clients_named",
                     ),
                 ],

@@ -140,6 +140,57 @@ BEGIN
 END
 """
 
+# The door: one active person, by exact address or by id, with what a password is checked against. Nobody else's row.
+DOOR = """
+BEGIN
+  RETURN QUERY SELECT u.id, u.email::text, u.name::text, u.kind::text, coalesce(c.password, '')::text, c.last_login
+    FROM foundation_user u LEFT JOIN foundation_credential c ON c.user_id = u.id
+    WHERE u.{key} = wanted AND u.is_active AND u.kind <> 'system';
+END
+"""
+
+# Compared and swapped: whoever does not know the hash that stands writes none, and nobody another's.
+CHANGE_PASSWORD = """
+BEGIN
+  IF app_user() IS NULL OR EXISTS (SELECT FROM foundation_user WHERE id = app_user() AND kind = 'system') THEN
+    RAISE EXCEPTION 'a password is changed by its own user only' USING ERRCODE = 'ER403';
+  END IF;
+  INSERT INTO foundation_credential AS c (id, user_id, password, changed_at)
+    SELECT gen_random_uuid(), app_user(), fresh, now() WHERE previous = ''
+    ON CONFLICT (user_id) DO NOTHING;
+  IF NOT FOUND THEN
+    UPDATE foundation_credential SET password = fresh, changed_at = now()
+      WHERE user_id = app_user() AND password = previous;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'the password was changed meanwhile; sign in again' USING ERRCODE = 'ER409';
+    END IF;
+  END IF;
+END
+"""
+
+SIGNED_IN = """
+BEGIN
+  IF app_user() IS NULL THEN
+    RAISE EXCEPTION 'a sign-in is recorded by its own user only' USING ERRCODE = 'ER403';
+  END IF;
+  INSERT INTO foundation_credential AS c (id, user_id, password, last_login)
+    VALUES (gen_random_uuid(), app_user(), '', now())
+    ON CONFLICT (user_id) DO UPDATE SET last_login = now();
+END
+"""
+
+# Where a user may go, in one question, before a scope is open. What is there, only a scope shows.
+CLIENTS_OF = """
+BEGIN
+  RETURN QUERY SELECT c.id, c.code::text, c.name::text, c.is_house, c.jurisdiction::text, c.currency::text, c.details,
+      c.opened_at, array_agg(DISTINCT g.role::text)
+    FROM foundation_grant g JOIN foundation_client c ON c.id = g.of_client_id
+      JOIN foundation_user u ON u.id = g.user_id AND u.is_active
+    WHERE g.user_id = who AND g.starts <= current_date AND (g.ends IS NULL OR g.ends >= current_date)
+    GROUP BY c.id ORDER BY c.is_house DESC, c.code;
+END
+"""
+
 UNSEALED_CLIENTS = """
 BEGIN
   RETURN QUERY SELECT DISTINCT client_id FROM foundation_auditunsealed;
@@ -311,15 +362,17 @@ END
 """
 
 GUARD_READS = """
-GRANT SELECT ON foundation_user, foundation_token, foundation_grant, foundation_contribution,
+GRANT SELECT ON foundation_user, foundation_client, foundation_token, foundation_grant, foundation_contribution,
   foundation_contributionsource, foundation_approval, foundation_approvalvoid, foundation_release,
   foundation_auditunsealed TO engineroom_guard;
 GRANT UPDATE ON foundation_approval TO engineroom_guard;  -- to lock the row; changing it is refused to everybody
 GRANT INSERT ON foundation_contribution, foundation_auditevent, foundation_auditunsealed TO engineroom_guard;
+GRANT SELECT, INSERT, UPDATE ON foundation_credential TO engineroom_guard;
 """
 
 GUARD_READS_BACK = """
-REVOKE ALL ON foundation_user, foundation_token, foundation_grant, foundation_contribution,
+REVOKE ALL ON foundation_user, foundation_client, foundation_credential, foundation_token, foundation_grant,
+  foundation_contribution,
   foundation_contributionsource, foundation_approval, foundation_approvalvoid, foundation_release,
   foundation_auditevent, foundation_auditunsealed FROM engineroom_guard;
 """
@@ -329,12 +382,14 @@ NOT_BY_HAND = f"""
 REVOKE INSERT ON foundation_contribution FROM {APP};
 REVOKE INSERT, UPDATE ON foundation_auditunsealed FROM {APP};
 REVOKE DELETE ON foundation_numberseries FROM {APP};
+REVOKE ALL ON foundation_credential FROM {APP};
 """
 
 NOT_BY_HAND_BACK = f"""
 GRANT INSERT ON foundation_contribution TO {APP};
 GRANT INSERT, UPDATE ON foundation_auditunsealed TO {APP};
 GRANT DELETE ON foundation_numberseries TO {APP};
+GRANT SELECT, INSERT, UPDATE ON foundation_credential TO {APP};
 """
 
 TRIGGERS = [
@@ -380,8 +435,13 @@ GRANT EXECUTE ON FUNCTION app_analyze(text, bigint) TO {APP};
 """  # noqa: S608 the names are ours
 ANALYZE_BACK = "DROP FUNCTION app_analyze(text, bigint);"
 
-# procrastinate's tables and Django's are library tables: no client columns, ids only in a job's arguments.
+# procrastinate's tables, Django's and allauth's are library tables: no client columns, ids only in a job's arguments.
+# The limits on sign-in are counted in django_cache, which Django makes by a command and not by a migration.
 LIBRARY = f"""
+CREATE TABLE django_cache (cache_key varchar(255) PRIMARY KEY, value text NOT NULL, expires timestamptz NOT NULL);
+CREATE INDEX django_cache_expires ON django_cache (expires);
+GRANT SELECT, INSERT, UPDATE, DELETE ON django_cache, django_session, account_emailaddress, account_emailconfirmation,
+  mfa_authenticator, usersessions_usersession TO {APP};
 GRANT SELECT, INSERT, UPDATE, DELETE ON procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers,
   procrastinate_workers TO {APP};
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP};
@@ -389,6 +449,9 @@ GRANT SELECT ON django_migrations, django_content_type TO {APP};
 """
 
 LIBRARY_BACK = f"""
+DROP TABLE django_cache;
+REVOKE ALL ON django_session, account_emailaddress, account_emailconfirmation, mfa_authenticator,
+  usersessions_usersession FROM {APP};
 REVOKE ALL ON procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers
   FROM {APP};
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {APP};
@@ -397,13 +460,21 @@ REVOKE ALL ON django_migrations, django_content_type FROM {APP};
 
 
 class Migration(migrations.Migration):
-    dependencies = [("foundation", "0001_initial"), ("procrastinate", "0041_post_retry_failed_job")]
+    dependencies = [
+        ("foundation", "0001_initial"),
+        ("procrastinate", "0041_post_retry_failed_job"),
+        ("sessions", "0001_initial"),
+        ("account", "0009_emailaddress_unique_primary_email"),
+        ("mfa", "0003_authenticator_type_uniq"),
+        ("usersessions", "0001_initial"),
+    ]
 
     operations = [
         migrations.RunSQL(SCOPE, SCOPE_BACK),
         FirmTable("Client", own="id = ANY ((SELECT app_read())::uuid[])"),
         FirmTable("Installation", own="true"),
         FirmTable("User", own="id = (SELECT app_user())"),
+        FirmTable("Credential"),
         FirmTable("Token", own="user_id = (SELECT app_user())"),
         FirmTable("Grant", own="user_id = (SELECT app_user())"),
         ClientTable("Contribution", history=True),
@@ -442,6 +513,24 @@ class Migration(migrations.Migration):
             "app_identity(who uuid)",
             "TABLE (id uuid, email text, name text, kind text)",
             "#variable_conflict use_column" + IDENTITY,
+            callable_by_app=True,
+        ),
+        *(
+            GuardFunction(
+                f"{name}(wanted {kind})",
+                "TABLE (id uuid, email text, name text, kind text, password text, last_login timestamptz)",
+                "#variable_conflict use_column" + DOOR.format(key=key),
+                callable_by_app=True,
+            )
+            for name, kind, key in (("app_door", "text", "email"), ("app_door_of", "uuid", "id"))
+        ),
+        GuardFunction("app_change_password(previous text, fresh text)", "void", CHANGE_PASSWORD, callable_by_app=True),
+        GuardFunction("app_signed_in()", "void", SIGNED_IN, callable_by_app=True),
+        GuardFunction(
+            "app_clients_of(who uuid)",
+            "TABLE (id uuid, code text, name text, is_house boolean, jurisdiction text, currency text, details jsonb, "
+            "opened_at timestamptz, roles text[])",
+            "#variable_conflict use_column" + CLIENTS_OF,
             callable_by_app=True,
         ),
         GuardFunction(

@@ -98,6 +98,10 @@ def current_scope() -> Scope:
     return scope
 
 
+def in_scope() -> bool:
+    return _scope.get() is not None
+
+
 FACE_OF_KIND = {"staff": "firm", "worker": "work", "client": "client", "employee": "self", "system": "firm"}
 
 

@@ -1,0 +1,303 @@
+"""The one way a page is made, and the one way a button of a page does something.
+
+    @page("payroll.read")                          # /c/<client>/...: inside acting(user, read=[client])
+    def pay_run(request: PageRequest, client: str, number: int) -> HttpResponse: ...
+
+    @page("payroll.read", reads="pay_run")         # shows pay, bank or identity data: the read is logged
+    def pay_run(request, client, number):
+        run = run_numbered(number)
+        request.reading(run.id)                    # says which one; without it the URL's own words are logged
+        return render(request, "payroll/run.html", {"run": run})
+
+    @page(None, scope="mine")                      # all my clients at once: Today
+    @action("payroll.approve")                     # POST alone: inside acting(user, write=client)
+    def approve(request: PageRequest, client: str, number: int) -> Done:
+        approve_pay_run(run_id, key=request.key)   # `key`: the form's hidden field {{ form_key }}
+        return Done("The run is approved.", to=reverse("payroll:run", args=[client, number]))
+
+A page never writes, except that it was read. What an `EngineroomError` says is shown: a page of its own for a
+page, a message on the page it came from for an action (or a list, where the error has one).
+
+Nobody learns what exists by trying: a client that is unknown and one that is not granted are both 404, and so
+is a page of another face. A granted client on which the role lacks the permission is a 403 that says who can
+help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.db.utils import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from engineroom.foundation.access import roles as access_roles
+from engineroom.foundation.access.sign_in import clients_of, identity_of
+from engineroom.foundation.audit import services as audit
+from engineroom.foundation.commands import LONGEST_KEY
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import FACE_OF_KIND, Identity, acting
+from engineroom.kernel.errors import EngineroomError, NotPermitted
+from engineroom.kernel.ids import uuid7
+
+Reach = Literal["client", "mine", "house", "me"]
+"""What a page is about: the client of its URL, all clients of its user, the house, or the user."""
+
+View = Callable[..., "HttpResponse | Done | str"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an action says when it is done, and where it leads; without `to`, back to where it came from."""
+
+    message: str
+    to: str | None = None
+
+
+@dataclass(frozen=True)
+class NavigationEntry:
+    """An entry of the navigation, shown to whoever holds the permission.
+
+    of: "client" entries stand on a client's pages, their URL takes `client`; "firm" ones stand everywhere.
+    key: the letter after `g`. count: a number beside it, asked inside the page's own scope.
+    """
+
+    label: str
+    url_name: str
+    permission: str | None = None
+    key: str = ""
+    order: int = 100
+    of: Literal["client", "firm"] = "client"
+    faces: Sequence[str] = ("firm",)
+    count: Callable[[], int | None] | None = None
+
+
+class LacksPermission(NotPermitted):
+    """A granted client, and a role that may not do this there. Knows who could."""
+
+    def __init__(self, permission: str, client: Client | None, helpers: Sequence[str]) -> None:
+        self.permission, self.client, self.helpers = permission, client, tuple(helpers)
+        where = f" on {client.code}" if client else ""
+        super().__init__(f"your role{where} does not include the permission {permission}")
+
+
+class Refused(EngineroomError):
+    """A guard of the database said no, in its own words."""
+
+    def __init__(self, status: int, words: str) -> None:
+        self.status = status
+        super().__init__(words)
+
+
+class PageRequest(HttpRequest):
+    """A request as a page gets it: who asks, about which client, and what they may do there."""
+
+    identity: Identity
+    clients: list[tuple[Client, frozenset[str]]]
+    """My clients with my roles on them."""
+    client: Client | None
+    roles: frozenset[str]
+    """On `client`; without one, all roles that I hold anywhere."""
+    masked: frozenset[str]
+    desk: UUID | None
+    """The client in whose audit trail stands what a user does for themselves: the house, or the first that
+    they may write."""
+    key: str
+    may: Callable[[str], bool]
+    reading: Callable[..., None]
+
+
+def page(
+    permission: str | None,
+    *,
+    scope: Reach = "client",
+    faces: Sequence[str] = ("firm",),
+    reads: str | None = None,
+) -> Callable[[View], Callable[..., HttpResponse]]:
+    """A GET. reads: the kind of thing shown that is pay, bank or identity data; the read is logged."""
+
+    def make(view: View) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def run(http: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if http.method not in ("GET", "HEAD"):
+                return HttpResponseNotAllowed(["GET", "HEAD"])
+            if not http.user.is_authenticated:
+                return _to_sign_in(http)
+            request = _dressed(http, scope, faces, kwargs)
+            readable = [c.id for c, _ in request.clients] if scope == "mine" else _ids(request.client)
+            with acting(request.identity, read=readable):
+                _require(request, permission)
+                response = cast("HttpResponse", view(request, *args, **kwargs))
+                response = _rendered(response)
+                if reads and response.status_code == 200:
+                    _log_reads(request, reads, kwargs)
+            return response
+
+        run.permission, run.scope, run.faces = permission, scope, tuple(faces)  # type: ignore[attr-defined]
+        return run
+
+    return make
+
+
+def action(
+    permission: str | None, *, scope: Reach = "client", faces: Sequence[str] = ("firm",)
+) -> Callable[[View], Callable[..., HttpResponse]]:
+    """A POST. Returns Done, or the sentence to say; what it raises is said on the page it came from."""
+
+    def make(view: View) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def run(http: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if http.method != "POST":
+                return HttpResponseNotAllowed(["POST"])
+            if not http.user.is_authenticated:
+                return _to_sign_in(http)
+            request = _dressed(http, scope, faces, kwargs)
+            try:
+                with acting(request.identity, write=request.client.id if request.client else request.desk):
+                    _require(request, permission)
+                    result = view(request, *args, **kwargs)
+                    if isinstance(result, HttpResponse):
+                        return _rendered(result)
+            except LacksPermission:
+                raise
+            except (EngineroomError, DatabaseError) as error:
+                return _say_no(request, error)
+            done = Done(result) if isinstance(result, str) else result
+            messages.success(request, done.message)
+            return _go(request, done.to or came_from(request))
+
+        run.permission, run.scope, run.faces = permission, scope, tuple(faces)  # type: ignore[attr-defined]
+        return run
+
+    return make
+
+
+def refusal(error: BaseException) -> EngineroomError | None:
+    """The refusal in an error: ours, or a guard's of the database (its state is ER and an HTTP status)."""
+    if isinstance(error, EngineroomError):
+        return error
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    if isinstance(error, DatabaseError) and state.startswith("ER"):
+        status = int(state[2:]) if state[2:].isdigit() else 500
+        return Refused(status, str(error.__cause__).splitlines()[0])
+    return None
+
+
+def came_from(request: HttpRequest) -> str:
+    """The page of ours on which the button was; the first page, if it cannot be told."""
+    back = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
+    safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    if not back or not safe:
+        return "/"
+    parts = urlsplit(back)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+# --- what the two share -------------------------------------------------------------------------------
+
+
+def _dressed(http: HttpRequest, scope: Reach, faces: Sequence[str], kwargs: dict[str, Any]) -> PageRequest:
+    """The request with who asks and about what. Raises Http404 for what the asker may not know of."""
+    request = cast("PageRequest", http)
+    request.identity = identity_of(http.user)  # type: ignore[arg-type]
+    if FACE_OF_KIND[request.identity.kind] not in faces:
+        raise Http404
+    request.clients = clients_of(request.identity)
+    request.client, request.roles = _chosen(request, scope, kwargs)
+    request.masked = access_roles.masked(request.roles)
+    request.desk = next((c.id for c, roles in request.clients if roles & set(access_roles.WRITING)), None)
+    request.may = lambda permission: access_roles.may(request.roles, permission)
+    key = http.POST.get("form_key", "") if http.method == "POST" else ""
+    request.key = key[:LONGEST_KEY] or str(uuid7())
+    told: list[dict[str, Any]] = []
+
+    def reading(subject_id: UUID | None = None, *, client_id: UUID | None = None, **detail: Any) -> None:
+        """Say what exactly is shown; may be said several times."""
+        told.append({"subject_id": subject_id, "client_id": client_id, "detail": detail})
+
+    request.reading = reading
+    request._told_reads = told  # type: ignore[attr-defined]
+    return request
+
+
+def _chosen(
+    request: PageRequest, scope: Reach, kwargs: dict[str, Any]
+) -> tuple[Client | None, frozenset[str]]:
+    if scope in ("mine", "me"):
+        return None, frozenset().union(*(roles for _, roles in request.clients))
+    for client, roles in request.clients:
+        if client.is_house if scope == "house" else client.code.lower() == str(kwargs["client"]).lower():
+            return client, roles
+    raise Http404
+
+
+def _require(request: PageRequest, permission: str | None) -> None:
+    if permission is None or access_roles.may(request.roles, permission):
+        return
+    raise LacksPermission(permission, request.client, _who_can_help(request, permission))
+
+
+def _who_can_help(request: PageRequest, permission: str) -> list[str]:
+    """Colleagues whose role here has the permission. Clients and workers see no names of the firm's."""
+    from engineroom.foundation.access.selectors import holders_of
+
+    if request.client is None or FACE_OF_KIND[request.identity.kind] != "firm":
+        return []
+    return [user.name for user in holders_of(permission, request.client.id)]
+
+
+def _ids(client: Client | None) -> list[UUID]:
+    return [client.id] if client else []
+
+
+def _log_reads(request: PageRequest, kind: str, kwargs: dict[str, Any]) -> None:
+    told = request._told_reads or [{"subject_id": None, "client_id": None, "detail": {}}]  # type: ignore[attr-defined]
+    address = {name: str(value) for name, value in kwargs.items() if name != "client"}
+    for one in told:
+        client_id = one["client_id"] or (request.client.id if request.client else None)
+        if client_id is None:
+            raise RuntimeError("a page about several clients says which one it reads: reading(client_id=...)")
+        audit.record_read(
+            client_id,
+            subject_kind=kind,
+            subject_id=one["subject_id"],
+            detail={"page": request.path, **address, **one["detail"]},
+        )
+
+
+def _rendered(response: HttpResponse) -> HttpResponse:
+    """Rendered now, while the scope is open: a template may still ask the database."""
+    return response.render() if hasattr(response, "render") else response
+
+
+def _to_sign_in(http: HttpRequest) -> HttpResponse:
+    here = (
+        came_from(http) if http.headers.get("HX-Request") or http.method == "POST" else http.get_full_path()
+    )
+    return _go(http, redirect_to_login(here).url)
+
+
+def _go(request: HttpRequest, where: str) -> HttpResponse:
+    """Elsewhere: htmx follows a header, because a redirect would be swapped into the page."""
+    if request.headers.get("HX-Request"):
+        response = HttpResponse(status=204)
+        response.headers["HX-Redirect"] = where
+        return response
+    return HttpResponseRedirect(resolve_url(where), status=303)
+
+
+def _say_no(request: PageRequest, error: EngineroomError | DatabaseError) -> HttpResponse:
+    """A sentence goes to the page it came from; a list of what is wrong gets a page of its own."""
+    refused = refusal(error)
+    if refused is None or getattr(refused, "problems", None) or getattr(refused, "blockers", None):
+        raise refused or error
+    messages.error(request, str(refused))
+    return _go(request, came_from(request))

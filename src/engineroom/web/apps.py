@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class WebConfig(AppConfig):
+    name = "engineroom.web"
+    label = "web"
+
+    def ready(self) -> None:
+        from engineroom.web import accounts  # noqa: F401  it listens for sign-ins

@@ -1,0 +1,144 @@
+"""What every template knows: who is here, which client, where else one may go. Asked only if it is used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+
+from engineroom.foundation.access import roles as access_roles
+from engineroom.foundation.access.selectors import installation
+from engineroom.foundation.access.sign_in import clients_of, identity_of
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import FACE_OF_KIND, in_scope
+from engineroom.kernel.ids import uuid7
+from engineroom.ui.parts import NavigationItem
+from engineroom.web import registry
+
+VERSION = version("engineroom")
+
+HTMX_CONFIG = json.dumps(
+    # Indicator styles would be an inline <style>, and eval is what the policy forbids.
+    {"includeIndicatorStyles": False, "allowEval": False, "allowScriptTags": False, "selfRequestsOnly": True}
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A client to switch to; url keeps the kind of page where that page needs nothing but the client."""
+
+    id: Any
+    code: str
+    name: str
+    is_house: bool
+    roles: tuple[str, ...]
+    url: str | None
+    current: bool
+    currency: str
+
+
+def surroundings(request: HttpRequest) -> dict[str, Any]:
+    signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
+    return {
+        "me": request.user if signed_in else None,
+        "client": SimpleLazyObject(lambda: next((c for c in choices(request) if c.current), None))
+        if getattr(request, "client", None)
+        else None,
+        "clients": SimpleLazyObject(lambda: choices(request)) if signed_in else [],
+        "navigation": SimpleLazyObject(lambda: navigation(request)) if signed_in else [],
+        "home_url": reverse("front"),
+        "all_clients_url": reverse("clients"),
+        "search_url": _address("search"),
+        "sign_out_url": reverse("account_logout"),
+        "account_links": [("Settings", reverse("settings"))],
+        "form_key": lambda: str(uuid7()),
+        "csp": {"htmx_config": HTMX_CONFIG},
+        "version": VERSION,
+        "demo": SimpleLazyObject(is_demo),
+    }
+
+
+def is_demo() -> bool:
+    """Whether this database is marked as a demonstration."""
+    row = installation()
+    return row is not None and row.is_demo
+
+
+def my_clients(request: HttpRequest) -> list[tuple[Client, frozenset[str]]]:
+    if not hasattr(request, "clients"):
+        request.clients = clients_of(identity_of(request.user))  # type: ignore[attr-defined, arg-type]
+    found: list[tuple[Client, frozenset[str]]] = request.clients  # type: ignore[attr-defined]
+    return found
+
+
+def choices(request: HttpRequest) -> list[Choice]:
+    here: Client | None = getattr(request, "client", None)
+    match = request.resolver_match
+    same_page = match.view_name if match and set(match.kwargs) == {"client"} else None
+    made = []
+    for client, roles in my_clients(request):
+        url = _page_of(same_page, client) if same_page else None
+        url = url or first_page_of(request, client, roles)
+        current = here is not None and client.id == here.id
+        held = tuple(sorted(roles))
+        made.append(
+            Choice(client.id, client.code, client.name, client.is_house, held, url, current, client.currency)
+        )
+    return made
+
+
+def first_page_of(request: HttpRequest, client: Client, roles: frozenset[str]) -> str | None:
+    """The first entry of the client's navigation that these roles may open."""
+    face = FACE_OF_KIND[request.user.kind]  # type: ignore[union-attr]
+    for item in registry.navigation():
+        allowed = item.permission is None or access_roles.may(roles, item.permission)
+        if (
+            item.of == "client"
+            and face in item.faces
+            and allowed
+            and (url := _page_of(item.url_name, client))
+        ):
+            return url
+    return None
+
+
+def _page_of(view_name: str, client: Client) -> str | None:
+    try:
+        return reverse(view_name, kwargs={"client": client.code})
+    except NoReverseMatch:
+        return None
+
+
+def _address(view_name: str) -> str | None:
+    """Where a page is that some installation may be without."""
+    try:
+        return reverse(view_name)
+    except NoReverseMatch:
+        return None
+
+
+def navigation(request: HttpRequest) -> list[NavigationItem]:
+    """Entries that the user may open: the firm's, and the client's on a client's page."""
+    here: Client | None = getattr(request, "client", None)
+    everywhere = frozenset().union(*(roles for _, roles in my_clients(request)))
+    face = FACE_OF_KIND[request.user.kind]  # type: ignore[union-attr]
+    made = []
+    for item in registry.navigation():
+        on_client = item.of == "client"
+        if face not in item.faces or (on_client and here is None):
+            continue
+        roles = getattr(request, "roles", everywhere) if on_client else everywhere
+        if item.permission is not None and not access_roles.may(roles, item.permission):
+            continue
+        url = _page_of(item.url_name, here) if on_client and here else reverse(item.url_name)
+        if url is not None:
+            count = item.count() if item.count and in_scope() else None
+            keys = f"g {item.key}" if item.key else ""
+            group = here.name if on_client and here else ""
+            made.append(NavigationItem(item.label, url, count, keys, url == request.path, group))
+    return made

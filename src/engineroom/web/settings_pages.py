@@ -1,0 +1,80 @@
+"""What is mine alone: password, second factor, devices, tokens."""
+
+from __future__ import annotations
+
+from typing import cast
+from uuid import UUID
+
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django import forms
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from engineroom.foundation.access import services as access
+from engineroom.foundation.access.models import Token, User
+from engineroom.kernel.errors import NotFound
+from engineroom.ui.pages import PageRequest, action, page
+
+EVERYBODY = ("firm", "client", "work", "self")
+
+
+class NewToken(forms.Form):
+    label = forms.CharField(
+        max_length=100, label="What it is for", widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    days = forms.IntegerField(
+        min_value=1, max_value=access.LONGEST_TOKEN_DAYS, initial=90, label="Days it lives"
+    )
+
+
+@page(None, scope="me", faces=EVERYBODY)
+def settings_page(request: PageRequest) -> HttpResponse:
+    """Password, second factor, devices and tokens."""
+    user_id = request.identity.id
+    factors = Authenticator.objects.filter(user_id=user_id)
+    here = request.session.session_key
+    context = {
+        "has_password": cast("User", request.user).has_usable_password(),
+        "second_factor": factors.filter(type=Authenticator.Type.TOTP).exists(),
+        "recovery_codes": factors.filter(type=Authenticator.Type.RECOVERY_CODES).exists(),
+        "devices": [
+            (d, d.session_key == here)
+            for d in UserSession.objects.filter(user_id=user_id).order_by("-created_at")
+            if d.exists()
+        ],
+        "tokens": Token.objects.filter(user_id=user_id, revoked_at=None)
+        .exclude(expires_at__lt=timezone.now())
+        .order_by("-issued_at"),
+        "new_token": NewToken() if request.desk else None,
+    }
+    return render(request, "web/settings.html", context)
+
+
+@action(None, scope="me", faces=EVERYBODY)
+def end_device(request: PageRequest, device_id: int) -> str:
+    """Sign a device out, at once."""
+    device = UserSession.objects.filter(user_id=request.identity.id, id=device_id).first()
+    if device is None:
+        raise NotFound("this device is signed out already")
+    device.end()
+    return "That device is signed out."
+
+
+@action(None, scope="me", faces=EVERYBODY)
+def issue_token(request: PageRequest) -> HttpResponse | str:
+    """A token for programs and the command line, shown on the page that answers and never again."""
+    form = NewToken(request.POST)
+    if not form.is_valid():
+        return render(request, "web/token.html", {"form": form}, status=422)
+    issued = access.issue_token(
+        request.identity.id, days=form.cleaned_data["days"], label=form.cleaned_data["label"]
+    )
+    return render(request, "web/token.html", {"token": issued.token, "label": form.cleaned_data["label"]})
+
+
+@action(None, scope="me", faces=EVERYBODY)
+def revoke_token(request: PageRequest, token_id: UUID) -> str:
+    access.revoke_token(token_id)
+    return "The token is revoked."

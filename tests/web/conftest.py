@@ -1,0 +1,55 @@
+"""Browsers on the real database: signed in, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from django.core.cache import cache
+from django.test import Client as Browser
+
+from engineroom.foundation.access import sign_in
+from engineroom.foundation.access.sign_in import user_at_the_door
+from engineroom.foundation.tenancy.scope import Identity, acting
+from tests.firm import Firm
+
+PASSWORD = "three brass valves turning"
+
+
+def new_browser(*, strict: bool = False) -> Browser:
+    """strict: CSRF is checked, as it always is in the product."""
+    return Browser(enforce_csrf_checks=strict, headers={"user-agent": "Test"}, SERVER_NAME="127.0.0.1")
+
+
+@pytest.fixture
+def browser(firm: Firm) -> Browser:
+    """Somebody who is not signed in, with nothing counted against them."""
+    cache.clear()
+    return new_browser()
+
+
+def signed_in(user: Identity, *, strict: bool = False) -> Browser:
+    """A browser in which this user is signed in."""
+    browser = new_browser(strict=strict)
+    browser.force_login(user_at_the_door(user_id=user.id))
+    return browser
+
+
+def set_password(user_id: UUID, password: str = PASSWORD) -> None:
+    user = user_at_the_door(user_id=user_id)
+    assert user is not None
+    with acting(sign_in.identity_of(user)):
+        sign_in.change_password(user, password)
+
+
+@pytest.fixture
+def member(firm: Firm) -> Callable[..., Identity]:
+    """A new user with a password."""
+
+    def make(kind: str = "staff") -> Identity:
+        user = firm.new_user(kind)
+        set_password(user.id)
+        return user
+
+    return make
