@@ -34,6 +34,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import DisallowedHost
 from django.db.utils import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import resolve_url
@@ -194,8 +195,13 @@ def refusal(error: BaseException) -> EngineroomError | None:
 def came_from(request: HttpRequest) -> str:
     """The page of ours on which the button was; the first page, if it cannot be told."""
     back = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
-    safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
-    if not back or not safe:
+    if not back:
+        return "/"
+    try:
+        host = request.get_host()
+    except DisallowedHost:  # the page that says so asks too
+        return "/"
+    if not url_has_allowed_host_and_scheme(back, {host}, require_https=request.is_secure()):
         return "/"
     parts = urlsplit(back)
     return parts.path + (f"?{parts.query}" if parts.query else "")

@@ -66,7 +66,7 @@ urlpatterns: list[Any] = [
 ]
 
 if registry.exists("engineroom.api.urls"):
-    urlpatterns.append(path("api/", include(import_module("engineroom.api.urls").urlpatterns)))
+    urlpatterns.append(path("api/", include((import_module("engineroom.api.urls").urlpatterns, "api"))))
 
 handler429 = errors.too_many  # allauth's limits
 handler400 = "engineroom.web.errors.bad_request"

@@ -1,0 +1,144 @@
+"""The thread: any hour, charge, payslip, invoice line, open item or bank line, followed both ways in one
+picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse
+
+from engineroom.foundation import thread
+from engineroom.kernel.errors import NotFound
+from engineroom.ledger.selectors import booked
+from engineroom.ui import display, parts
+from engineroom.ui.pages import PageRequest, page
+
+STATES = {
+    "approved": "done",
+    "cleared": "done",
+    "settled": "done",
+    "submitted": "run",
+    "released": "wait",
+    "exception": "risk",
+    "disputed": "held",
+}
+"""What states on the thread are, as a shape. A state of several words goes by its first."""
+
+
+@page("foundation.read", reads="thread", faces=("firm", "client"))
+def follow(request: PageRequest, client: str, kind: str, node_id: UUID) -> HttpResponse:
+    """The whole thread of one thing."""
+    if kind not in thread.DESCRIBE:
+        raise Http404
+    try:
+        found = thread.graph(kind, node_id)
+    except NotFound as nothing:
+        raise Http404 from nothing
+    request.reading(node_id, kind=kind)
+    here = found.nodes[found.start]
+    books = booked(thread.sources("entry", found), [node.id for node in found.nodes.values()])
+    return render(
+        request,
+        "web/thread.html",
+        {
+            "here": here,
+            "thread": picture(client, found),
+            "books": books,
+            "entries": _entries(client, books.entry_ids),
+            "sums": _sums(found),
+            "own_page": address(client, here),
+        },
+    )
+
+
+@page("foundation.read", faces=("firm", "client"))
+def find(request: PageRequest, client: str) -> HttpResponse:
+    """Whatever a person calls it: straight to its thread."""
+    reference = request.GET.get("reference", "").strip()
+    if not reference:
+        return render(request, "web/thread_find.html", {"kinds": sorted(thread.FIND)})
+    try:
+        kind, node_id = thread.find(reference)
+    except NotFound as nothing:
+        words = {"kinds": sorted(thread.FIND), "reference": reference, "nothing": str(nothing)}
+        return render(request, "web/thread_find.html", words, status=404)
+    return redirect("thread", client, kind, node_id)
+
+
+def picture(client: str, found: thread.Graph) -> parts.Thread:
+    """The graph as the component draws it: what nothing stands for has no lane."""
+    lanes = [lane for lane in thread.LANES if any(thread.LANE[kind] == lane for kind, _ in found.nodes)]
+    left_out = ", ".join(f"{n:,} more of {kind.replace('_', ' ')}" for kind, n in found.more.items())
+    return parts.Thread(
+        lanes,
+        [_node(client, key, node, here=key == found.start) for key, node in found.nodes.items()],
+        [parts.Edge(_name(source), _name(target)) for source, target in found.edges],
+        left_out,
+    )
+
+
+def _node(client: str, key: thread.Key, node: thread.Node, *, here: bool) -> parts.Node:
+    state = node.state
+    return parts.Node(
+        id=_name(key),
+        lane=thread.LANE[node.kind],
+        what=node.label,
+        figure=_figure(node),
+        who=node.who,
+        when=display.format_day(node.day) if node.day else "",
+        rule=node.rule,
+        status_kind=STATES.get(state.partition(":")[0], "held" if state.startswith("held") else "open")
+        if state
+        else "",
+        status=state[:1].upper() + state[1:],
+        url=(address(client, node) or "") if here else reverse("thread", args=[client, *key]),
+        here=here,
+    )
+
+
+def _figure(node: thread.Node) -> str:
+    if node.minutes is not None:
+        hours = display.format_hours(node.minutes)
+        return hours if "h" in hours else f"{hours} h"
+    return "" if node.amount_minor is None else display.format_money(node.amount_minor, node.currency)
+
+
+def _name(key: thread.Key) -> str:
+    return f"{key[0]}-{key[1]}"
+
+
+def address(client: str, node: thread.Node) -> str | None:
+    """The thing's own page, if it has one."""
+    if node.page is None:
+        return None
+    name, rest = node.page
+    try:
+        return reverse(name, args=[client, *rest])
+    except NoReverseMatch:
+        return None
+
+
+MOST_ENTRIES = 12
+
+
+def _entries(client: str, ids: Sequence[UUID]) -> list[tuple[str, str]]:
+    """(narrative, address) of the entries behind the thread; of many, the first ones."""
+    nodes = thread.DESCRIBE["entry"](list(ids[:MOST_ENTRIES])) if ids else []
+    return [(node.label, url) for node in nodes if (url := address(client, node))]
+
+
+def _sums(found: thread.Graph) -> dict[str, int]:
+    """What was paid and billed on this thread, minor units, when both are drawn whole."""
+    if found.more:
+        return {}
+    totals = {
+        kind: sum(n.amount_minor or 0 for n in found.nodes.values() if n.kind == kind)
+        for kind in ("payable", "billable")
+        if any(n.kind == kind for n in found.nodes.values())
+    }
+    if len(totals) == 2:
+        totals["left"] = totals["billable"] - totals["payable"]
+    return totals
