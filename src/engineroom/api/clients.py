@@ -8,8 +8,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 
 from engineroom.foundation.access.roles import masked
-from engineroom.foundation.access.selectors import client_named, my_clients
-from engineroom.foundation.api import Code, answers, caller_of
+from engineroom.foundation.api import Code, answers, caller_of, client_of, clients_for
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import NotPermitted
@@ -90,8 +89,7 @@ def clients(request: HttpRequest) -> ClientsOut:
     caller = caller_of(request)
     if caller.verbs is not None and "read" not in caller.verbs:
         raise NotPermitted("this token does not read")
-    with acting(caller):
-        return ClientsOut(items=[_client(row) for row in my_clients()])
+    return ClientsOut(items=[_client(row) for row in clients_for(caller)])
 
 
 @router.get(
@@ -103,7 +101,7 @@ def clients(request: HttpRequest) -> ClientsOut:
 def client(request: HttpRequest, code: Code) -> ClientDetailOut:
     """A client, the caller's roles on it, and what these do not see."""
     caller = caller_of(request)
-    row = client_named(caller, code)
+    row = client_of(caller, code)
     with acting(caller, read=[row.id]) as scope:
         held = scope.roles.get(row.id, frozenset())
     return ClientDetailOut(**_client(row).dict(), roles=sorted(held), masked=sorted(masked(held)))

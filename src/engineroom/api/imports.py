@@ -12,7 +12,6 @@ from django.http import HttpRequest
 from ninja import File, Query, Schema
 from ninja.files import UploadedFile
 
-from engineroom.foundation.access.selectors import client_named
 from engineroom.foundation.api import (
     ERRORS_OF_COMMANDS,
     Code,
@@ -23,6 +22,7 @@ from engineroom.foundation.api import (
     Room,
     answers,
     caller_of,
+    client_of,
     cut,
     one,
 )
@@ -151,7 +151,7 @@ def _preview(row: ImportPreview, taken: bool) -> PreviewOut:
 def preview(request: HttpRequest, code: Code, kind: Name, file: File[UploadedFile]) -> PreviewDetailOut:
     """Read a file and say everything that is wrong with it. Nothing is taken, so it needs no key."""
     caller = caller_of(request)
-    client = client_named(caller, code)
+    client = client_of(caller, code)
     with tempfile.TemporaryDirectory() as folder:
         with acting(caller, write=client.id):
             services.permitted(kind)

@@ -7,8 +7,16 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Router
 
-from engineroom.foundation.access.selectors import client_named
-from engineroom.foundation.api import ERRORS_OF_COMMANDS, Code, Key, answers, caller_of, needed_key, require
+from engineroom.foundation.api import (
+    ERRORS_OF_COMMANDS,
+    Code,
+    Key,
+    answers,
+    caller_of,
+    client_of,
+    needed_key,
+    require,
+)
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.payday import steps
 from engineroom.payroll.services import Published
@@ -28,7 +36,7 @@ def calculate(request: HttpRequest, code: Code, run_id: UUID, key: Key = None) -
     A cut-off calculation is taken up again; the same pennies keep an approval, any other void it.
     """
     caller = caller_of(request)
-    client = client_named(caller, code)
+    client = client_of(caller, code)
     with acting(caller, write=client.id) as scope:
         require(scope, "payroll.prepare")
     return steps.calculate_run(caller, client.id, run_id, key=needed_key(key))

@@ -39,14 +39,15 @@ from pydantic import AfterValidator, ConfigDict, StringConstraints
 
 from engineroom.foundation import vault
 from engineroom.foundation.access import roles
-from engineroom.foundation.access.selectors import client_named
 from engineroom.foundation.access.services import authenticate
+from engineroom.foundation.access.sign_in import clients_of
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import LONGEST_KEY, keyed
 from engineroom.foundation.imports.services import IMPORTERS, MEGABYTE
+from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, Scope, acting, current_scope
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.kernel.errors import EngineroomError, NotPermitted
+from engineroom.kernel.errors import EngineroomError, NotFound, NotPermitted
 
 log = logging.getLogger(__name__)
 
@@ -290,6 +291,19 @@ def caller_of(request: HttpRequest) -> Identity:
     return found
 
 
+def clients_for(caller: Identity) -> list[Client]:
+    """Where the caller's grants and the token let them go, the house first."""
+    return [client for client, _ in clients_of(caller) if caller.reaches(client.id)]
+
+
+def client_of(caller: Identity, code: str) -> Client:
+    """Raises NotFound: whether a client exists is nothing to whoever has no grant on it."""
+    found = next((c for c in clients_for(caller) if c.code.lower() == code.lower()), None)
+    if found is None:
+        raise NotFound(f"there is no client {code!r} that {caller.email} may see")
+    return found
+
+
 def require(scope: Scope, permission: str) -> None:
     if not scope.may(permission):
         raise NotPermitted(f"{scope.user.email} may not do this here: it needs the permission {permission}")
@@ -360,7 +374,7 @@ class Room(Router):
         def hang(view: Callable[..., R]) -> Callable[..., R]:
             def run(request: HttpRequest, code: str, **given: Any) -> R:
                 caller = caller_of(request)
-                client = client_named(caller, code)
+                client = client_of(caller, code)
                 with acting(caller, read=[client.id]) as scope:
                     require(scope, needed)
                     return view(client, **given)
@@ -381,7 +395,7 @@ class Room(Router):
         def hang(view: Callable[..., R]) -> Callable[..., R]:
             def run(request: HttpRequest, code: str, key: str | None, **given: Any) -> R:
                 caller = caller_of(request)
-                client = client_named(caller, code)
+                client = client_of(caller, code)
                 with acting(caller, write=client.id) as scope, keyed(needed_key(key)):
                     if permission:
                         require(scope, permission)
@@ -496,8 +510,6 @@ def file_answer(file: VaultFile) -> HttpResponse:
 
 def one(rows: QuerySet[M], what: str, row_id: UUID) -> M:
     """The client's row with that id. Raises NotFound; another client's row is not found either."""
-    from engineroom.kernel.errors import NotFound
-
     row = rows.filter(client_id=current_scope().read[0], pk=row_id).first()
     if row is None:
         raise NotFound(f"there is no {what} {row_id}")

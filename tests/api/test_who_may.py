@@ -1,0 +1,164 @@
+"""Every operation as every role of docs/roles.md, against a table; no rows at another client's address."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+
+from engineroom.foundation.access.roles import ROLES
+from tests.api.conftest import Caller, Worked, new_id, worked_client
+from tests.firm import Firm, TestClient
+
+READERS = {
+    "owner", "lead", "specialist", "bookkeeper", "checker", "auditor", "client_finance", "client_approver",
+}  # fmt: skip
+PAY = {"lead", "specialist"}
+HOURS = {"lead", "specialist", "client_finance", "client_approver"}
+BOOKS = {"lead", "bookkeeper"}
+CHECKERS = {"owner", "lead", "checker", "client_approver"}
+
+MAY: dict[str, set[str]] = {
+    "clients.me": set(ROLES),
+    "clients.clients": set(ROLES),
+    "clients.client": set(ROLES),
+    # Papers cannot be shown in part: a payslip shows a national identifier, a payment file accounts.
+    "payroll.payslip_pdf": {"lead", "specialist", "checker"},
+    "settlement.payment_file": READERS - {"auditor"},
+    "timesheets.end_holds": HOURS,
+    "foundation.preview": HOURS,
+    "foundation.take": HOURS,
+    "payroll.open_pay_run": PAY,
+    "payroll.calculate": PAY,
+    "payroll.abandon_pay_run": PAY,
+    "payroll.issue_payslips": PAY,
+    "payroll.approve_pay_run": CHECKERS,
+    "billing.prepare_bill_run": PAY,
+    "billing.issue_bill_run": PAY,
+    "billing.print_invoices": PAY,
+    "billing.approve_bill_run": CHECKERS,
+    "settlement.release_and_pay": CHECKERS - {"client_approver"},
+    "settlement.clear_lines": BOOKS,
+    "settlement.record_stage": BOOKS,
+    "ledger.lock_period": BOOKS,
+    "ledger.reverse_entry": BOOKS,
+}
+"""Who is not refused; an operation that is not here is a read, for READERS."""
+
+BODIES: dict[str, Any] = {
+    "timesheets.end_holds": {"outcome": "billable", "reason": "agreed"},
+    "payroll.open_pay_run": {"pay_date": "2026-11-27"},
+    "payroll.approve_pay_run": {"content_hash": "0" * 64},
+    "payroll.abandon_pay_run": {"reason": "no"},
+    "billing.prepare_bill_run": {"issue_date": "2026-11-27", "through": "2026-11-22"},
+    "billing.approve_bill_run": {"content_hash": "0" * 64},
+    "settlement.clear_lines": {"own_account": "main"},
+    "settlement.record_stage": {"stage": "settled", "on": "2026-11-27", "evidence": "report 1"},
+    "ledger.lock_period": {"through": "2000-01-01", "reason": "test"},
+    "ledger.reverse_entry": {"day": "2026-12-01", "reason": "test"},
+}
+"""What everybody sends; most of it conflicts with what was done, after the permission."""
+
+QUERY = {"ledger.postings": {"account": "1200"}, "foundation.thread_of": {"reference": "T1@2026-11-16"}}
+
+
+@pytest.fixture(scope="module")
+def worked(firm: Firm) -> Worked:
+    return worked_client(firm, tuple(ROLES))
+
+
+@pytest.fixture(scope="module")
+def ids(worked: Worked) -> dict[str, str]:
+    """An id of each kind, of the worked client."""
+    run = worked.first("/pay-runs")["id"]
+    return {
+        "person_id": worked.first("/people")["id"],
+        "assignment_id": worked.first("/assignments")["id"],
+        "timesheet_id": worked.first("/timesheets")["id"],
+        "entry_id": worked.first("/entries")["id"],
+        "run_id": run,
+        "payslip_id": worked.first(f"/pay-runs/{run}/payslips")["id"],
+        "bill_run_id": worked.first("/bill-runs")["id"],
+        "invoice_id": worked.first("/invoices")["id"],
+        "batch_id": worked.first("/payment-batches")["id"],
+        "line_id": worked.first("/bank-lines")["id"],
+        "item_id": worked.first("/open-items", include_closed=True)["id"],
+        "preview_id": worked.first("/import-previews", kind="timesheets")["id"],
+        "time_entry": worked.first("/time-entries")["id"],
+    }
+
+
+def operations() -> Iterator[tuple[str, str, str]]:
+    """(name, method, path) of everything that is described."""
+    schema = json.loads(Browser().get("/api/openapi.json").content)
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            yield operation["operationId"], method, path.removeprefix("/api")
+
+
+def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], code: str) -> int:
+    """The status of one call with these ids."""
+    given = {**ids, "code": code, "kind": "timesheets", "node_id": ids["invoice_id"]}
+    if name == "timesheets.time_entry":
+        given["entry_id"] = ids["time_entry"]
+    if name == "foundation.thread_from":
+        given["kind"] = "invoice"
+    where = path.format(**given)
+    if method == "get":
+        return by.get(where, **QUERY.get(name, {})).status
+    if name == "foundation.preview":
+        file = io.BytesIO(b"assignment,payroll_number,date,hours,status,comment\n")
+        file.name = "empty.csv"
+        return by.upload(where, file).status
+    return by.post(where, BODIES.get(name)).status
+
+
+def test_every_operation_as_every_role(worked: Worked, ids: dict[str, str]) -> None:
+    wrong = []
+    # A run that is done: calculating, issuing or releasing it again is refused, after the permission.
+    for name, method, path in operations():
+        may = MAY.get(name, READERS if method == "get" else set())
+        assert method == "get" or name in MAY, f"say who may {name}"
+        for role, by in worked.by_role.items():
+            status = called(by, name, method, path, ids, worked.client.code)
+            allowed = status != 403
+            fine = status == 200 if method == "get" and allowed else status < 500 and status != 401
+            if allowed != (role in may) or not fine:
+                wrong.append(f"{name} as {role}: {status}")
+    assert wrong == []
+
+
+def test_nobodys_ids_are_found_at_another_clients_address(
+    firm: Firm, worked: Worked, ids: dict[str, str], other_client: TestClient, caller: Callable[..., Caller]
+) -> None:
+    lead = worked.client.staff["lead"]
+    firm.grant(lead, other_client.id, "lead")
+    by = caller(lead)
+    found = {
+        name: status
+        for name, method, path in operations()
+        if any(f"{{{part}}}" in path for part in [*ids, "node_id"])
+        and (status := called(by, name, method, path, ids, other_client.code)) != 404
+    }
+    assert found == {}
+
+
+def test_a_strangers_client_is_not_there(
+    worked: Worked, ids: dict[str, str], other_client: TestClient, caller: Callable[..., Caller]
+) -> None:
+    stranger = caller(other_client.staff["lead"])
+    for name, method, path in operations():
+        if "{code}" in path:
+            assert called(stranger, name, method, path, ids, worked.client.code) == 404, name
+
+
+def test_unknown_ids_are_not_found(worked: Worked, ids: dict[str, str]) -> None:
+    nowhere = {kind: str(new_id()) for kind in ids}
+    for name, method, path in operations():
+        if method == "get" and any(f"{{{part}}}" in path for part in [*ids, "node_id"]):
+            status = called(worked.by_role["lead"], name, method, path, nowhere, worked.client.code)
+            assert status == 404, name
