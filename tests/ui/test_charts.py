@@ -2,7 +2,19 @@
 
 from lxml import etree
 
-from engineroom.ui.charts import Bar, Item, bars, waterfall
+from engineroom.ui.charts import (
+    Aged,
+    Bar,
+    Item,
+    Point,
+    ageing_chart,
+    bars,
+    clock,
+    line_chart,
+    sparkline,
+    strip_chart,
+    waterfall,
+)
 
 STEPS = [
     Bar("Employer’s cost", 110_000, "total"),
@@ -97,3 +109,60 @@ def test_bars_of_counts_are_plain_numbers():
 def test_nothing_to_draw_is_not_an_error():
     assert parse(waterfall([])).get("role") == "img"
     assert parse(bars([Item("None", 0)])).get("role") == "img"
+
+
+AGED = [Aged("Brindle", (300, 100, 0)), Aged("Cole <b>", (0, 0, 50))]
+
+
+def test_ageing_lists_every_bucket_and_the_sum_of_all():
+    chart = ageing_chart(("Not due", "1-30", "Over 30"), AGED, title="Owed")
+    assert list(chart.columns) == ["", "Not due", "1-30", "Over 30", "Total"]
+    assert chart.rows[-1] == ("All", "3.00", "1.00", "0.50", "4.50")
+    assert "Brindle Not due 3.00, 1-30 1.00" in parse(chart.svg).find("desc").text
+    assert "Cole <b>" in texts(chart.svg)
+
+
+def test_what_is_oldest_is_drawn_in_alarm_and_a_credit_is_listed_but_not_drawn():
+    rects = list(parse(ageing_chart(("New", "Mid", "Old"), AGED[1:]).svg).iter("rect"))
+    assert "--alarm" in rects[-1].get("fill")
+    credit = ageing_chart(("New", "Old"), [Aged("Back", (-100, 0))])
+    assert len(list(parse(credit.svg).iter("rect"))) == 2  # the key's own
+    assert credit.rows[0] == ("Back", "-1.00", "0.00", "-1.00")
+
+
+def test_a_point_outside_its_band_is_ringed_and_said():
+    chart = line_chart([Point("W1", 5, 1, 9), Point("W2", 12, 1, 9)], None, title="Minutes")
+    assert [row[-1] for row in chart.rows] == ["", "outside"]
+    rings = [c for c in parse(chart.svg).iter("circle") if "--alarm" in c.get("stroke", "")]
+    assert len(rings) == 1
+    assert chart.svg.count("<polygon") == 1
+
+
+def test_a_line_without_band_and_one_that_is_flat_or_empty_are_drawn():
+    for points in ([], [Point("a", 5)], [Point("a", 5), Point("b", 5)]):
+        assert "<polygon" not in line_chart(points, title="t", floor_at_zero=True).svg
+
+
+def test_a_sparkline_and_a_strip_hold_their_figures_in_words():
+    assert parse(sparkline([100, 250], title="Net", currency="GBP")).find("desc").text == "1.00, 2.50"
+    assert parse(sparkline([], title="Net")).get("role") == "img"
+    assert strip_chart([Item("7", 11), Item("8", 0)], title="Due").rows == [("7", "11"), ("8", "0")]
+
+
+def test_a_clock_never_runs_over_its_end():
+    for used, allowed in ((5, 10), (50, 10), (-1, 10), (1, 0)):
+        share = float(list(parse(clock(used, allowed)).iter("rect"))[1].get("width")[:-1])
+        assert 0 <= share <= 100
+    assert "--alarm" in clock(9, 10, late=True)
+
+
+def test_new_charts_need_no_script_style_or_request():
+    for svg in (
+        ageing_chart(("New",), [Aged("a", (1,))]).svg,
+        line_chart([Point("a", 1, 0, 2)], title="t").svg,
+        sparkline([1], title="t"),
+        strip_chart([Item("1", 1)], title="t").svg,
+        clock(1, 2),
+    ):
+        parse(svg)
+        assert not any(word in svg for word in ("http", "<style", "<script", "href", "style="))

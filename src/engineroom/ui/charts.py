@@ -23,6 +23,7 @@ _ROW_PX = 38
 _BAR_PX = 10
 _LABEL_BASELINE_PX = 13
 _BAR_TOP_PX = 19
+_ASIDE_PX = 16
 
 _ACCENT, _BRASS, _ALARM = (
     "var(--accent, currentColor)",
@@ -122,9 +123,13 @@ def _signed(change: int, currency: str | None) -> str:
 def _chart(title: str, marks: Sequence[_Mark]) -> str:
     words = "; ".join(" ".join(filter(None, (mark.label, mark.figure, mark.aside))) for mark in marks)
     scale = _Scale.of(marks)
-    rows = "".join(_row(mark, index, scale) for index, mark in enumerate(marks))
-    links = "".join(_link(mark, index, scale) for index, mark in enumerate(marks[:-1]) if mark.connects)
-    return _frame(title, words, links + rows, max(1, len(marks)) * _ROW_PX)
+    lead = _ASIDE_PX if any(mark.aside for mark in marks) else 0  # a line of its own: narrow screens
+    tops = [index * (_ROW_PX + lead) for index in range(len(marks) + 1)]
+    rows = "".join(_row(mark, top, lead, scale) for mark, top in zip(marks, tops, strict=False))
+    links = "".join(
+        _link(mark, top + lead, scale) for mark, top in zip(marks[:-1], tops, strict=False) if mark.connects
+    )
+    return _frame(title, words, links + rows, max(_ROW_PX, tops[-1]))
 
 
 def _frame(title: str, words: str, body: str, height: int) -> str:
@@ -157,12 +162,13 @@ class _Scale(NamedTuple):
         return 100.0 * (amount - self.low) / ((self.high - self.low) or 1)
 
 
-def _row(mark: _Mark, index: int, scale: _Scale) -> str:
-    top = index * _ROW_PX
+def _row(mark: _Mark, top: int, lead: int, scale: _Scale) -> str:
     left, right = sorted((scale.percent(mark.start), scale.percent(mark.end)))
     weight = ' font-weight="620"' if mark.strong else ""
-    aside = f'<tspan fill="{_MUTED}" font-size="11.5"> {_text(mark.aside)}</tspan>' if mark.aside else ""
-    baseline, bar_top = top + _LABEL_BASELINE_PX, top + _BAR_TOP_PX
+    aside = ""
+    if mark.aside:
+        aside = f' <tspan x="0" dy="{_ASIDE_PX}" fill="{_MUTED}" font-size="11.5">{_text(mark.aside)}</tspan>'
+    baseline, bar_top = top + _LABEL_BASELINE_PX, top + lead + _BAR_TOP_PX
     letters = f'fill="{_ALARM if mark.fill == _ALARM else "currentColor"}" {_HALO}{weight}'
     # A bar is at least half a pixel on any screen we know: an amount that is not zero is never invisible.
     width = max(right - left, 0.15)
@@ -182,10 +188,10 @@ def _row(mark: _Mark, index: int, scale: _Scale) -> str:
     )
 
 
-def _link(mark: _Mark, index: int, scale: _Scale) -> str:
+def _link(mark: _Mark, above: int, scale: _Scale) -> str:
     """The hairline from where one step ends to where the next begins."""
     x = min(max(scale.percent(mark.end), 0.1), 99.9)
-    top = index * _ROW_PX + _BAR_TOP_PX + _BAR_PX
+    top = above + _BAR_TOP_PX + _BAR_PX
     return (
         f'<line x1="{x:.3f}%" x2="{x:.3f}%" y1="{top}" y2="{top + _ROW_PX - _BAR_PX}" stroke="{_MUTED}" '
         'stroke-dasharray="2 3"/>'
@@ -327,7 +333,7 @@ def line_chart(
         + (_zero_line(heights) if floor_at_zero else "")
         + _joined([(x, heights.px(int(p.value))) for x, p in zip(xs, points, strict=True)])
         + "".join(_dot(p, x, heights) for x, p in zip(xs, points, strict=True))
-        + _line_letters(points, xs, heights, currency)
+        + _line_letters(points, currency)
     )
     rows = [_point_row(p, currency) for p in points]
     words = "; ".join(" ".join(filter(None, row)) for row in rows)
@@ -409,21 +415,15 @@ def _dot(point: Point, x: float, heights: _Heights) -> str:
     return f'<circle cx="{x:.3f}%" cy="{y:.1f}" r="2.5" fill="{_ACCENT}"/>'
 
 
-def _line_letters(
-    points: Sequence[Point], xs: Sequence[float], heights: _Heights, currency: str | None
-) -> str:
-    """The first and last label, and the last figure: enough to read the line by; the table has the rest."""
+def _line_letters(points: Sequence[Point], currency: str | None) -> str:
+    """The first and the last moment with their figures; the table has those between."""
     if not points:
         return ""
+    first, last = (f"{p.label}: {_amount(int(p.value), currency)}" for p in (points[0], points[-1]))
     y = _LINE_TOP_PX + _LINE_PX + 22
-    last = points[-1]
-    figure_y = max(12.0, heights.px(int(last.value)) - 9)
     return (
-        f'<text x="0" y="{y}" font-size="11.5" fill="{_MUTED}">{_text(points[0].label)}</text>'
-        f'<text x="100%" y="{y}" text-anchor="end" font-size="11.5" fill="{_MUTED}">'
-        f"{_text(last.label)}</text>"
-        f'<text x="100%" y="{figure_y:.1f}" text-anchor="end" font-weight="620" fill="currentColor" {_HALO}>'
-        f"{_text(_amount(int(last.value), currency))}</text>"
+        f'<text x="0" y="{y}" font-size="11.5" fill="{_MUTED}">{_text(first)}</text>'
+        f'<text x="100%" y="{y}" text-anchor="end" font-size="11.5" fill="currentColor">{_text(last)}</text>'
     )
 
 

@@ -207,7 +207,7 @@ class _PersonForm(forms.Form):
 
 
 def _wrong_form() -> _PersonForm:
-    data = {"name": "Asha Rao", "rate": "14.50", "starts": "31 June", "basis": "week", "pension": ""}
+    data = {"name": "Asha Rao", "rate": "14.50", "starts": "", "basis": "week", "pension": ""}
     form = _PersonForm(data, auto_id="wrong_%s", prefix="wrong")
     form.data = {f"wrong-{name}": value for name, value in data.items()}
     form.is_valid()
@@ -221,8 +221,8 @@ def _navigation() -> list[NavigationItem]:
         NavigationItem("Runs", "#tables", 9),
         NavigationItem("Payments", "#answers", 3),
         NavigationItem("Bank", "#charts", 41),
-        NavigationItem("People", "#forms", group="people"),
-        NavigationItem("The firm", "#states", group="firm"),
+        NavigationItem("People", "#forms", group="Northgate Temps Ltd"),
+        NavigationItem("The firm", "#states", group="The house"),
     ]
 
 

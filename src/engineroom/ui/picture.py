@@ -19,7 +19,7 @@ MAX_ROWS = 20
 MAX_LANES = 8
 
 _UNIT = 100
-_BEND = 12
+_BEND = 7
 """Hundredths of a lane on each side of its border in which a line changes height: the gap between nodes."""
 
 

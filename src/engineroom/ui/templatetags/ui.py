@@ -6,7 +6,8 @@ it adds no CSS and no script of its own. Everything given is escaped; records to
 Page blocks     title, crumbs, heading, lead, actions, tabs, content, account, switcher
 Page context    navigation [NavigationItem], client (.code .name .url, or None), clients (the same),
                 all_clients_url, me (.name .email .kind), account_links [(label, url)], sign_out_url,
-                search_url, home_url, keys [(keys, label, url)], messages (Django's own)
+                search_url, home_url, keys [(keys, label, url)], messages (Django's own),
+                form_key (the idempotency key that a form which writes sends along)
 
   {% block crumbs %}{% crumbs "Northgate Temps" client.url "Runs" runs_url "2026-W05" %}{% endblock %}
 
@@ -362,7 +363,7 @@ def thread(thread: parts.Thread, label: str = "The thread") -> SafeString:
 def field(field: BoundField, *, drop: bool = False) -> SafeString:
     """A bound field with its label, help and error. drop: a file input as a place to drop a file."""
     if field.is_hidden:
-        return field.as_hidden()  # type: ignore[no-any-return]
+        return field.as_hidden()
     input_type = getattr(field.field.widget, "input_type", "")
     return _render("field", field=field, drop=drop, beside=input_type == "checkbox")
 
@@ -411,8 +412,9 @@ def confirm(
     key: str = "",
 ) -> SafeString:
     """A button that asks first: it opens a dialog with a form that posts to `action`."""
-    values = {**locals(), "csrf_token": context.get("csrf_token", ""), "title": title or f"{label}?"}
+    values = {**locals(), "title": title or f"{label}?"}
     values.pop("context")
+    values |= {name: context.get(name, "") for name in ("csrf_token", "form_key")}
     return _render("confirm", **values)
 
 

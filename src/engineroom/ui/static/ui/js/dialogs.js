@@ -51,4 +51,4 @@ document.addEventListener("keydown", (event) => {
 });
 
 // A form that came back with errors starts where they are listed.
-document.querySelector(".form-errors")?.focus();
+document.querySelector(".form-errors:not([data-shown] *)")?.focus();

@@ -1,0 +1,29 @@
+"""The one stylesheet: up to date, small, and asking nobody for anything."""
+
+import re
+
+from engineroom.ui import stylesheet
+from engineroom.ui.picture import MAX_LANES, MAX_ROWS
+
+
+def test_the_stylesheet_is_what_its_parts_make():
+    assert stylesheet.WHOLE.read_text(encoding="utf-8") == stylesheet.stylesheet(), stylesheet.__doc__
+
+
+def test_the_stylesheet_is_small_and_whole():
+    css = stylesheet.stylesheet()
+    assert len(css.encode()) < 40_000
+    assert css.count("{") == css.count("}")
+    assert "url(" not in css and "@import" not in css
+
+
+def test_every_token_used_is_defined():
+    css = stylesheet.stylesheet()
+    used, defined = set(re.findall(r"var\((--[\w-]+)", css)), set(re.findall(r"(--[\w-]+):", css))
+    assert used <= defined
+
+
+def test_the_picture_has_a_class_for_every_place():
+    css = stylesheet.stylesheet()
+    for name in (f".at-{2 * MAX_ROWS - 1} ", f".rows-{2 * MAX_ROWS} ", f".lane-{MAX_LANES} "):
+        assert name in css
