@@ -35,6 +35,7 @@ def _lines(ids: Sequence[UUID]) -> list[thread.Node]:
                 row[7],
                 row[8],
                 rule=f"{format_minor(row[6], row[7])} an hour",
+                page=("billing:invoice", (row[1],)),
             )
             for row in cursor
         ]
@@ -50,6 +51,7 @@ def _invoices(ids: Sequence[UUID]) -> list[thread.Node]:
             i.currency,
             i.issue_date,
             rule=i.vat_rule,
+            page=("billing:invoice", (i.number,)),
         )
         for i in Invoice.objects.filter(id__in=ids).select_related("customer")
     ]
@@ -62,8 +64,8 @@ def _find_invoice(text: str) -> list[UUID]:
     )
 
 
-thread.register_kind("invoice_line", _lines)
-thread.register_kind("invoice", _invoices, _find_invoice)
+thread.register_kind("invoice_line", _lines, lane="On a document")
+thread.register_kind("invoice", _invoices, _find_invoice, lane="On a document")
 thread.register_link(
     thread.Link("billable", "invoice_line", "billing_billed", "id", "invoice_line_id"),
     thread.Link("invoice_line", "invoice", "billing_invoiceline", "id", "invoice_id"),

@@ -19,7 +19,11 @@ from engineroom.kernel.errors import NotFound
 
 @dataclass(frozen=True)
 class Node:
-    """One thing on the thread, as a person reads it."""
+    """One thing on the thread, as a person reads it.
+
+    minutes: what an hour has in place of an amount. page: the name of its own page and what stands in the
+    address after the client.
+    """
 
     kind: str
     id: UUID
@@ -30,6 +34,8 @@ class Node:
     who: str = ""
     rule: str = ""
     state: str = ""
+    minutes: int | None = None
+    page: tuple[str, tuple[object, ...]] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,20 @@ class Link:
 Describe = Callable[[Sequence[UUID]], list[Node]]
 Find = Callable[[str], Sequence[UUID]]
 
+LANES = ("Worked", "Became", "On a document", "Owed", "Paid", "At the bank", "In the books")
+"""From left to right, what the kinds of things on a thread are."""
+
 LINKS: list[Link] = []
 DESCRIBE: dict[str, Describe] = {}
 FIND: dict[str, Find] = {}
+LANE: dict[str, str] = {}
 
 
-def register_kind(kind: str, describe: Describe, find: Find | None = None) -> None:
-    """A kind of node: how to describe rows by id, and how to find one by what people call it."""
+def register_kind(kind: str, describe: Describe, find: Find | None = None, *, lane: str = LANES[-1]) -> None:
+    """A kind of node: how to describe rows by id, how to find one by what people call it, where it stands."""
+    assert lane in LANES, f"there is no lane {lane!r}"
     DESCRIBE[kind] = describe
+    LANE[kind] = lane
     if find:
         FIND[kind] = find
 
@@ -132,3 +144,80 @@ def describe(kind: str, node_id: UUID) -> Node:
     if not nodes:
         raise NotFound(f"there is no {kind.replace('_', ' ')} {node_id} here")
     return nodes[0]
+
+
+Key = tuple[str, UUID]
+"""A node's kind and id."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A node with everything it comes from and leads to, each thing once.
+
+    edges: (from, to) keys of nodes. more: by kind, how many were left out because the limit was reached.
+    """
+
+    start: Key
+    nodes: dict[Key, Node]
+    edges: tuple[tuple[Key, Key], ...]
+    more: dict[str, int]
+
+
+def graph(kind: str, node_id: UUID, *, limit: int = 20) -> Graph:
+    """The whole thread of a node, a level at a time: one question per link and one per kind of thing.
+
+    Follows what it comes from backwards and what it leads to forwards, never a sister's: of a bank line that
+    paid sixty, `limit` of each kind are shown and the others counted.
+    """
+    start = (kind, node_id)
+    describe(kind, node_id)
+    edges: dict[tuple[Key, Key], None] = {}
+    kept: dict[str, dict[UUID, None]] = {kind: {node_id: None}}
+    more: dict[str, int] = {}
+    for forward in (False, True):
+        _spread(start, forward, limit, kept, edges, more)
+    nodes = {(each, node.id): node for each, ids in kept.items() for node in DESCRIBE[each](list(ids)) if ids}
+    known = tuple(edge for edge in edges if edge[0] in nodes and edge[1] in nodes)
+    return Graph(start, nodes, known, more)
+
+
+def _spread(
+    start: Key,
+    forward: bool,
+    limit: int,
+    kept: dict[str, dict[UUID, None]],
+    edges: dict[tuple[Key, Key], None],
+    more: dict[str, int],
+) -> None:
+    level: dict[str, list[UUID]] = {start[0]: [start[1]]}
+    done: set[Key] = {start}
+    while level:
+        following: dict[str, list[UUID]] = {}
+        for link in LINKS:
+            ids = level.get(link.from_kind if forward else link.to_kind)
+            if not ids:
+                continue
+            other = link.to_kind if forward else link.from_kind
+            column = link.from_column if forward else link.to_column
+            for source, target in link.pairs(column, ids):
+                found = target if forward else source
+                place = kept.setdefault(other, {})
+                if found not in place and len(place) >= limit:
+                    more[other] = more.get(other, 0) + 1
+                    continue
+                place[found] = None
+                edges[(link.from_kind, source), (link.to_kind, target)] = None
+                if (other, found) not in done:
+                    done.add((other, found))
+                    following.setdefault(other, []).append(found)
+        level = following
+
+
+def sources(kind: str, found: Graph) -> list[UUID]:
+    """The things of one kind that something on the thread stands on, whether they are drawn or not."""
+    ids: dict[UUID, None] = {node_id: None for each, node_id in found.nodes if each == kind}
+    for link in LINKS:
+        below = [node_id for each, node_id in found.nodes if each == link.to_kind]
+        if link.from_kind == kind and below:
+            ids.update((source, None) for source, _ in link.pairs(link.to_column, below))
+    return list(ids)

@@ -24,7 +24,18 @@ def _entries(ids: Sequence[UUID]) -> list[thread.Node]:
             "WHERE e.client_id = ANY(%s) AND e.id = ANY(%s)",
             [list(current_scope().read), list(ids)],
         )
-        return [thread.Node("entry", row[0], row[1], row[4], day=row[2], who=row[3] or "") for row in cursor]
+        return [
+            thread.Node(
+                "entry",
+                row[0],
+                row[1],
+                row[4],
+                day=row[2],
+                who=row[3] or "",
+                page=("ledger:entry", (row[0],)),
+            )
+            for row in cursor
+        ]
 
 
 thread.register_kind("entry", _entries)

@@ -97,6 +97,55 @@ def journal(*, subjects: list[UUID] | None = None, book: str = "main") -> list[J
         return [JournalLine(*row) for row in cursor.fetchall()]
 
 
+@dataclass(frozen=True)
+class Booked:
+    """What some entries come to. difference: by currency, debit minus credit, zero when the books balance.
+
+    seal: the latest sealed point that covers one of them; None while none is sealed.
+    """
+
+    entries: int
+    postings: int
+    accounts: tuple[str, ...]
+    difference: dict[str, int]
+    seal: int | None
+    entry_ids: tuple[UUID, ...]
+
+
+def booked(entry_ids: list[UUID], subject_ids: list[UUID]) -> Booked:
+    """These entries and those of the batches that have one of the subjects."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH e AS (
+              SELECT e.id, e.batch_id FROM ledger_entry e
+              WHERE e.client_id = %(client)s AND e.id = ANY(%(entries)s)
+              UNION
+              SELECT e.id, e.batch_id FROM ledger_batch b
+              JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
+              WHERE b.client_id = %(client)s AND b.subject_id = ANY(%(subjects)s))
+            SELECT p.currency, sum(p.amount)::bigint, count(*), array_agg(DISTINCT a.name ORDER BY a.name),
+              array_agg(DISTINCT e.id ORDER BY e.id),
+              (SELECT max(s.sealed_no) FROM ledger_batchseal s
+               WHERE s.client_id = %(client)s AND s.id = ANY(array_agg(e.batch_id)))
+            FROM e JOIN ledger_posting p ON p.client_id = %(client)s AND p.entry_id = e.id
+            JOIN ledger_account a ON a.client_id = p.client_id AND a.id = p.account_id
+            GROUP BY p.currency ORDER BY p.currency
+            """,
+            {"client": _client(), "entries": entry_ids, "subjects": subject_ids},
+        )
+        rows = cursor.fetchall()
+    entries = sorted({entry for row in rows for entry in row[4]})
+    return Booked(
+        len(entries),
+        sum(row[2] for row in rows),
+        tuple(dict.fromkeys(name for row in rows for name in row[3])),
+        {row[0]: row[1] for row in rows},
+        max((row[5] for row in rows if row[5] is not None), default=None),
+        tuple(entries),
+    )
+
+
 def locked_through(book: str = "main") -> date | None:
     """The last day on which nothing posts any more; None while nothing is locked."""
     with connection.cursor() as cursor:

@@ -14,7 +14,7 @@ from engineroom.openitems.services import reverse_items
 
 def _items(ids: Sequence[UUID]) -> list[thread.Node]:
     return [
-        thread.Node("item", i.id, _label(i), i.amount, i.currency, i.due)
+        thread.Node("item", i.id, _label(i), i.amount, i.currency, i.due, page=("openitems:item", (i.id,)))
         for i in OpenItem.objects.filter(id__in=ids).select_related("counterparty")
     ]
 
@@ -27,5 +27,5 @@ def _label(item: OpenItem) -> str:
 
 kinds.register("reversal", "reversal")
 on_reversal(reverse_items)
-thread.register_kind("item", _items)
+thread.register_kind("item", _items, lane="Owed")
 thread.register_link(thread.Link("entry", "item", "openitems_openitem", "entry_id", "id"))

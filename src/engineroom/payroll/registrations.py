@@ -45,6 +45,7 @@ def _payslips(ids: Sequence[UUID]) -> list[thread.Node]:
                 day=row[5],
                 who=f"approved by {row[8]}" if row[8] else "",
                 rule=f"engine {row[6]}, rules {row[7][:12]}",
+                page=("payroll:payslip", (row[1], row[2])),
             )
         return list(nodes.values())
 
@@ -65,7 +66,7 @@ def _find_payslip(text: str) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-thread.register_kind("payslip", _payslips, _find_payslip)
+thread.register_kind("payslip", _payslips, _find_payslip, lane="On a document")
 PAID_CHARGES = """(
   SELECT c.client_id, c.id AS charge_id, s.id AS payslip_id
   FROM timesheets_charge c

@@ -9,7 +9,8 @@ from engineroom.foundation import thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.openitems import kinds
 from engineroom.settlement import clearing, imports  # noqa: F401  registers commands and the importer
-from engineroom.settlement.models import BankLine, Cleared, Payment, PaymentBatch
+from engineroom.settlement.models import BankLine, BatchStage, Cleared, Payment, PaymentBatch
+from engineroom.settlement.selectors import furthest
 
 kinds.register("payment", "payment file")
 kinds.register("in_transit", "payments in transit")
@@ -20,13 +21,20 @@ def _payments(ids: Sequence[UUID]) -> list[thread.Node]:
     rows = Payment.objects.filter(id__in=ids).select_related("batch", "payee")
     return [
         thread.Node(
-            "payment", p.id, f"payment {p.reference} to {p.payee.name}", p.amount, day=p.batch.entry_day
+            "payment",
+            p.id,
+            f"payment {p.reference} to {p.payee.name}",
+            p.amount,
+            day=p.batch.entry_day,
+            page=("settlement:batch", (p.batch.number,)),
         )
         for p in rows
     ]
 
 
 def _batches(ids: Sequence[UUID]) -> list[thread.Node]:
+    batches = list(PaymentBatch.objects.filter(id__in=ids))
+    states = _states(batches)
     return [
         thread.Node(
             "batch",
@@ -35,10 +43,24 @@ def _batches(ids: Sequence[UUID]) -> list[thread.Node]:
             b.total,
             day=b.entry_day,
             rule=f"Bacs: submit by {b.submit_by}, processed {b.processing_day}",
-            state="released",
+            state=states[b.id],
+            page=("settlement:batch", (b.number,)),
         )
-        for b in PaymentBatch.objects.filter(id__in=ids)
+        for b in batches
     ]
+
+
+def _states(batches: Sequence[PaymentBatch]) -> dict[UUID, str]:
+    """The furthest that is proven of each: sent is not settled is not cleared."""
+    cleared = set(
+        Cleared.objects.filter(item_id__in=[b.transit_item_id for b in batches]).values_list(
+            "item_id", flat=True
+        )
+    )
+    stages = set(
+        BatchStage.objects.filter(batch_id__in=[b.id for b in batches]).values_list("batch_id", "stage")
+    )
+    return {b.id: furthest(b, cleared, stages) for b in batches}
 
 
 def _bank_lines(ids: Sequence[UUID]) -> list[thread.Node]:
@@ -53,6 +75,7 @@ def _bank_lines(ids: Sequence[UUID]) -> list[thread.Node]:
             row.booked,
             rule=f"cleared: {rules[row.id].why}" if row.id in rules else "",
             state="cleared" if row.id in rules else "exception",
+            page=("settlement:line", (row.id,)),
         )
         for row in BankLine.objects.filter(id__in=ids)
     ]
@@ -68,9 +91,9 @@ def _find_batch(text: str) -> list[UUID]:
     return list(rows.values_list("id", flat=True))
 
 
-thread.register_kind("payment", _payments)
-thread.register_kind("batch", _batches, _find_batch)
-thread.register_kind("bank_line", _bank_lines, _find_bank_line)
+thread.register_kind("payment", _payments, lane="Paid")
+thread.register_kind("batch", _batches, _find_batch, lane="Paid")
+thread.register_kind("bank_line", _bank_lines, _find_bank_line, lane="At the bank")
 BATCH_LINES = """(
   SELECT b.client_id, b.id AS batch_id, c.id AS line_id
   FROM settlement_paymentbatch b

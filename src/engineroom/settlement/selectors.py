@@ -44,13 +44,13 @@ def payment_files() -> list[PaymentFileView]:
             b.submit_by,
             b.processing_day,
             b.entry_day,
-            _state(b, cleared, stages),
+            furthest(b, cleared, stages),
         )
         for b in PaymentBatch.objects.filter(client_id=client_id).order_by("-number")
     ]
 
 
-def _state(batch: PaymentBatch, cleared: set[UUID | None], stages: set[tuple[UUID, str]]) -> str:
+def furthest(batch: PaymentBatch, cleared: set[UUID | None], stages: set[tuple[UUID, str]]) -> str:
     """Sent is not settled is not cleared: the furthest that is proven."""
     if batch.transit_item_id in cleared:
         return "cleared"

@@ -15,7 +15,7 @@ from engineroom.kernel.money import format_minor
 from engineroom.timesheets import imports  # noqa: F401  registers the importers
 
 HOURS = """
-SELECT e.id, p.payroll_number, p.name, k.name, e.day, e.minutes, t.status, u.email
+SELECT e.id, p.payroll_number, p.name, k.name, e.day, e.minutes, t.status, u.email, t.id
 FROM timesheets_timeentry e
 JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
 JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
@@ -41,6 +41,8 @@ def _hours(ids: Sequence[UUID]) -> list[thread.Node]:
             day=row[4],
             who=row[7] or "",
             state=row[6],
+            minutes=row[5],
+            page=("timesheets:timesheet", (row[8],)),
         )
         for row in _rows(HOURS, ids)
     ]
@@ -122,9 +124,9 @@ def _find_hour(text: str) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-thread.register_kind("hour", _hours, _find_hour)
-thread.register_kind("payable", _payable)
-thread.register_kind("billable", _billable)
+thread.register_kind("hour", _hours, _find_hour, lane="Worked")
+thread.register_kind("payable", _payable, lane="Became")
+thread.register_kind("billable", _billable, lane="Became")
 thread.register_link(
     thread.Link("hour", "payable", "timesheets_charge", "time_entry_id", "id"),
     thread.Link("hour", "billable", "timesheets_charge", "time_entry_id", "id"),

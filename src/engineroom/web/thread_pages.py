@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, path, reverse
 
 from engineroom.foundation import thread
 from engineroom.kernel.errors import NotFound
@@ -142,3 +142,9 @@ def _sums(found: thread.Graph) -> dict[str, int]:
     if len(totals) == 2:
         totals["left"] = totals["billable"] - totals["payable"]
     return totals
+
+
+urlpatterns = [
+    path("c/<str:client>/thread", find, name="thread_find"),
+    path("c/<str:client>/thread/<str:kind>/<uuid:node_id>", follow, name="thread"),
+]

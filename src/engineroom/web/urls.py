@@ -12,7 +12,16 @@ from allauth.mfa.totp import views as totp
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from engineroom.web import demo, errors, invitations, pages, registry, settings_pages, users_pages
+from engineroom.web import (
+    demo,
+    errors,
+    invitations,
+    pages,
+    registry,
+    settings_pages,
+    thread_pages,
+    users_pages,
+)
 from engineroom.web.accounts import at_the_door
 
 sign_in = [
@@ -62,6 +71,7 @@ urlpatterns: list[Any] = [
     path("demo/become", demo.become, name="demo_become"),
     *sign_in,
     *mine,
+    *thread_pages.urlpatterns,
     *registry.urlpatterns(),
 ]
 
