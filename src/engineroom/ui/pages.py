@@ -38,6 +38,7 @@ from django.core.exceptions import DisallowedHost
 from django.db.utils import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from engineroom.foundation.access import roles as access_roles
@@ -190,6 +191,14 @@ def refusal(error: BaseException) -> EngineroomError | None:
         status = int(state[2:]) if state[2:].isdigit() else 500
         return Refused(status, str(error.__cause__).splitlines()[0])
     return None
+
+
+def address(name: str, *args: object) -> str:
+    """Where a page is that some installation may be without, or that stands on a higher floor; else empty."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
 
 
 def came_from(request: HttpRequest) -> str:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from django.conf import settings
+from django.urls import include, path
 
 from engineroom.ui.pages import NavigationEntry
 
@@ -25,7 +26,13 @@ def exists(name: str) -> bool:
 
 
 def urlpatterns() -> list[Any]:
-    return [pattern for module in _rooms_pages() for pattern in getattr(module, "urlpatterns", [])]
+    """A room's addresses stand at the root; with an `app_name`, their names stand under it."""
+    found: list[Any] = []
+    for module in _rooms_pages():
+        patterns = getattr(module, "urlpatterns", [])
+        name = getattr(module, "app_name", None)
+        found += [path("", include((patterns, name)))] if name else patterns
+    return found
 
 
 def navigation() -> list[NavigationEntry]:
