@@ -190,7 +190,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not SERVING
-WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # --- mail ---------------------------------------------------------------------------------------------
 

@@ -10,10 +10,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -44,16 +43,23 @@ class NotInstalled(EngineroomError):
 
 
 def serve(host: str, port: int, workers: int = WORKERS, *, access_log: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT. On the ground: the database runs and stays until we are done."""
+    """Serve until SIGTERM or SIGINT. On the ground: the database runs and stays until we are done.
+
+    Two children, the server of pages and the worker of jobs, each in a process begun anew: settings are read
+    once, and theirs differ from ours.
+    """
     require_free(host, port)
     _require_installed()
-    os.environ["ENGINEROOM_SERVING"] = "1"
     collect_static()
     from django.db import connections
 
-    connections.close_all()  # the processes open their own
-    with _jobs_worker():
-        _run_server(host, port, workers, access_log)
+    connections.close_all()
+    options = {"host": host, "port": port, "workers": workers, "access_log": access_log}
+    children = [
+        Child("pages", f"serve_pages(**{options!r})", {"ENGINEROOM_SERVING": "1"}),
+        Child("jobs", "work_while_served()", {}),
+    ]
+    _keep(children)
 
 
 def require_free(host: str, port: int) -> None:
@@ -109,14 +115,79 @@ def collect_static() -> None:
     root.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         [sys.executable, "-m", "django", "collectstatic", "--noinput", "--verbosity", "0"],
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "engineroom.settings"},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "engineroom.settings", "ENGINEROOM_SERVING": "1"},
         check=True,
     )
     stamp.write_text(known.hexdigest())
 
 
-def _run_server(host: str, port: int, workers: int, access_log: bool) -> None:
-    """granian: its master restarts a process that dies, and stops all of them on SIGTERM or SIGINT."""
+# --- the children -------------------------------------------------------------------------------------
+
+RESTART_AFTER_S = 2.0
+
+
+@dataclass
+class Child:
+    """A process of ours: what it runs, and what its environment adds to ours."""
+
+    name: str
+    call: str
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        # A session of its own: Ctrl-C at the terminal is for the parent, which stops us in its turn. Its end
+        # of the pipe closes whatever ends it, kill -9 included, and that ends us too.
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", f"from engineroom.cli import serving; serving.{self.call}"],
+            stdin=subprocess.PIPE,
+            env={**os.environ, **self.environment},
+            start_new_session=True,
+        )
+
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+def _keep(children: Sequence[Child]) -> None:
+    """Start the children, start anew the one that dies, stop all when we are told to stop."""
+    told = threading.Event()
+    before = {n: signal.signal(n, lambda *_: told.set()) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        while not told.is_set():
+            for child in children:
+                if child.runs:
+                    continue
+                if child.process is not None:
+                    typer.secho(f"the process for {child.name} ended; starting it again", err=True, fg="red")
+                    if told.wait(RESTART_AFTER_S):
+                        break
+                child.start()
+            told.wait(0.5)
+    finally:
+        _stop(children)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(children: Sequence[Child]) -> None:
+    running = [c.process for c in children if c.process is not None and c.runs]
+    for process in running:
+        process.terminate()
+    until = time.monotonic() + STOPPING_S + 2
+    for process in running:
+        try:
+            process.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def serve_pages(host: str, port: int, workers: int, access_log: bool) -> None:
+    """In a child: granian, whose master starts anew a process that dies."""
+    _end_with_the_parent()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "engineroom.settings"
     from django.conf import settings
     from granian import Granian
     from granian.constants import Interfaces
@@ -133,72 +204,28 @@ def _run_server(host: str, port: int, workers: int, access_log: bool) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=STOPPING_S,
         log_access=access_log,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.info if access_log else LogLevels.warning,
     ).serve()
 
 
-# --- the worker beside it -----------------------------------------------------------------------------
-
-WORKER = "from engineroom.cli.serving import work_while_served; work_while_served()"
-RESTART_AFTER_S = 2.0
-
-
-@contextmanager
-def _jobs_worker() -> Iterator[None]:
-    """One worker process, which also seals; started again if it dies, stopped with us, whatever ends us."""
-    stopping = threading.Event()
-    keeper = threading.Thread(target=_keep_working, args=(stopping,), name="jobs", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        keeper.join(2 * STOPPING_S)
-
-
-def _keep_working(stopping: threading.Event) -> None:
-    environment = {k: v for k, v in os.environ.items() if k != "ENGINEROOM_SERVING"}  # it needs no pool
-    while not stopping.is_set():
-        # A session of its own: Ctrl-C at the terminal is for us, and we stop it in our turn.
-        worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER], stdin=subprocess.PIPE, env=environment, start_new_session=True
-        )
-        while worker.poll() is None and not stopping.is_set():
-            stopping.wait(0.2)
-        if worker.poll() is None:
-            _stop(worker)
-        elif not stopping.wait(RESTART_AFTER_S):
-            typer.secho("the jobs' worker stopped; starting it again", err=True, fg="red")
-
-
-def _stop(worker: subprocess.Popen[bytes]) -> None:
-    worker.terminate()
-    try:
-        worker.wait(STOPPING_S)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
-
-
 def work_while_served() -> None:
-    """In the worker's process: work until told to stop, or until whoever serves is gone (its pipe closes)."""
-    threading.Thread(target=_end_with_the_pipe, daemon=True).start()
-    signal.signal(signal.SIGTERM, _leave)
+    """In a child: background jobs, and sealing."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the worker has its own
+    _end_with_the_parent()
     with ground():
         from engineroom.foundation.jobs.worker import run_worker
 
         run_worker()
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    """Told to stop before the worker has its own handler."""
-    sys.exit(0)
+def _end_with_the_parent() -> None:
+    threading.Thread(target=_watch_the_pipe, daemon=True).start()
 
 
-def _end_with_the_pipe() -> None:
-    sys.stdin.buffer.read()
+def _watch_the_pipe() -> None:
+    os.read(0, 1)  # nothing is ever written: it returns when the other end is closed
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOPPING_S)
+    time.sleep(STOPPING_S + 2)
     os._exit(1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -21,11 +20,6 @@ from engineroom.ui.parts import NavigationItem
 from engineroom.web import registry
 
 VERSION = version("engineroom")
-
-HTMX_CONFIG = json.dumps(
-    # Indicator styles would be an inline <style>, and eval is what the policy forbids.
-    {"includeIndicatorStyles": False, "allowEval": False, "allowScriptTags": False, "selfRequestsOnly": True}
-)
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,6 @@ def surroundings(request: HttpRequest) -> dict[str, Any]:
         "sign_out_url": reverse("account_logout"),
         "account_links": [("Settings", reverse("settings"))],
         "form_key": lambda: str(uuid7()),
-        "csp": {"htmx_config": HTMX_CONFIG},
         "version": VERSION,
         "demo": SimpleLazyObject(is_demo),
     }
