@@ -1,6 +1,7 @@
 """The guide in a real browser, under the policy that every page lives under: no inline script or style.
 
-Screenshots go to the folder .screens at the top of the project, which git ignores: open them after a change.
+Screenshots go to the folder .screens at the top of the project, which tells git to ignore it: open them
+after a change.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def with_policy(application):
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     plain = {
-        "ROOT_URLCONF": "engineroom.ui.urls",
+        "ROOT_URLCONF": "tests.ui.bare_page",
         "MIDDLEWARE": [],
         "DEBUG": True,
         "STATIC_URL": "/static/",
@@ -106,11 +107,16 @@ def open_guide(browser, address):
     assert complaints == []
 
 
+@pytest.fixture(autouse=True)
+def screens() -> None:
+    SCREENS.mkdir(exist_ok=True)
+    (SCREENS / ".gitignore").write_text("*\n")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1440])
 def test_the_guide_is_accessible_and_never_scrolls_sideways(open_guide, width, scheme):
     page = open_guide(width, scheme)
-    SCREENS.mkdir(exist_ok=True)
     page.screenshot(path=str(SCREENS / f"style-{width}-{scheme}.png"), full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     found = axe_playwright.Axe().run(page, options={"runOnly": RULES}).response
@@ -129,6 +135,16 @@ def test_open_dialogs_and_menus_are_accessible_too(open_guide, scheme):
     page.click(".topbar-end .menu:last-child summary")
     found = axe_playwright.Axe().run(page, options={"runOnly": RULES}).response
     assert [v["id"] for v in found["violations"]] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_bare_page_is_accessible_too(open_guide, scheme):
+    page = open_guide(360, scheme)
+    page.goto(page.url.replace("/style", "/bare"))
+    page.screenshot(path=str(SCREENS / f"bare-360-{scheme}.png"))
+    found = axe_playwright.Axe().run(page, options={"runOnly": RULES}).response
+    assert [v["id"] for v in found["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_what_can_be_pressed_is_large_enough(open_guide):
