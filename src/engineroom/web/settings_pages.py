@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Token, User
-from engineroom.kernel.errors import NotFound
+from engineroom.kernel.errors import NotFound, NotPermitted
 from engineroom.ui.pages import PageRequest, action, page
 
 EVERYBODY = ("firm", "client", "work", "self")
@@ -65,6 +65,8 @@ def end_device(request: PageRequest, device_id: int) -> str:
 @action(None, scope="me", faces=EVERYBODY)
 def issue_token(request: PageRequest) -> HttpResponse | str:
     """A token for programs and the command line, shown on the page that answers and never again."""
+    if request.desk is None:
+        raise NotPermitted("a token is for work on a client, and you may work on none")
     form = NewToken(request.POST)
     if not form.is_valid():
         return render(request, "web/token.html", {"form": form}, status=422)

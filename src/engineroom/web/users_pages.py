@@ -149,7 +149,11 @@ def _values(form: forms.Form) -> dict[str, Any]:
         return form.cleaned_data
     raise InputRefused(
         [
-            Problem(str(text).rstrip("."), "Correct it", field=str(form.fields[name].label or name))
+            Problem(
+                str(text).rstrip("."),
+                "Correct it",
+                field=str(form[name].label) if name in form.fields else None,
+            )
             for name, texts in form.errors.items()
             for text in texts
         ]

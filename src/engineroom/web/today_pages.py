@@ -1,0 +1,161 @@
+"""Today: what is due, what waits for me, for a colleague or for a client, over all my clients; and one client's
+home, the same board for that client beside what it owns and owes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import NoReverseMatch, path, reverse
+
+from engineroom.foundation import duties
+from engineroom.foundation.duties import Task
+from engineroom.foundation.tenancy.models import Client
+from engineroom.ledger.selectors import last_seal, trial_balance
+from engineroom.openitems.selectors import controls
+from engineroom.payroll.models import PayRun
+from engineroom.payroll.selectors import payslips
+from engineroom.ui.pages import NavigationEntry, PageRequest, page
+
+MOST_TASKS = 100
+"""What somebody can look at; the count beside it is the whole number."""
+
+STRIP_DAYS = 14
+
+STATES = {"mine": ("open", "Waits for me"), "colleague": ("wait", "A colleague"), "client": ("held", "The client")}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A task as the table shows it."""
+
+    what: str
+    note: str
+    client: str
+    client_url: str
+    url: str
+    kind: str
+    status: str
+    due: date | None
+    late: bool
+    amount_minor: int | None
+    currency: str
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of the strip: how many promises fall on it."""
+
+    day: date
+    count: int
+    is_today: bool
+
+
+@page(None, scope="mine")
+def today(request: PageRequest) -> HttpResponse:
+    """The board of all my clients."""
+    tasks = duties.tasks()
+    names = {client.id: client for client, _ in request.clients}
+    return render(request, "web/today.html", {**_board(tasks, names), "clients_count": len(names)})
+
+
+@page("foundation.read")
+def home(request: PageRequest, client: str) -> HttpResponse:
+    """One client: the board, the latest run, what is open, whether the books balance."""
+    assert request.client is not None
+    context = _board(duties.tasks(), {request.client.id: request.client})
+    run = (
+        PayRun.objects.filter(client_id=request.client.id, published__isnull=False).order_by("-pay_date").first()
+    )
+    slips = payslips(run) if run else []
+    balances = trial_balance()
+    currencies = sorted({b.currency for b in balances})
+    return render(
+        request,
+        "web/client_home.html",
+        {
+            **context,
+            "run": run,
+            "run_url": _address("payroll:run", client, (run.number,)) if run else None,
+            "run_people": len(slips),
+            "run_gross": sum(s.figures["gross"] for s in slips),
+            "run_net": sum(s.figures["net_pay"] for s in slips),
+            "controls": [c for c in controls() if c.left_open],
+            "open_url": _address("openitems:items", client),
+            "books": [(c, sum(b.balance for b in balances if b.currency == c)) for c in currencies],
+            "books_url": _address("ledger:books", client),
+            "seal": last_seal(),
+        },
+    )
+
+
+def _board(tasks: Sequence[Task], clients: dict[UUID, Client]) -> dict[str, object]:
+    day = duties.today()
+    rows = [_row(task, clients[task.duty.client_id]) for task in tasks]
+    mine = [row for row, task in zip(rows, tasks, strict=True) if task.state == "mine"]
+    others = [row for row, task in zip(rows, tasks, strict=True) if task.state != "mine"]
+    return {
+        "day": day,
+        "mine": mine[:MOST_TASKS],
+        "others": others[:MOST_TASKS],
+        "left_out": max(0, len(mine) - MOST_TASKS) + max(0, len(others) - MOST_TASKS),
+        "counts": {
+            "due": sum(t.duty.due == day for t in tasks),
+            "mine": len(mine),
+            "client": sum(t.state == "client" for t in tasks),
+            "late": sum(t.late for t in tasks),
+        },
+        "first_late": next((row for row in rows if row.late), None),
+        "strip": _strip([t.duty.due for t in tasks if t.duty.due], day),
+    }
+
+
+def _row(task: Task, client: Client) -> Row:
+    duty = task.duty
+    kind, status = ("risk", "At risk") if task.late else STATES[task.state]
+    if task.late and task.state != "mine":
+        status = f"At risk: {STATES[task.state][1].lower()}"
+    return Row(
+        duty.what,
+        duty.note,
+        client.name,
+        reverse("home", args=[client.code]),
+        _address(duty.page[0], client.code, duty.page[1]) or reverse("home", args=[client.code]),
+        kind,
+        status,
+        duty.due,
+        task.late,
+        duty.amount_minor,
+        duty.currency,
+    )
+
+
+def _strip(days: Sequence[date], first: date) -> list[Day]:
+    """How many promises fall on each of the next days; what is overdue stands on the first."""
+    counted = [max(day, first) for day in days]
+    span = [first + timedelta(days=n) for n in range(STRIP_DAYS)]
+    return [Day(day, counted.count(day), day == first) for day in span]
+
+
+def _address(name: str, client: str, rest: Sequence[object] = ()) -> str | None:
+    """A room's page, where the installation has it."""
+    try:
+        return reverse(name, args=[client, *rest])
+    except NoReverseMatch:
+        return None
+
+
+NAVIGATION = [
+    NavigationEntry("Today", "today", key="t", order=10, of="firm"),
+    NavigationEntry("Overview", "home", "foundation.read", key="h", order=100),
+]
+
+urlpatterns = [
+    path("today", today, name="today"),
+    path("c/<str:client>", home, name="home"),
+]

@@ -1,0 +1,113 @@
+"""`engineroom serve`, as a process: what it starts, what it refuses, and that nothing of it stays behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from django.conf import settings
+
+from engineroom.cli.serving import free_port
+from engineroom.foundation.access.services import clients_with_unsealed_events
+from tests.firm import Firm, typed
+
+PROGRAM = Path(sys.executable).parent / "engineroom"
+
+
+class Served:
+    def __init__(self) -> None:
+        self.port = free_port("127.0.0.1", 18000, 500)
+        self.process = subprocess.Popen(
+            [PROGRAM, "serve", "--port", str(self.port), "--workers", "1"],
+            env={**os.environ, "ENGINEROOM_HOME": str(settings.HOME)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def get(self, path: str) -> tuple[int, dict[str, str], str]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode()
+
+    def wait(self) -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                assert self.get("/healthz")[2] == "ok\n"
+                return
+            except OSError:
+                assert self.process.poll() is None, self.process.stdout.read().decode()
+                time.sleep(0.2)
+        raise AssertionError("it does not answer")
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@pytest.fixture
+def served(firm: Firm) -> Iterator[Served]:
+    running = Served()
+    try:
+        running.wait()
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.terminate()
+        running.process.wait(30)
+
+
+@pytest.mark.slow
+def test_it_serves_hashed_files_seals_and_stops_whole(firm: Firm, served: Served):
+    _, headers, page = served.get("/sign-in")
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    (style,) = re.findall(r'href="(/static/ui/ui\.[0-9a-f]{12}\.css)"', page)
+    status, headers, _ = served.get(style)
+    assert status == 200 and "immutable" in headers["cache-control"]
+    assert "content-security-policy" in headers
+    firm.new_user()  # leaves an event to seal
+    until = time.monotonic() + 30
+    while clients_with_unsealed_events() and time.monotonic() < until:
+        time.sleep(0.5)
+    assert not clients_with_unsealed_events(), "the worker beside the pages seals"
+    family = served.family()
+    assert len(family) >= 3
+    served.process.send_signal(signal.SIGTERM)
+    assert served.process.wait(30) == 0
+    assert not psutil.wait_procs(family, timeout=10)[1]
+
+
+@pytest.mark.slow
+def test_what_ends_the_parent_ends_the_children(served: Served):
+    family = served.family()
+    served.process.kill()
+    assert not psutil.wait_procs(family, timeout=30)[1]
+
+
+def test_a_taken_port_is_refused_with_what_to_do(firm: Firm):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = typed("serve", "--port", port)
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port} cannot be used" in done.stderr and f"--port {port + 1}" in done.stderr
+
+
+def test_an_invitation_is_made_on_the_command_line(firm: Firm):
+    from tests.firm import give_token
+
+    user = firm.new_user()
+    give_token(firm, firm.admin)
+    done = typed("--as", firm.admin.email, "users", "invite", user.email)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{settings.BASE_URL}/invitation/{user.id}/")

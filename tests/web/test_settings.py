@@ -1,0 +1,151 @@
+"""My settings, the admin's users, and becoming somebody in a demonstration."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from engineroom.foundation.access import services as access
+from engineroom.foundation.access.models import Grant, Token, User
+from engineroom.foundation.tenancy.scope import acting
+from tests.firm import Firm, superuser
+from tests.web.conftest import PASSWORD, new_browser, signed_in
+
+
+def text(answer) -> str:
+    return answer.content.decode()
+
+
+# --- tokens -------------------------------------------------------------------------------------------
+
+
+def test_a_token_is_shown_once_works_and_is_revoked(client):
+    user = client.staff["lead"]
+    browser = signed_in(user)
+    shown = text(browser.post("/settings/tokens", {"label": "nightly", "days": "30"}))
+    token = re.search(r"<code>(er_[\w-]+)</code>", shown)[1]
+    assert access.authenticate(token).id == user.id
+    assert token not in text(browser.get("/settings")) and "nightly" in text(browser.get("/settings"))
+    with acting(user):
+        row = Token.objects.get(user_id=user.id, label="nightly")
+    assert browser.post(f"/settings/tokens/{row.id}/revoke").status_code == 303
+    with pytest.raises(access.NotAuthenticated):
+        access.authenticate(token)
+
+
+def test_nobody_revokes_anothers_token(firm: Firm, client):
+    with acting(firm.admin, write=firm.house_id):
+        issued = access.issue_token(client.staff["lead"].id)
+    signed_in(client.staff["checker"]).post(f"/settings/tokens/{issued.token_id}/revoke")
+    assert access.authenticate(issued.token).id == client.staff["lead"].id
+
+
+def test_who_may_write_nowhere_is_offered_no_token(firm: Firm):
+    browser = signed_in(firm.new_user())
+    assert "Issue a token" not in text(browser.get("/settings"))
+    assert browser.post("/settings/tokens", {"label": "x", "days": "30"}).status_code == 303
+    assert "you may work on none" in text(browser.get("/settings"))
+    assert Token.objects.count() == 0
+
+
+NEW = {"email": "New.One@firm.example", "name": "New One", "kind": "staff"}
+
+# --- users --------------------------------------------------------------------------------------------
+
+
+def test_an_admin_adds_invites_grants_ends_and_switches_off(firm: Firm, client):
+    browser = signed_in(firm.admin)
+    made = browser.post(
+        "/settings/users/add", {"email": "New.One@firm.example", "name": "New One", "kind": "staff"}
+    )
+    assert made.status_code == 303, text(made)
+    page = made["Location"]
+    user_id = page.rsplit("/", 1)[1]
+    assert "new.one@firm.example" in text(browser.get(page))
+    link = re.search(r"<code>http://[^/]+(/invitation/[^<]+)</code>", text(browser.post(f"{page}/invite")))[1]
+    newcomer = new_browser()
+    assert newcomer.post(link, {"password": PASSWORD, "again": PASSWORD}).status_code == 302
+    form = {"client": str(client.id), "role": "lead", "starts": "2026-01-01", "ends": "", "reason": "joins"}
+    assert browser.post(f"{page}/grant", form).status_code == 303
+    assert client.code in text(newcomer.get("/clients"))
+    with acting(firm.admin):
+        grant = Grant.objects.get(user_id=user_id)
+    assert browser.post(f"/settings/grants/{grant.id}/end", {"reason": "moves on"}).status_code == 303
+    with acting(firm.admin):
+        assert Grant.objects.get(id=grant.id).ends is not None
+    assert browser.post(f"{page}/off", {"reason": "left"}).status_code == 303
+    assert newcomer.get("/settings").status_code == 303
+    with acting(firm.admin):
+        assert not User.objects.get(id=user_id).is_active
+
+
+@pytest.mark.parametrize("what", ["bad email", "no reason", "to self", "wrong face"])
+def test_what_cannot_be_is_said(firm: Firm, client, what):
+    browser = signed_in(firm.admin)
+    user = firm.new_user("worker")
+    grant = {"client": str(client.id), "role": "lead", "starts": "2026-01-01", "ends": "", "reason": "why"}
+    if what == "bad email":
+        answer, words = (
+            browser.post("/settings/users/add", {"email": "x", "name": "X", "kind": "staff"}),
+            "Address",
+        )
+    elif what == "no reason":
+        answer, words = browser.post(f"/settings/users/{user.id}/grant", grant | {"reason": ""}), "Reason"
+    else:
+        who = firm.admin.id if what == "to self" else user.id
+        back = f"http://127.0.0.1/settings/users/{who}"
+        said = browser.post(f"/settings/users/{who}/grant", grant, headers={"referer": back})
+        assert said.status_code == 303
+        answer = browser.get(said["Location"])
+        words = "nobody grants to themselves" if what == "to self" else "not for a user of this kind"
+    assert words in text(answer)
+
+
+@pytest.mark.parametrize("role", ["owner", "lead", "specialist", "bookkeeper", "checker"])
+def test_users_are_for_admins_of_the_house_alone(firm: Firm, client, role):
+    browser = signed_in(client.staff[role])
+    user = firm.new_user()
+    assert browser.get("/settings/users").status_code == 404, "no grant on the house: it is not told"
+    for path in ("add", f"{user.id}/invite", f"{user.id}/grant", f"{user.id}/off"):
+        assert browser.post(f"/settings/users/{path}").status_code == 404
+    firm.grant(client.staff[role], firm.house_id, "specialist")
+    assert browser.get("/settings/users").status_code == 403
+    assert browser.post(f"/settings/users/{user.id}/off").status_code == 403
+    with acting(firm.admin):
+        assert User.objects.get(id=user.id).is_active
+
+
+# --- the demonstration --------------------------------------------------------------------------------
+
+
+def test_in_a_demonstration_one_click_makes_one_anybody(firm: Firm, client, browser):
+    assert browser.get("/")["Location"] == "/demo/become"
+    page = text(browser.get("/demo/become"))
+    lead, checker = client.staff["lead"], client.staff["checker"]
+    assert lead.email in page and "system@" not in page
+    for who in (lead, checker):
+        before = browser.cookies.get("engineroom_session")
+        key = before.value if before else ""
+        assert browser.post("/demo/become", {"user": str(who.id)}).status_code == 302
+        assert who.email in text(browser.get("/settings"))
+        assert browser.session.session_key != key
+    assert browser.post("/demo/become", {"user": str(access.system_user().id)}).status_code == 404
+    assert new_browser(strict=True).post("/demo/become", {"user": str(lead.id)}).status_code == 403
+
+
+def test_elsewhere_nobody_becomes_anybody(firm: Firm, client, browser):
+    with superuser() as look:
+        look.execute("UPDATE foundation_installation SET is_demo = false")
+    try:
+        assert browser.get("/demo/become").status_code == 404
+        assert browser.post("/demo/become", {"user": str(client.staff["lead"].id)}).status_code == 404
+        assert browser.get("/")["Location"] == "/sign-in"
+        assert browser.get("/settings").status_code == 303
+    finally:
+        with superuser() as look:
+            look.execute("UPDATE foundation_installation SET is_demo = true")
+
+
+def test_the_front_door_leads_to_ones_work(firm: Firm):
+    assert signed_in(firm.owner).get("/")["Location"] in ("/today", "/clients")
