@@ -98,3 +98,16 @@ def test_an_entry_is_reversed_and_a_period_is_locked(
     assert locked.status == 200
     late = keeper.post(f"{at}/entries/{entry}/reverse", {"day": "2026-12-01", "reason": "x"})
     assert late.status == 409, late.body
+
+
+def test_a_year_without_tables_is_no_fault_of_the_system(
+    ready: TestClient, caller: Callable[..., Caller]
+) -> None:
+    at = f"/clients/{ready.code}"
+    ready.take("timesheets", hours_file(ready, TEMPS))
+    maker = caller(ready.staff["specialist"])
+    run = maker.post(f"{at}/pay-runs", {"pay_date": "2150-01-09"})
+    assert run.status < 500
+    if run.status == 200:
+        done = maker.post(f"{at}/pay-runs/{run.body['run_id']}/calculate")
+        assert 400 <= done.status < 500, done.body

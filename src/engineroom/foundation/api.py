@@ -277,7 +277,8 @@ class Bearer(HttpBearer):
 
 
 def _refuse_oversized(request: HttpRequest) -> None:
-    size = int(request.META.get("CONTENT_LENGTH") or 0)
+    given = request.META.get("CONTENT_LENGTH") or "0"
+    size = int(given) if given.isdecimal() else 0
     limit = LARGEST_BODY_BYTES
     if request.content_type == "multipart/form-data":
         limit += max(handler.limit_bytes for handler in IMPORTERS.values())
