@@ -51,6 +51,12 @@ def test_who_may_write_nowhere_is_offered_no_token(firm: Firm):
 
 NEW = {"email": "New.One@firm.example", "name": "New One", "kind": "staff"}
 
+
+def test_without_a_password_one_is_offered_to_set(firm: Firm):
+    page = text(signed_in(firm.new_user()).get("/settings"))
+    assert "Set a password" in page and "Change the password" not in page
+
+
 # --- users --------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from django.urls import NoReverseMatch, reverse
 
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
-from engineroom.web import context
+from engineroom.web import context, today_pages
 
 FIRST_PAGES = {
     "firm": ("today", "clients"),
@@ -20,7 +20,9 @@ FIRST_PAGES = {
 """By face, the first of these that exists."""
 
 NAVIGATION = [
+    *today_pages.NAVIGATION,
     NavigationEntry("Clients", "clients", key="c", order=20, of="firm", faces=("firm", "client")),
+    NavigationEntry("Files in", "imports", "foundation.read", key="f", order=290),
     NavigationEntry("Users", "users", "foundation.admin", key="u", order=900, of="firm"),
 ]
 

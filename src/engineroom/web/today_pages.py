@@ -17,9 +17,9 @@ from engineroom.foundation import duties
 from engineroom.foundation.duties import Task
 from engineroom.foundation.tenancy.models import Client
 from engineroom.ledger.selectors import last_seal, trial_balance
-from engineroom.openitems.selectors import controls
 from engineroom.payroll.models import PayRun
-from engineroom.payroll.selectors import payslips
+from engineroom.payroll.selectors import run_figures
+from engineroom.ui import charts
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
 
 MOST_TASKS = 100
@@ -27,7 +27,11 @@ MOST_TASKS = 100
 
 STRIP_DAYS = 14
 
-STATES = {"mine": ("open", "Waits for me"), "colleague": ("wait", "A colleague"), "client": ("held", "The client")}
+STATES = {
+    "mine": ("open", "Waits for me"),
+    "colleague": ("wait", "A colleague"),
+    "client": ("held", "The client"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,6 @@ class Row:
     currency: str
 
 
-@dataclass(frozen=True)
-class Day:
-    """A day of the strip: how many promises fall on it."""
-
-    day: date
-    count: int
-    is_today: bool
-
-
 @page(None, scope="mine")
 def today(request: PageRequest) -> HttpResponse:
     """The board of all my clients."""
@@ -70,9 +65,11 @@ def home(request: PageRequest, client: str) -> HttpResponse:
     assert request.client is not None
     context = _board(duties.tasks(), {request.client.id: request.client})
     run = (
-        PayRun.objects.filter(client_id=request.client.id, published__isnull=False).order_by("-pay_date").first()
+        PayRun.objects.filter(client_id=request.client.id, published__isnull=False)
+        .order_by("-pay_date")
+        .first()
     )
-    slips = payslips(run) if run else []
+    figures = run_figures(run) if run else None
     balances = trial_balance()
     currencies = sorted({b.currency for b in balances})
     return render(
@@ -82,10 +79,8 @@ def home(request: PageRequest, client: str) -> HttpResponse:
             **context,
             "run": run,
             "run_url": _address("payroll:run", client, (run.number,)) if run else None,
-            "run_people": len(slips),
-            "run_gross": sum(s.figures["gross"] for s in slips),
-            "run_net": sum(s.figures["net_pay"] for s in slips),
-            "controls": [c for c in controls() if c.left_open],
+            "figures": figures,
+            "owed": [b for b in balances if b.is_control and b.balance],
             "open_url": _address("openitems:items", client),
             "books": [(c, sum(b.balance for b in balances if b.currency == c)) for c in currencies],
             "books_url": _address("ledger:books", client),
@@ -135,11 +130,12 @@ def _row(task: Task, client: Client) -> Row:
     )
 
 
-def _strip(days: Sequence[date], first: date) -> list[Day]:
+def _strip(days: Sequence[date], first: date) -> charts.Chart:
     """How many promises fall on each of the next days; what is overdue stands on the first."""
     counted = [max(day, first) for day in days]
     span = [first + timedelta(days=n) for n in range(STRIP_DAYS)]
-    return [Day(day, counted.count(day), day == first) for day in span]
+    items = [charts.Item(f"{day:%a} {day.day}", counted.count(day)) for day in span]
+    return charts.strip_chart(items, title="Promises in the next two weeks")
 
 
 def _address(name: str, client: str, rest: Sequence[object] = ()) -> str | None:

@@ -15,11 +15,13 @@ from django.views.generic import RedirectView
 from engineroom.web import (
     demo,
     errors,
+    imports_pages,
     invitations,
     pages,
     registry,
     settings_pages,
     thread_pages,
+    today_pages,
     users_pages,
 )
 from engineroom.web.accounts import at_the_door
@@ -71,7 +73,9 @@ urlpatterns: list[Any] = [
     path("demo/become", demo.become, name="demo_become"),
     *sign_in,
     *mine,
+    *imports_pages.urlpatterns,
     *thread_pages.urlpatterns,
+    *today_pages.urlpatterns,
     *registry.urlpatterns(),
 ]
 

@@ -23,6 +23,15 @@ from engineroom.web import invitations
 KINDS_OF_PEOPLE = [(k, k) for k in KINDS if k != "system"]
 
 
+class Day(forms.DateInput):
+    """The browser's own calendar, which takes ISO dates alone."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
 class NewUser(forms.Form):
     email = forms.EmailField(label="Address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
@@ -32,10 +41,8 @@ class NewUser(forms.Form):
 class NewGrant(forms.Form):
     client = forms.ModelChoiceField(Client.objects.none(), empty_label=None)
     role = forms.ChoiceField(choices=[(r, r.replace("_", " ")) for r in ROLES])
-    starts = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
-    ends = forms.DateField(
-        label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Inclusive."
-    )
+    starts = forms.DateField(label="From", widget=Day())
+    ends = forms.DateField(label="Until", required=False, widget=Day(), help_text="Inclusive.")
     reason = forms.CharField(max_length=500)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

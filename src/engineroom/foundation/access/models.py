@@ -51,6 +51,10 @@ class User(AbstractBaseUser, FirmModel):
         """Without Django's rewriting of old hashes: a password is written by `sign_in.change_password`."""
         return check_password(raw_password, self.password)
 
+    def has_usable_password(self) -> bool:
+        """Django takes an empty hash for a usable one."""
+        return bool(self.password) and super().has_usable_password()
+
 
 class Credential(FirmModel):
     """A user's password hash. The app's role cannot read it: PostgreSQL's functions show one at the door."""
