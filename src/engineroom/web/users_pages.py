@@ -18,6 +18,7 @@ from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.ui.pages import Done, PageRequest, action, page
+from engineroom.ui.parts import Crumb
 from engineroom.web import invitations
 
 KINDS_OF_PEOPLE = [(k, k) for k in KINDS if k != "system"]
@@ -75,6 +76,7 @@ def user(request: PageRequest, user_id: UUID) -> HttpResponse:
     )
     today = timezone.now().date()
     context = {
+        "crumbs": [Crumb("Users", reverse("users")), Crumb(found.name)],
         "person": found,
         "grants": [(g, g.ends is None or g.ends >= today) for g in grants],
         "form": NewGrant(initial={"starts": today}),
