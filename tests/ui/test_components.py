@@ -178,7 +178,9 @@ def test_a_field_ties_its_help_and_its_error_to_the_control():
 
 def test_a_confirm_posts_with_the_forgery_token_and_the_forms_key():
     tree = parsed(
-        "{% confirm 'Approve' action='/a' id='ok' key='a' %}{% endconfirm %}", csrf_token="T", form_key="K"
+        "{% confirm 'Approve' action='/a' id='ok' key='a' %}{% endconfirm %}",
+        csrf_token="T",
+        form_key=lambda: "K",
     )
     form = tree.find(".//dialog/form")
     assert (form.get("method"), form.get("action")) == ("post", "/a")

@@ -33,7 +33,7 @@ Tables (plain HTML inside; class="num" on figures' th and td; one <a class="row"
     <thead><tr><th scope="col">Person<th scope="col" class="num">Net</tr></thead>
     <tbody><tr><td><a class="row" href="...">Asha Rao</a><small>NG-0001</small>
                <td class="num">{% money ... %}</tr></tbody>
-  {% endtable %}
+  {% endtable %}                                wide=True: more columns than a screen holds
 
 Answers
   {% trace steps title="Why 60.20" open=True %}  [TraceStep]; closed it is a <details>
@@ -43,7 +43,8 @@ Answers
   {% thread thread %}                parts.Thread: lanes, nodes, edges as one picture
 
 Forms
-  <form method="post">{% csrf_token %}{% fields form %}
+  <form method="post">{% csrf_token %}<input type="hidden" name="form_key" value="{{ form_key }}">
+    {% fields form %}
     {% buttons %}<button class="go">Save</button>{% endbuttons %}</form>
   {% field form.email %}  {% field form.file drop=True %}   label, control, help and error of one bound field
   {% formrow "Label" for="id_x" help="..." error="..." %}
@@ -291,8 +292,11 @@ def table(
     next: str = "",
     previous: str = "",
     shown: str = "",
+    wide: bool = False,
 ) -> SafeString:
     """A table in a box of its own that scrolls sideways where the screen is narrow.
+
+    wide: it has so many columns that it scrolls on any screen; its head then does not stay in view.
 
     filtered: what is left out, in words; clear: where all of it is. next, previous: the pager's links.
     """
