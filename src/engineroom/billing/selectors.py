@@ -11,6 +11,8 @@ from django.db import connection
 from engineroom.billing.engine import Billable, Draft, draft_invoices
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.tables import load_table
+from engineroom.openitems.models import Counterparty
+from engineroom.ui import listing
 
 BILLABLE = """
 SELECT {columns}
@@ -175,6 +177,273 @@ def reconcile(import_ids: list[UUID] | None = None) -> Reconciliation:
             {"client": _client(), "imports": import_ids},
         )
         return Reconciliation(*cursor.fetchone())
+
+
+# --- pages ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BillRunView:
+    """A bill run and how far it is: draft, approved or issued. gross: of what was issued, minor units."""
+
+    number: int
+    id: UUID
+    through: date
+    issue_date: date
+    content_hash: str
+    approved_by: str
+    invoices: int
+    gross: int
+    waiting: bool
+
+    @property
+    def state(self) -> str:
+        if self.invoices:
+            return "issued"
+        return "approved" if self.approved_by else "draft"
+
+
+RUNS = """
+SELECT r.number, r.id, r.through, r.issue_date, encode(r.content_hash, 'hex'), coalesce((
+    SELECT u.name FROM foundation_approval a JOIN foundation_user u ON u.id = a.user_id
+    WHERE a.client_id = r.client_id AND a.subject_kind = 'bill_run' AND a.subject_id = r.id
+      AND a.content_hash = r.content_hash AND NOT EXISTS (
+        SELECT FROM foundation_approvalvoid v WHERE v.client_id = a.client_id AND v.id = a.id)
+    ORDER BY a.at DESC, a.id DESC LIMIT 1), '') AS approved_by,
+  i.invoices, i.gross, i.invoices = 0 AS waiting
+FROM billing_billrun r
+CROSS JOIN LATERAL (
+  SELECT count(*) AS invoices, coalesce(sum(gross), 0)::bigint AS gross FROM billing_invoice
+  WHERE client_id = r.client_id AND bill_run_id = r.id) i
+WHERE r.client_id = %(client)s AND (%(number)s::int IS NULL OR r.number = %(number)s)
+"""
+
+
+def bill_runs(cursor: str = "") -> listing.Slice[BillRunView]:
+    """Bill runs, latest first."""
+    order = listing.Order([("number", "bigint")], latest_first=True)
+    return listing.read_slice(RUNS, {"client": _client(), "number": None}, order, cursor, BillRunView)
+
+
+def bill_run(number: int) -> BillRunView | None:
+    with connection.cursor() as cursor:
+        cursor.execute(RUNS, {"client": _client(), "number": number})
+        row = cursor.fetchone()
+    return BillRunView(*row) if row else None
+
+
+INVOICE_STATES = ("issued", "part paid", "paid", "overdue", "reversed")
+
+
+@dataclass(frozen=True)
+class InvoiceView:
+    """An issued invoice with what is left of it. Minor units of its currency."""
+
+    id: UUID
+    number: str
+    customer: str
+    customer_code: str
+    order_number: str
+    issue_date: date
+    week: date
+    due: date
+    currency: str
+    gross: int
+    open: int
+    item_id: UUID | None
+    reversed: bool
+    overdue: bool
+
+    @property
+    def state(self) -> str:
+        if self.reversed:
+            return "reversed"
+        if self.open == 0:
+            return "paid"
+        if self.overdue:
+            return "overdue"
+        return "issued" if self.open == self.gross else "part paid"
+
+
+INVOICES = """
+SELECT i.id, i.number, k.name AS customer, k.code AS customer_code, i.order_number, i.issue_date,
+  r.through, i.due, i.currency, i.gross,
+  coalesce(i.gross - u.used, i.gross)::bigint AS open, o.id AS item_id, u.reversed,
+  coalesce(i.gross - u.used, i.gross) <> 0 AND i.due < current_date AS overdue
+FROM billing_invoice i
+JOIN openitems_counterparty k ON k.client_id = i.client_id AND k.id = i.customer_id
+JOIN billing_billrun r ON r.client_id = i.client_id AND r.id = i.bill_run_id
+LEFT JOIN openitems_openitem o
+  ON o.client_id = i.client_id AND o.subject_kind = 'invoice' AND o.subject_id = i.id
+CROSS JOIN LATERAL (
+  SELECT coalesce(sum(amount), 0) AS used, coalesce(bool_or(subject_kind = 'entry'), false) AS reversed
+  FROM (SELECT amount, subject_kind FROM openitems_allocation
+        WHERE client_id = o.client_id AND item_a_id = o.id
+        UNION ALL SELECT amount, subject_kind FROM openitems_allocation
+        WHERE client_id = o.client_id AND item_b_id = o.id) l) u
+WHERE i.client_id = %(client)s
+  AND (%(customer)s::text = '' OR k.code = %(customer)s)
+  AND (%(week)s::date IS NULL OR r.through = %(week)s)
+  AND (%(run)s::uuid IS NULL OR i.bill_run_id = %(run)s)
+  AND (%(number)s::text IS NULL OR i.number = %(number)s)
+  AND (%(state)s::text = ''
+    OR %(state)s = 'reversed' AND u.reversed
+    OR %(state)s = 'paid' AND NOT u.reversed AND i.gross = u.used
+    OR %(state)s = 'overdue' AND i.gross <> u.used AND i.due < current_date
+    OR %(state)s = 'part paid' AND u.used NOT IN (0, i.gross) AND i.due >= current_date
+    OR %(state)s = 'issued' AND u.used = 0 AND i.due >= current_date)
+"""
+NO_FILTER = {"customer": "", "week": None, "run": None, "number": None, "state": ""}
+
+
+def invoices(
+    *,
+    customer: str = "",
+    week: date | None = None,
+    state: str = "",
+    run: UUID | None = None,
+    cursor: str = "",
+) -> listing.Slice[InvoiceView]:
+    """Issued invoices, latest first. Ids follow the numbers: both are taken in one statement."""
+    asked = {**NO_FILTER, "client": _client(), "customer": customer, "week": week, "state": state, "run": run}
+    order = listing.Order([("id", "uuid")], latest_first=True)
+    return listing.read_slice(INVOICES, asked, order, cursor, InvoiceView)
+
+
+def invoice(number: str) -> InvoiceView | None:
+    with connection.cursor() as cursor:
+        cursor.execute(INVOICES, {**NO_FILTER, "client": _client(), "number": number})
+        row = cursor.fetchone()
+    return InvoiceView(*row) if row else None
+
+
+@dataclass(frozen=True)
+class Received:
+    """What was set against an invoice: a bank line, a reversal; an undo is negative. Minor units."""
+
+    day: date
+    amount: int
+    kind: str
+    reference: str
+    subject_kind: str
+    subject_id: UUID
+    item_id: UUID
+    undone: bool
+
+
+def received(item_id: UUID) -> list[Received]:
+    """What was allocated to an item, oldest first, with the day of the item it was set against."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT o.due, l.amount, o.kind, o.reference, l.subject_kind, l.subject_id, o.id,
+              l.undoes_id IS NOT NULL
+            FROM (
+              SELECT id, amount, subject_kind, subject_id, undoes_id, item_b_id AS other
+              FROM openitems_allocation WHERE client_id = %(client)s AND item_a_id = %(item)s
+              UNION ALL
+              SELECT id, amount, subject_kind, subject_id, undoes_id, item_a_id
+              FROM openitems_allocation WHERE client_id = %(client)s AND item_b_id = %(item)s) l
+            JOIN openitems_openitem o ON o.client_id = %(client)s AND o.id = l.other
+            ORDER BY l.id
+            """,
+            {"client": _client(), "item": item_id},
+        )
+        return [Received(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class BilledCharge:
+    """One charge that stands on an invoice line. rate and amount: minor units, billable."""
+
+    charge_id: UUID
+    entry_id: UUID
+    timesheet_id: UUID
+    day: date
+    kind: str
+    minutes: int
+    rate: int
+    amount: int
+    note: str
+
+
+def charges_of_line(line_id: UUID) -> list[BilledCharge]:
+    """The hours under a line of an invoice, by day."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT c.id, e.id, e.timesheet_id, e.day, c.kind, c.minutes, c.bill_rate, c.bill_amount,
+              coalesce(h.reason, '')
+            FROM billing_billed b
+            JOIN timesheets_charge c ON c.client_id = b.client_id AND c.id = b.id
+            JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
+            LEFT JOIN timesheets_hold h ON h.client_id = c.client_id AND h.id = c.id
+            WHERE b.client_id = %s AND b.invoice_line_id = %s ORDER BY e.day, c.id
+            """,
+            [_client(), line_id],
+        )
+        return [BilledCharge(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class HeldSum:
+    """What is held from one customer for one reason."""
+
+    customer: str
+    reason: str
+    charges: int
+    minutes: int
+    amount: int
+
+
+def held_by_reason(rows: list[Held]) -> list[HeldSum]:
+    """By customer and reason, the most money first."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        total = sums.setdefault((row.customer, row.reason), [0, 0, 0])
+        for i, part in enumerate((1, row.minutes, row.amount)):
+            total[i] += part
+    found = [HeldSum(customer, reason, *total) for (customer, reason), total in sums.items()]
+    return sorted(found, key=lambda s: (-s.amount, s.customer, s.reason))
+
+
+@dataclass(frozen=True)
+class Receivable:
+    """What customers owe on invoices, and how much of it is late. Minor units of a currency."""
+
+    currency: str
+    open: int
+    overdue: int
+    invoices: int
+
+
+def receivables() -> list[Receivable]:
+    """Open invoices per currency."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT o.currency, sum(o.amount - coalesce(u.used, 0))::bigint,
+              coalesce(sum(o.amount - coalesce(u.used, 0)) FILTER (WHERE o.due < current_date), 0)::bigint,
+              count(*)
+            FROM openitems_openitem o
+            LEFT JOIN (
+              SELECT item_id, sum(amount) AS used FROM (
+                SELECT item_a_id AS item_id, amount FROM openitems_allocation WHERE client_id = %(client)s
+                UNION ALL
+                SELECT item_b_id, amount FROM openitems_allocation WHERE client_id = %(client)s) l
+              GROUP BY item_id) u ON u.item_id = o.id
+            WHERE o.client_id = %(client)s AND o.kind = 'invoice' AND o.amount <> coalesce(u.used, 0)
+            GROUP BY o.currency ORDER BY o.currency
+            """,
+            {"client": _client()},
+        )
+        return [Receivable(*row) for row in cursor.fetchall()]
+
+
+def customers() -> list[tuple[str, str]]:
+    """(code, name) of those who were ever invoiced or could be."""
+    rows = Counterparty.objects.filter(client_id=_client(), kind="customer").order_by("name", "code")
+    return list(rows.values_list("code", "name"))
 
 
 def _client() -> UUID:

@@ -36,6 +36,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import DisallowedHost
 from django.db.utils import DatabaseError
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
@@ -47,7 +48,7 @@ from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import LONGEST_KEY
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND, Identity, acting
-from engineroom.kernel.errors import EngineroomError, NotPermitted
+from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted, Problem
 from engineroom.kernel.ids import uuid7
 
 Reach = Literal["client", "mine", "house", "me"]
@@ -199,6 +200,23 @@ def address(name: str, *args: object) -> str:
         return reverse(name, args=args)
     except NoReverseMatch:
         return ""
+
+
+def filled_in(form: Form) -> dict[str, Any]:
+    """What a form of an action holds. Raises InputRefused with every field that is wrong."""
+    if form.is_valid():
+        return form.cleaned_data
+    raise InputRefused(
+        [
+            Problem(
+                str(text).rstrip("."),
+                "Correct it",
+                field=str(form[name].label) if name in form.fields else "",
+            )
+            for name, texts in form.errors.items()
+            for text in texts
+        ]
+    )
 
 
 def came_from(request: HttpRequest) -> str:
