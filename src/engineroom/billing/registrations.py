@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from engineroom.billing import duties  # noqa: F401  registers them
 from engineroom.billing.models import Invoice
 from engineroom.foundation import thread
 from engineroom.foundation.tenancy.scope import current_scope

@@ -19,6 +19,7 @@ class Balance:
     code: str
     name: str
     type: str
+    is_control: bool
     currency: str
     debit: int
     credit: int
@@ -38,7 +39,8 @@ def trial_balance(
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT a.id, a.code, a.name, a.type, d.currency, sum(d.debit)::bigint, sum(d.credit)::bigint
+            SELECT a.id, a.code, a.name, a.type, a.is_control, d.currency,
+              sum(d.debit)::bigint, sum(d.credit)::bigint
             FROM ledger_delta d
             JOIN ledger_account a ON a.client_id = d.client_id AND a.id = d.account_id
             JOIN ledger_book b ON b.client_id = a.client_id AND b.id = a.book_id AND b.code = %(book)s
@@ -46,7 +48,7 @@ def trial_balance(
             WHERE d.client_id = %(client)s
               AND (%(day)s::date IS NULL OR d.day <= %(day)s)
               AND (%(seal)s::bigint IS NULL OR s.sealed_no <= %(seal)s)
-            GROUP BY a.id, a.code, a.name, a.type, d.currency ORDER BY a.code, d.currency
+            GROUP BY a.id, a.code, a.name, a.type, a.is_control, d.currency ORDER BY a.code, d.currency
             """,
             {"client": _client(), "book": book, "day": as_at, "seal": known_at},
         )

@@ -10,8 +10,9 @@ from django.db import connection
 from engineroom.foundation import thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.openitems import kinds
-from engineroom.payroll import imports, tasks  # noqa: F401  registers importers and jobs
+from engineroom.payroll import duties, imports, tasks  # noqa: F401  registers duties, importers and jobs
 from engineroom.payroll.services import expected_payees
+from engineroom.timesheets import selectors as timesheets
 
 kinds.register("net_pay", "net pay", expected_payees=expected_payees)
 kinds.register("hmrc", "due to HMRC")
@@ -90,3 +91,8 @@ thread.register_link(
     thread.Link("payable", "payslip", PAID_CHARGES, "charge_id", "payslip_id"),
     thread.Link("payslip", "item", PAYSLIP_ITEMS, "payslip_id", "item_id"),
 )
+PAID_BY = """(
+  SELECT pt.client_id, pt.id AS timesheet_id, r.number
+  FROM payroll_paidtimesheet pt JOIN payroll_payrun r ON r.client_id = pt.client_id AND r.id = pt.run_id
+)"""
+timesheets.register_payer(PAID_BY, "payroll:run")

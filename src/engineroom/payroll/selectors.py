@@ -83,6 +83,32 @@ def totals(run: PayRun) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
+class RunFigures:
+    """A run at a glance: payslips, and every element summed, minor units or minutes."""
+
+    payslips: int
+    totals: dict[str, int]
+
+
+def run_figures(run: PayRun) -> RunFigures:
+    """`totals` added up by PostgreSQL: for a page that shows no single payslip."""
+    if run.published is None:
+        return RunFigures(0, {})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT place, sum(amount)::bigint, count(*) FROM payroll_payslip s
+            CROSS JOIN LATERAL unnest(s.amounts) WITH ORDINALITY AS u (amount, place)
+            WHERE s.client_id = %s AND s.attempt_id = %s GROUP BY place ORDER BY place
+            """,
+            [run.client_id, run.published_id],
+        )
+        rows = cursor.fetchall()
+    codes = run.published.elements
+    return RunFigures(rows[0][2] if rows else 0, {codes[place - 1]: total for place, total, _ in rows})
+
+
+@dataclass(frozen=True)
 class Hours:
     """What was paid for one kind of hour at one rate, for a payslip's lines."""
 

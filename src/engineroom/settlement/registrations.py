@@ -8,7 +8,7 @@ from uuid import UUID
 from engineroom.foundation import thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.openitems import kinds
-from engineroom.settlement import clearing, imports  # noqa: F401  registers commands and the importer
+from engineroom.settlement import clearing, duties, imports  # noqa: F401  registers commands, duties, the importer
 from engineroom.settlement.models import BankLine, BatchStage, Cleared, Payment, PaymentBatch
 from engineroom.settlement.selectors import furthest
 

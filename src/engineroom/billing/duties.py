@@ -1,0 +1,75 @@
+"""What billing has to do next: drafts to check, invoices to issue, held charges that wait for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+from engineroom.foundation import duties
+from engineroom.foundation.duties import Duty
+
+BILL_RUNS = """
+SELECT r.client_id, r.id, r.number, r.issue_date, r.through,
+  (SELECT v.content_hash = r.content_hash FROM foundation_approval v
+   WHERE v.client_id = r.client_id AND v.subject_kind = 'bill_run' AND v.subject_id = r.id
+     AND NOT EXISTS (SELECT FROM foundation_approvalvoid o WHERE o.client_id = v.client_id AND o.id = v.id)
+   ORDER BY v.at DESC LIMIT 1)
+FROM billing_billrun r
+WHERE r.client_id = ANY(%(clients)s) AND r.issue_date >= %(since)s
+  AND NOT EXISTS (SELECT FROM billing_invoice i WHERE i.client_id = r.client_id AND i.bill_run_id = r.id)
+ORDER BY r.issue_date, r.number
+"""
+
+HELD = """
+SELECT h.client_id, k.name, count(*), sum(c.bill_amount)::bigint,
+  string_agg(DISTINCT replace(h.reason, '_', ' '), ', '), min(h.at)::date
+FROM timesheets_hold h
+JOIN timesheets_charge c ON c.client_id = h.client_id AND c.id = h.id
+JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
+JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
+JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
+WHERE h.client_id = ANY(%(clients)s)
+  AND NOT EXISTS (SELECT FROM timesheets_holdend x WHERE x.client_id = h.client_id AND x.id = h.id)
+GROUP BY h.client_id, k.name
+"""
+
+LOOK_BACK_DAYS = 120
+
+
+@duties.register
+def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
+    asked = {"clients": list(clients), "since": day - timedelta(days=LOOK_BACK_DAYS)}
+    with connection.cursor() as cursor:
+        cursor.execute(BILL_RUNS, asked)
+        found = [_bill_run(*row) for row in cursor.fetchall()]
+        cursor.execute(HELD, asked)
+        found += [_held(*row) for row in cursor.fetchall()]
+    return found
+
+
+def _bill_run(
+    client_id: UUID, run_id: UUID, number: int, issue_date: date, through: date, approved: bool | None
+) -> Duty:
+    page, note = ("billing:run", (number,)), f"weeks through {through:%d %b}"
+    if approved:
+        return Duty(client_id, f"Issue bill run {number}", note, "billing.prepare", page, issue_date)
+    subject = ("bill_run", run_id)
+    return Duty(
+        client_id, f"Check bill run {number}", note, "billing.approve", page, issue_date, subject=subject
+    )
+
+
+def _held(client_id: UUID, customer: str, charges: int, amount: int, reasons: str, since: date) -> Duty:
+    return Duty(
+        client_id,
+        f"{charges} charges held",
+        f"{customer}: {reasons}, since {since:%d %b}",
+        "timesheets.prepare",
+        ("billing:held", ()),
+        amount_minor=amount,
+        waits_for="client",
+    )

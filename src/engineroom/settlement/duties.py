@@ -1,0 +1,72 @@
+"""What settlement has to do next: files to submit, stages to prove, bank lines to explain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+from engineroom.foundation import duties
+from engineroom.foundation.duties import Duty
+
+FILES = """
+SELECT b.client_id, b.number, b.reference, b.count, b.total, b.submit_by, b.entry_day
+FROM settlement_paymentbatch b
+WHERE b.client_id = ANY(%(clients)s) AND b.pay_date >= %(since)s
+  AND NOT EXISTS (SELECT FROM settlement_batchstage s
+                  WHERE s.client_id = b.client_id AND s.batch_id = b.id AND s.stage = 'submitted')
+  AND NOT EXISTS (SELECT FROM settlement_cleared c
+                  WHERE c.client_id = b.client_id AND c.item_id = b.transit_item_id)
+"""
+
+LINES = """
+SELECT l.client_id, count(*), sum(abs(l.amount))::bigint, min(l.booked), min(l.currency)
+FROM settlement_bankline l
+WHERE l.client_id = ANY(%(clients)s) AND l.booked >= %(since)s
+  AND NOT EXISTS (SELECT FROM settlement_cleared c WHERE c.client_id = l.client_id AND c.id = l.id)
+GROUP BY l.client_id
+"""
+
+LOOK_BACK_DAYS = 120
+
+
+@duties.register
+def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
+    asked = {"clients": list(clients), "since": day - timedelta(days=LOOK_BACK_DAYS)}
+    with connection.cursor() as cursor:
+        cursor.execute(FILES, asked)
+        found = [_file(*row) for row in cursor.fetchall()]
+        cursor.execute(LINES, asked)
+        found += [_lines(*row) for row in cursor.fetchall()]
+    return found
+
+
+def _file(
+    client_id: UUID, number: int, reference: str, count: int, total: int, submit_by: date, entry_day: date
+) -> Duty:
+    note = f"{count} payments for {entry_day:%a %d %b}"
+    return Duty(
+        client_id,
+        f"Submit payment file {reference}",
+        note,
+        "settlement.prepare",
+        ("settlement:batch", (number,)),
+        submit_by,
+        total,
+    )
+
+
+def _lines(client_id: UUID, lines: int, moved: int, first: date, currency: str) -> Duty:
+    what = "Explain a bank line" if lines == 1 else f"Explain {lines} bank lines"
+    return Duty(
+        client_id,
+        what,
+        f"the oldest of {first:%d %b}",
+        "settlement.prepare",
+        ("settlement:bank", ()),
+        first + timedelta(days=1),
+        moved,
+        currency,
+    )
