@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -42,7 +43,7 @@ LOOK_BACK_DAYS = 120
 
 @duties.register
 def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
-    asked = {"clients": list(clients), "since": day - timedelta(days=LOOK_BACK_DAYS)}
+    asked: dict[str, Any] = {"clients": list(clients), "since": day - timedelta(days=LOOK_BACK_DAYS)}
     with connection.cursor() as cursor:
         cursor.execute(BILL_RUNS, asked)
         found = [_bill_run(*row) for row in cursor.fetchall()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -65,7 +66,7 @@ KINDS = {"hmrc": "PAYE, NIC and loans to HMRC", "pension": "Pension contribution
 
 @duties.register
 def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
-    asked = {
+    asked: dict[str, Any] = {
         "clients": list(clients),
         "since": day - timedelta(days=LOOK_BACK_DAYS),
         "until": day + timedelta(days=LOOK_AHEAD_DAYS),

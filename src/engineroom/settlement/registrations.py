@@ -52,7 +52,7 @@ def _batches(ids: Sequence[UUID]) -> list[thread.Node]:
 
 def _states(batches: Sequence[PaymentBatch]) -> dict[UUID, str]:
     """The furthest that is proven of each: sent is not settled is not cleared."""
-    cleared = set(
+    cleared: set[UUID | None] = set(
         Cleared.objects.filter(item_id__in=[b.transit_item_id for b in batches]).values_list(
             "item_id", flat=True
         )

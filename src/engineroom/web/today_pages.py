@@ -1,5 +1,5 @@
-"""Today: what is due, what waits for me, for a colleague or for a client, over all my clients; and one client's
-home, the same board for that client beside what it owns and owes.
+"""Today: what is due, what waits for me, for a colleague or for a client, over all my clients; and the home
+of one client, the same board beside what it owns and owes.
 """
 
 from __future__ import annotations
