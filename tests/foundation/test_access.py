@@ -58,7 +58,7 @@ def test_of_a_token_only_its_hash_is_kept_anywhere(firm):
     with acting(firm.owner, read=[firm.house_id]):
         event = AuditEvent.objects.get(verb="foundation.issue_token", subject_id=issued.token_id)
         assert not CommandRun.objects.filter(name="foundation.issue_token").exists()
-    assert event.detail.keys() == {"user", "days"}
+    assert event.detail.keys() == {"clients", "days", "user", "verbs"}
 
 
 @pytest.mark.parametrize("what", ["unknown", "another's email", "expired", "revoked", "user off"])

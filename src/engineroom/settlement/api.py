@@ -347,9 +347,7 @@ def release_and_pay(client: Client, run_id: UUID) -> ReleasedOut:
     )
 
 
-@router.command(
-    "/clearing", clearing.ClearingDone, "Clear the bank's lines", permission="settlement.prepare"
-)
+@router.command("/clearing", clearing.ClearingDone, "Clear the bank's lines", permission="settlement.prepare")
 def clear_lines(client: Client, asked: ClearAsked) -> clearing.ClearingDone:
     """Match open lines, post what is certain, and give every other line its reason."""
     return clearing.clear_lines(asked.own_account)
