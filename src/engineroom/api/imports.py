@@ -30,7 +30,7 @@ from engineroom.foundation.imports import services
 from engineroom.foundation.imports.models import ImportCommit, ImportPreview
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import acting, current_scope
-from engineroom.kernel.errors import InputRefused, Problem
+from engineroom.kernel.errors import InputRefused, NotPermitted, Problem
 from engineroom.payday import steps
 
 LONGEST_NAME_BYTES = 200
@@ -190,4 +190,7 @@ def _beside(folder: Path, file: Uploaded) -> Path:
 )
 def take(client: Client, preview_id: UUID) -> services.Taken:
     """All of it or, on any error, nothing. The same content again does nothing."""
+    scope = current_scope()
+    if not any(scope.may(handler.permission) for handler in services.IMPORTERS.values()):
+        raise NotPermitted(f"{scope.user.email} takes in no files here")
     return services.take(preview_id)
