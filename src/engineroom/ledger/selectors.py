@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+import json
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
 
 from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.ui import listing
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class Balance:
     @property
     def balance(self) -> int:
         return self.debit - self.credit
+
+    @property
+    def credit_balance(self) -> int:
+        return -self.balance
 
 
 def trial_balance(
@@ -79,8 +85,17 @@ class JournalLine:
     dimension: UUID | None
 
 
-def journal(*, subjects: list[UUID] | None = None, book: str = "main") -> list[JournalLine]:
-    """Every posting of the book, or of the batches with these subjects, in the order of days and entries."""
+def journal(
+    *,
+    subjects: list[UUID] | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    book: str = "main",
+) -> list[JournalLine]:
+    """Every posting of the book, or of the batches with these subjects, in the order of days and entries.
+
+    since, until: only of these days, both included.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -92,9 +107,11 @@ def journal(*, subjects: list[UUID] | None = None, book: str = "main") -> list[J
             JOIN ledger_book k ON k.client_id = e.client_id AND k.id = e.book_id AND k.code = %(book)s
             WHERE p.client_id = %(client)s
               AND (%(subjects)s::uuid[] IS NULL OR b.subject_id = ANY(%(subjects)s))
+              AND (%(since)s::date IS NULL OR p.day >= %(since)s)
+              AND (%(until)s::date IS NULL OR p.day <= %(until)s)
             ORDER BY e.day, e.id, p.line_no
             """,
-            {"client": _client(), "book": book, "subjects": subjects},
+            {"client": _client(), "book": book, "subjects": subjects, "since": since, "until": until},
         )
         return [JournalLine(*row) for row in cursor.fetchall()]
 
@@ -240,6 +257,215 @@ def verify() -> list[Check]:
             cursor.execute(sql, {"client": _client()})
             results.append(Check(what, int(cursor.fetchone()[0])))
     return results
+
+
+# --- pages ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AccountView:
+    """An account with its balances by currency as they stand, minor units, debit minus credit."""
+
+    id: UUID
+    code: str
+    name: str
+    type: str
+    is_control: bool
+    balances: dict[str, int]
+
+
+def account(code: str, book: str = "main") -> AccountView | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a.id, a.code, a.name, a.type, a.is_control, coalesce((
+              SELECT jsonb_object_agg(currency, total) FROM (
+                SELECT currency, sum(debit - credit)::bigint AS total FROM ledger_delta
+                WHERE client_id = a.client_id AND account_id = a.id GROUP BY currency) d), '{}'::jsonb)::text
+            FROM ledger_account a
+            JOIN ledger_book b ON b.client_id = a.client_id AND b.id = a.book_id AND b.code = %s
+            WHERE a.client_id = %s AND a.code = %s
+            """,
+            [book, _client(), code],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    account_id, code, name, kind, is_control, balances = row
+    return AccountView(account_id, code, name, kind, is_control, json.loads(balances))
+
+
+@dataclass(frozen=True)
+class AccountLine:
+    """One posting of an account. amount: minor units, debit positive."""
+
+    day: date
+    id: UUID
+    entry_id: UUID
+    narrative: str
+    kind: str
+    currency: str
+    amount: int
+    balance: int = 0
+
+    @property
+    def credit(self) -> int:
+        return -self.amount
+
+    @property
+    def cause(self) -> str:
+        return self.kind.replace("_", " ")
+
+
+ACCOUNT_LINES = """
+SELECT p.day, p.id, p.entry_id, e.narrative, b.kind, p.currency, p.amount
+FROM ledger_posting p
+JOIN ledger_entry e ON e.client_id = p.client_id AND e.id = p.entry_id
+JOIN ledger_batch b ON b.client_id = e.client_id AND b.id = e.batch_id
+WHERE p.client_id = %(client)s AND p.account_id = %(account)s
+  AND (%(since)s::date IS NULL OR p.day >= %(since)s) AND (%(until)s::date IS NULL OR p.day <= %(until)s)
+"""
+
+
+def account_lines(
+    account_id: UUID, *, since: date | None = None, until: date | None = None, cursor: str = ""
+) -> listing.Slice[AccountLine]:
+    """Postings of an account, latest first, each with the balance after it in its currency."""
+    asked = {"client": _client(), "account": account_id, "since": since, "until": until}
+    order = listing.Order([("day", "date"), ("id", "uuid")], latest_first=True)
+    found = listing.read_slice(ACCOUNT_LINES, asked, order, cursor, AccountLine)
+    if not found.rows:
+        return found
+    after = _balances_after(account_id, found.rows[0])
+    rows = []
+    for line in found.rows:
+        rows.append(replace(line, balance=after[line.currency]))
+        after[line.currency] -= line.amount
+    return replace(found, rows=rows)
+
+
+def _balances_after(account_id: UUID, line: AccountLine) -> dict[str, int]:
+    """By currency: what the account stood at once the line was posted, in the order of days."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT currency, sum(amount)::bigint FROM (
+              SELECT currency, debit - credit AS amount FROM ledger_delta
+              WHERE client_id = %(client)s AND account_id = %(account)s AND day < %(day)s
+              UNION ALL
+              SELECT currency, amount FROM ledger_posting
+              WHERE client_id = %(client)s AND account_id = %(account)s AND day = %(day)s AND id <= %(id)s) p
+            GROUP BY currency
+            """,
+            {"client": _client(), "account": account_id, "day": line.day, "id": line.id},
+        )
+        return {currency: int(total) for currency, total in cursor.fetchall()}
+
+
+@dataclass(frozen=True)
+class EntryLine:
+    """One line of an entry. amount: minor units, debit positive. about: whom the amount is about."""
+
+    line_no: int
+    account_code: str
+    account_name: str
+    currency: str
+    amount: int
+    about: str
+
+    @property
+    def credit(self) -> int:
+        return -self.amount
+
+
+@dataclass(frozen=True)
+class EntryView:
+    """A journal entry with its lines, its batch, and what it reverses or is reversed by."""
+
+    id: UUID
+    day: date
+    narrative: str
+    book: str
+    number: int
+    batch_id: UUID
+    kind: str
+    subject_kind: str
+    subject_id: UUID
+    by: str
+    at: datetime
+    sealed_no: int | None
+    entries_in_batch: int
+    reverses: UUID | None
+    reversed_by: UUID | None
+    lines: tuple[EntryLine, ...] = ()
+
+    @property
+    def cause(self) -> str:
+        return self.kind.replace("_", " ")
+
+
+def entry(entry_id: UUID) -> EntryView | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.id, e.day, e.narrative, k.code, e.number, b.id, b.kind, b.subject_kind, b.subject_id,
+              coalesce(u.name, ''), b.at, s.sealed_no, b.entry_count, e.reverses_id, r.id
+            FROM ledger_entry e
+            JOIN ledger_batch b ON b.client_id = e.client_id AND b.id = e.batch_id
+            JOIN ledger_book k ON k.client_id = e.client_id AND k.id = e.book_id
+            LEFT JOIN ledger_batchseal s ON s.client_id = b.client_id AND s.id = b.id
+            LEFT JOIN ledger_entry r ON r.client_id = e.client_id AND r.reverses_id = e.id
+            LEFT JOIN foundation_user u ON u.id = b.by_user_id
+            WHERE e.client_id = %s AND e.id = %s
+            """,
+            [_client(), entry_id],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        cursor.execute(
+            """
+            SELECT p.line_no, a.code, a.name, p.currency, p.amount, coalesce(p.dimension::text, '')
+            FROM ledger_posting p JOIN ledger_account a ON a.client_id = p.client_id AND a.id = p.account_id
+            WHERE p.client_id = %s AND p.entry_id = %s ORDER BY p.line_no
+            """,
+            [_client(), entry_id],
+        )
+        return replace(EntryView(*row), lines=tuple(EntryLine(*line) for line in cursor.fetchall()))
+
+
+@dataclass(frozen=True)
+class LockView:
+    number: int
+    locked_through: date
+    reason: str
+    by: str
+    at: datetime
+
+
+def locks(book: str = "main", latest: int = 50) -> list[LockView]:
+    """The locks of a book, latest first; the first one counts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT l.number, l.locked_through, l.reason, coalesce(u.name, ''), l.at FROM ledger_periodlock l
+            JOIN ledger_book b ON b.client_id = l.client_id AND b.id = l.book_id AND b.code = %s
+            LEFT JOIN foundation_user u ON u.id = l.by_user_id
+            WHERE l.client_id = %s ORDER BY l.number DESC LIMIT %s
+            """,
+            [book, _client(), latest],
+        )
+        return [LockView(*row) for row in cursor.fetchall()]
+
+
+def books() -> list[tuple[str, str]]:
+    """(code, name) of the client's books, the main one first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT code, name FROM ledger_book WHERE client_id = %s ORDER BY code <> 'main', code",
+            [_client()],
+        )
+        return list(cursor.fetchall())
 
 
 def _client() -> UUID:
