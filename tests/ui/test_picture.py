@@ -55,3 +55,13 @@ def test_one_node_stands_in_the_middle_of_the_two_it_became():
 def test_an_empty_thread_is_no_error():
     assert picture_of(Thread((), ())).lines == []
     assert picture_of(Thread(("a",), ())).half_rows == 2
+
+
+def test_a_line_that_skips_a_lane_has_a_place_of_its_own_there():
+    """Beside the node of that lane, not behind it: it would seem to come from it."""
+    nodes = [Node("a", "a", "Item"), Node("b", "b", "File"), Node("c", "c", "Bank line")]
+    picture = picture_of(Thread(("a", "b", "c"), nodes, [Edge("a", "c")]))
+    assert [[p.node.id for p in lane.placed] for lane in picture.lanes] == [["a"], ["b"], ["c"]]
+    passing = picture.lines[0][0].rpartition(" ")[2]
+    (of_file,) = picture.lanes[1].placed
+    assert passing != f"{of_file.half_row * 50}H150" and len(picture.lines) == 2

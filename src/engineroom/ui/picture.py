@@ -55,26 +55,55 @@ def picture_of(thread: Thread) -> Picture:
     by_lane = {label: [n for n in thread.nodes if n.lane == label] for label in labels}
     left_out = len(thread.nodes) - sum(min(len(nodes), MAX_ROWS) for nodes in by_lane.values())
     shown = {label: nodes[:MAX_ROWS] for label, nodes in by_lane.items()}
+    edges = _with_passages(shown, thread.edges)
     half_rows = 2 * max([1, *(len(nodes) for nodes in shown.values())])
-    starts = _half_rows_of(shown, thread.edges, half_rows)
+    starts = _half_rows_of(shown, edges, half_rows)
     lanes = [
-        Lane(i, label, sorted((Placed(n, starts[n.id]) for n in nodes), key=lambda p: p.half_row))
+        Lane(
+            i,
+            label,
+            sorted((Placed(n, starts[n.id]) for n in nodes if n.what), key=lambda p: p.half_row),
+        )
         for i, (label, nodes) in enumerate(shown.items(), start=1)
     ]
     centres = {
-        p.node.id: (lane.number * _UNIT - _UNIT // 2, p.half_row * _UNIT // 2)
-        for lane in lanes
-        for p in lane.placed
+        node.id: (i * _UNIT - _UNIT // 2, starts[node.id] * _UNIT // 2)
+        for i, nodes in enumerate(shown.values(), start=1)
+        for node in nodes
     }
     lines = [
         (_line(centres[edge.start], centres[edge.end]), edge.pending)
-        for edge in thread.edges
+        for edge in edges
         if edge.start in centres and edge.end in centres
     ]
     words = [thread.more] if thread.more else []
     if left_out:
         words.append(f"{left_out} more not drawn")
     return Picture(lanes, lines, half_rows, len(lanes) * _UNIT, half_rows * _UNIT // 2, "; ".join(words))
+
+
+def _with_passages(shown: dict[str, list[Node]], edges: Sequence[Edge]) -> list[Edge]:
+    """Edges cut where they cross a lane, each crossing with an empty place of its own in that lane.
+
+    Otherwise a line would run behind a node there, and seem to come from it. A full lane gets no more.
+    """
+    labels = list(shown)
+    lane_of = {node.id: i for i, nodes in enumerate(shown.values()) for node in nodes}
+    cut: list[Edge] = []
+    for edge in edges:
+        ends = sorted((edge.start, edge.end), key=lambda name: lane_of.get(name, 0))
+        before = ends[0]
+        for i in range(lane_of.get(ends[0], 0) + 1, lane_of.get(ends[1], 0)):
+            lane = shown[labels[i]]
+            if edge.start not in lane_of or edge.end not in lane_of or len(lane) >= MAX_ROWS:
+                continue
+            passage = Node(f"{edge.start} to {edge.end} past {labels[i]}", labels[i], "")
+            if passage.id not in {node.id for node in lane}:
+                lane.append(passage)
+            cut.append(Edge(before, passage.id, edge.pending))
+            before = passage.id
+        cut.append(Edge(before, ends[1], edge.pending))
+    return cut
 
 
 def _half_rows_of(shown: dict[str, list[Node]], edges: Sequence[Edge], half_rows: int) -> dict[str, int]:

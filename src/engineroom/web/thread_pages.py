@@ -85,7 +85,7 @@ def _node(client: str, key: thread.Key, node: thread.Node, *, here: bool) -> par
     return parts.Node(
         id=_name(key),
         lane=thread.LANE[node.kind],
-        what=node.label,
+        what=node.label[:1].upper() + node.label[1:],
         figure=_figure(node),
         who=node.who,
         when=display.format_day(node.day) if node.day else "",

@@ -134,7 +134,7 @@ def _strip(days: Sequence[date], first: date) -> charts.Chart:
     """How many promises fall on each of the next days; what is overdue stands on the first."""
     counted = [max(day, first) for day in days]
     span = [first + timedelta(days=n) for n in range(STRIP_DAYS)]
-    items = [charts.Item(f"{day:%a} {day.day}", counted.count(day)) for day in span]
+    items = [charts.Item(str(day.day), counted.count(day)) for day in span]
     return charts.strip_chart(items, title="Promises in the next two weeks")
 
 
