@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.db import connection
+from django.utils import timezone
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, run_payday, set_up
 
 from engineroom.demo import bank
@@ -17,10 +20,13 @@ from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.ids import uuid7
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
+from engineroom.people import services as people
+from engineroom.people.models import Person
 from engineroom.settlement import clearing
 from engineroom.settlement import services as settlement
 from engineroom.timesheets import services as timesheets
 from engineroom.timesheets.models import Hold
+from engineroom.web.models import Link
 
 IBAN = "GB24MIDL20000055667788"
 CLIENT_MODELS = [m for m in apps.get_models() if issubclass(m, ClientModel)]
@@ -49,6 +55,7 @@ def busy(firm: Firm) -> TestClient:
     _end_the_hold(client)
     _void_an_approval(client)
     _clear(client, day.batch)
+    _let_in(firm, client)
     with client.acting("bookkeeper"):
         ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
     with acting(access.system_user(), write=client.id):
@@ -73,6 +80,29 @@ def _void_an_approval(client: TestClient) -> None:
         subject = uuid7()
         approvals.approve("rehearsal", subject, bytes(32))
         assert approvals.void_if_changed("rehearsal", subject, bytes(range(32)), "it was only a rehearsal")
+
+
+def _let_in(firm: Firm, client: TestClient) -> None:
+    """A person with a login, and a link that was opened."""
+    user = firm.new_user("employee")
+    firm.grant(user, client.id, "employee")
+    digest = hashlib.sha256(b"token").digest()
+    with client.acting("lead") as scope:
+        person = Person.objects.filter(client_id=client.id).first()
+        assert person is not None
+        people.give_login(person.counterparty_id, user.id, starts=PAY_DATE)
+        link = Link.objects.create(
+            client_id=client.id,
+            sha256=digest,
+            kind="payslip",
+            subject_id=uuid7(),
+            for_person=person,
+            address="t1@mail.example",
+            expires_at=timezone.now() + timedelta(days=1),
+            by_user_id=scope.user.id,
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT app_use_link(%s, %s)", [link.id, digest])
 
 
 def _clear(client: TestClient, batch) -> None:

@@ -114,7 +114,7 @@ def test_a_client_table_has_forced_row_security_and_exactly_one_policy_per_verb(
     found = rows(
         look,
         "SELECT cmd, permissive, roles::text[], qual, with_check FROM pg_policies "
-        "WHERE schemaname = 'public' AND tablename = %s",
+        "WHERE schemaname = 'public' AND tablename = %s AND permissive = 'PERMISSIVE'",
         table,
     )
     assert sorted(found) == [
@@ -123,6 +123,25 @@ def test_a_client_table_has_forced_row_security_and_exactly_one_policy_per_verb(
         ("SELECT", "PERMISSIVE", ["public"], READ, None),
         ("UPDATE", "PERMISSIVE", ["public"], WRITE, WRITE),
     ]
+
+
+@pytest.mark.parametrize("table", CLIENT_TABLES)
+def test_from_a_persons_own_face_a_client_table_shows_their_own_rows_or_none(look, table):
+    [(command, condition)] = rows(
+        look,
+        "SELECT cmd, qual FROM pg_policies WHERE schemaname = 'public' AND tablename = %s "
+        "AND permissive = 'RESTRICTIVE'",
+        table,
+    )
+    assert command == "ALL" and re.match(r"\(+ ?SELECT app_face\(\)", condition), condition
+    assert "self" in condition and "work" in condition
+    if table != "people_personlogin" and "person_id" in columns(look, table):
+        assert "app_own('person'::text)" in condition
+
+
+def columns(look: psycopg.Connection, table: str) -> list[str]:
+    found = rows(look, "SELECT column_name FROM information_schema.columns WHERE table_name = %s", table)
+    return [name for (name,) in found]
 
 
 @pytest.mark.parametrize("table", FIRM_TABLES)
@@ -262,6 +281,7 @@ def test_what_triggers_write_the_app_cannot_write_by_hand(look):
         "foundation_auditunsealed": ("INSERT", "UPDATE"),
         "foundation_numberseries": ("DELETE",),
         "ledger_delta": ("INSERT", "UPDATE", "DELETE"),
+        "web_linkuse": ("INSERT", "UPDATE", "DELETE"),
     }.items():
         for verb in verbs:
             assert not rows(look, "SELECT WHERE has_table_privilege(%s, %s, %s)", APP, table, verb), (
@@ -296,7 +316,7 @@ def test_the_app_may_run_only_these_functions_of_the_guards(look):
         "app_analyze", "app_authenticate", "app_change_password", "app_clients_of", "app_door", "app_door_of",
         "app_signed_in", "app_enter", "app_identity", "app_record_read", "take_in_makers",
         "app_system_user",
-        "app_unsealed_clients",
+        "app_unsealed_clients", "app_own", "app_link", "app_use_link",
     }  # fmt: skip
 
 

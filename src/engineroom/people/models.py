@@ -51,3 +51,27 @@ class BankAccount(ClientModel):
     fingerprint = models.BinaryField()
     """Keyed hash of sort code and account: says "same account" without opening it; approvals of pay bind
     it."""
+
+
+class PersonLogin(ClientModel):
+    """The user is that person, from a day on: what their own face shows is theirs by this row alone.
+
+    A user is one person of a client, and a person has one user. Ended, never changed.
+    """
+
+    person = ClientKey(Person)
+    user_id = models.UUIDField()
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    given_by_id = models.UUIDField()
+    """Set by trigger from the scope. Nobody gives one to themselves."""
+    given_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client", "person"], condition=models.Q(ends=None), name="person_login_once"
+            )
+        ]
+        # Of the user alone: whose rows are their own is asked over all the clients that are read.
+        indexes = [models.Index(fields=["user_id"], name="person_login_user")]

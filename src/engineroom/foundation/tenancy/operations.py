@@ -240,6 +240,38 @@ class NoOverlap(GuardOperation):
         return [f"ALTER TABLE {table} DROP CONSTRAINT {table}_no_overlap"]
 
 
+class OwnRows(Operation):
+    """From a person's own face and the work's, only rows that are their own: what `own` says in SQL, or none.
+
+    A restrictive policy, so it narrows what the policies of a ClientTable open; other faces do not feel it.
+    It takes a table, not a model: one migration says it of every room's tables.
+    """
+
+    reduces_to_sql = True
+    reversible = True
+
+    def __init__(self, table: str, own: str = "false") -> None:
+        self.table = table
+        self.own = own
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Policies are PostgreSQL's; Django's state does not change."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        mine = "" if self.own == "false" else f" OR ({self.own})"
+        schema_editor.execute(
+            f"CREATE POLICY {self.table}_own ON {self.table} AS RESTRICTIVE FOR ALL "
+            f"USING ((SELECT app_face()) NOT IN ('self', 'work'){mine})",
+            params=None,
+        )
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        schema_editor.execute(f"DROP POLICY {self.table}_own ON {self.table}", params=None)
+
+    def describe(self) -> str:
+        return f"Own rows of {self.table}"
+
+
 class Contributes(GuardOperation):
     """Whoever writes rows of this table is a maker of the subject named in `column`."""
 
@@ -278,17 +310,25 @@ class GuardFunction(Operation):
     """An SQL function that must see every row: owned by `guard`, SECURITY DEFINER, search_path pinned.
 
     signature: "name(args)"; returns: the return type; body: PL/pgSQL between BEGIN and END, with its own
-    DECLARE.
+    DECLARE. reads_only: asked by policies, so it must not keep a query from being planned freely.
     """
 
     reduces_to_sql = True
     reversible = True
 
-    def __init__(self, signature: str, returns: str, body: str, callable_by_app: bool = False) -> None:
+    def __init__(
+        self,
+        signature: str,
+        returns: str,
+        body: str,
+        callable_by_app: bool = False,
+        reads_only: bool = False,
+    ) -> None:
         self.signature = signature
         self.returns = returns
         self.body = body
         self.callable_by_app = callable_by_app
+        self.reads_only = reads_only
 
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Functions are PostgreSQL's; Django's state does not change."""
@@ -298,6 +338,7 @@ class GuardFunction(Operation):
         types = _argument_types(name)
         schema_editor.execute(
             f"CREATE FUNCTION {name} RETURNS {self.returns} LANGUAGE plpgsql SECURITY DEFINER "
+            f"{'STABLE PARALLEL SAFE ' if self.reads_only else ''}"
             f"SET search_path = pg_catalog, public, pg_temp AS $guard$\n{self.body}\n$guard$",
             params=None,
         )
