@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -24,7 +24,8 @@ from engineroom.kernel.errors import NotFound
 from engineroom.kernel.periods import week_ending
 from engineroom.kernel.rates import format_ppm
 from engineroom.ui import listing
-from engineroom.ui.display import format_count, format_hours, format_money
+from engineroom.ui.display import format_count, format_day, format_hours, format_money
+from engineroom.ui.fields import DayField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page
 from engineroom.ui.parts import Event, Tab, TraceStep
 
@@ -63,9 +64,7 @@ class InvoiceFilter(forms.Form):
         choices=[("", "any"), *((s, s) for s in selectors.INVOICE_STATES)], required=False
     )
     customer = forms.ChoiceField(required=False)
-    week = forms.DateField(
-        label="Week ending", required=False, widget=forms.DateInput(attrs={"type": "date"})
-    )
+    week = DayField(label="Week ending", required=False)
 
     def __init__(self, data: Any, customers: Sequence[tuple[str, str]]) -> None:
         super().__init__(data)
@@ -86,7 +85,7 @@ def invoices(request: PageRequest, client: str) -> HttpResponse:
     asked = form.asked()
     found = selectors.invoices(**asked, cursor=request.GET.get("at", ""))
     runs = selectors.bill_runs().rows
-    words = [f"{name} {value}" for name, value in asked.items()]
+    words = [f"{name} {format_day(v) if isinstance(v, date) else v}" for name, v in asked.items()]
     context = {
         "tabs": _tabs(client, "invoices"),
         "rows": [(row, INVOICE_SHAPES[row.state]) for row in found.rows],
@@ -209,10 +208,9 @@ def invoice_pdf(request: PageRequest, client: str, number: str) -> HttpResponse:
 
 
 class PrepareForm(forms.Form):
-    issue_date = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
-    through = forms.DateField(
+    issue_date = DayField()
+    through = DayField(
         label="Weeks through",
-        widget=forms.DateInput(attrs={"type": "date"}),
         help_text="The Sunday that ends the last week to bill.",
     )
 

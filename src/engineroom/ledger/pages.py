@@ -24,20 +24,13 @@ from engineroom.kernel.money import format_minor
 from engineroom.ledger import selectors, services
 from engineroom.ui import listing
 from engineroom.ui.display import format_day
+from engineroom.ui.fields import DayField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page
 from engineroom.ui.parts import Tab
 
 app_name = "ledger"
 
 NAVIGATION = [NavigationEntry("Books", "ledger:books", "ledger.read", key="l", order=500)]
-
-A_DAY = {"type": "date"}
-
-
-def _day(label: str, *, required: bool = False, help_text: str = "") -> forms.DateField:
-    return forms.DateField(
-        label=label, required=required, widget=forms.DateInput(attrs=A_DAY), help_text=help_text
-    )
 
 
 def _tabs(client: str, here: str) -> list[Tab]:
@@ -51,7 +44,7 @@ def _tabs(client: str, here: str) -> list[Tab]:
 class AsAt(forms.Form):
     """Which balances: of a day, and as they were known at a sealed point."""
 
-    as_at = _day("As at")
+    as_at = DayField(label="As at", required=False)
     known_at = forms.IntegerField(label="As known at seal", required=False, min_value=0, max_value=2**63 - 1)
     book = forms.ChoiceField(required=False)
 
@@ -126,8 +119,8 @@ def books(request: PageRequest, client: str) -> HttpResponse:
 
 
 class JournalForm(forms.Form):
-    since = _day("From", required=True)
-    until = _day("Until", required=True)
+    since = DayField(label="From")
+    until = DayField(label="Until")
 
 
 def _this_year() -> dict[str, date]:
@@ -171,8 +164,8 @@ def _cell(text: str) -> str:
 
 
 class PeriodForm(forms.Form):
-    since = _day("From")
-    until = _day("Until")
+    since = DayField(label="From", required=False)
+    until = DayField(label="Until", required=False)
 
 
 @page("ledger.read")
@@ -239,7 +232,7 @@ def _page_of(client: str, node: thread.Node) -> str:
 
 
 class ReverseForm(forms.Form):
-    day = _day("Day of the reversal", required=True)
+    day = DayField(label="Day of the reversal")
     reason = forms.CharField(max_length=280, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
 
@@ -284,8 +277,8 @@ def reverse_entry(request: PageRequest, client: str, entry_id: UUID) -> Done:
 
 
 class LockForm(forms.Form):
-    through = _day(
-        "Locked through", required=True, help_text="Nothing posts on or before it. An earlier day reopens."
+    through = DayField(
+        label="Locked through", help_text="Nothing posts on or before it. An earlier day reopens."
     )
     reason = forms.CharField(max_length=500, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 

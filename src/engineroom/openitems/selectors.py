@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
 
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.ledger.selectors import Check
+from engineroom.ui import listing
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,171 @@ def verify() -> list[Check]:
             cursor.execute(sql, {"client": _client()})
             results.append(Check(what, int(cursor.fetchone()[0])))
     return results
+
+
+# --- pages ----------------------------------------------------------------------------------------------
+
+LEFT = """
+SELECT o.due, o.id, o.kind, o.counterparty_id, coalesce(c.name, '') AS counterparty, a.code AS account_code,
+  o.currency, o.amount, (o.amount - sign(o.amount) * coalesce(o.used, 0))::bigint AS open, o.reference,
+  o.subject_kind, o.subject_id
+FROM (
+  SELECT item.*, u.used FROM (
+    SELECT * FROM openitems_openitem
+    WHERE client_id = %(client)s AND (%(kind)s::text = '' OR kind = %(kind)s)) item
+  FULL JOIN (
+    SELECT item_id, sum(amount) AS used FROM (
+      SELECT item_a_id AS item_id, amount FROM openitems_allocation WHERE client_id = %(client)s
+      UNION ALL
+      SELECT item_b_id, amount FROM openitems_allocation WHERE client_id = %(client)s) l
+    GROUP BY item_id) u ON u.item_id = item.id OFFSET 0) o
+JOIN ledger_account a ON a.client_id = o.client_id AND a.id = o.account_id
+LEFT JOIN openitems_counterparty c ON c.client_id = o.client_id AND c.id = o.counterparty_id
+WHERE o.id IS NOT NULL AND (%(account)s::text = '' OR a.code = %(account)s)
+  AND (%(closed)s OR o.amount <> sign(o.amount) * coalesce(o.used, 0))
+"""
+"""Items with what is left of them; the joins are those of `open_items`, for its reason."""
+
+
+def _row(
+    due: date, id_: UUID, kind: str, counterparty_id: UUID | None, counterparty: str, account_code: str,
+    currency: str, amount: int, left: int, reference: str, subject_kind: str, subject_id: UUID,
+) -> Open:  # fmt: skip
+    return Open(
+        id_, kind, counterparty_id, counterparty, account_code, currency, amount, left, due, reference,
+        subject_kind, subject_id,
+    )  # fmt: skip
+
+
+def listed(
+    *, kind: str = "", account: str = "", include_closed: bool = False, cursor: str = ""
+) -> listing.Slice[Open]:
+    """Open items, the oldest due first, a page at a time."""
+    asked = {"client": _client(), "kind": kind, "account": account, "closed": include_closed}
+    order = listing.Order([("due", "date"), ("id", "uuid")])
+    return listing.read_slice(LEFT, asked, order, cursor, _row)
+
+
+AGES = ("Not due", "1 to 30 days", "31 to 60", "61 to 90", "Over 90")
+"""Buckets of age, in days past due, youngest first."""
+
+
+@dataclass(frozen=True)
+class AgedItems:
+    """What is open of one kind (or, of one kind alone, with one counterparty), by age. owed: to the client.
+
+    amounts: minor units by bucket of AGES, always positive.
+    """
+
+    currency: str
+    owed: bool
+    of: str
+    items: int
+    amounts: tuple[int, ...]
+
+
+def ageing(*, kind: str = "", account: str = "") -> list[AgedItems]:
+    """What is open by kind, or by counterparty where one kind is asked for; the most money first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT currency, open > 0, CASE WHEN %(kind)s::text = '' THEN kind
+                ELSE coalesce(nullif(counterparty, ''), kind) END, count(*),
+              coalesce(sum(abs(open)) FILTER (WHERE late <= 0), 0)::bigint,
+              coalesce(sum(abs(open)) FILTER (WHERE late BETWEEN 1 AND 30), 0)::bigint,
+              coalesce(sum(abs(open)) FILTER (WHERE late BETWEEN 31 AND 60), 0)::bigint,
+              coalesce(sum(abs(open)) FILTER (WHERE late BETWEEN 61 AND 90), 0)::bigint,
+              coalesce(sum(abs(open)) FILTER (WHERE late > 90), 0)::bigint
+            FROM (SELECT *, current_date - due AS late FROM ({LEFT}) listed) l
+            GROUP BY 1, 2, 3 ORDER BY 1, 2 DESC, sum(abs(open)) DESC, 3
+            """,  # noqa: S608 our own text
+            {"client": _client(), "kind": kind, "account": account, "closed": False},
+        )
+        return [
+            AgedItems(currency, owed, of, items, tuple(amounts))
+            for currency, owed, of, items, *amounts in cursor.fetchall()
+        ]
+
+
+def kinds_there_are() -> list[str]:
+    """Kinds of items that the client has."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT kind FROM openitems_openitem WHERE client_id = %s ORDER BY kind", [_client()]
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class AllocationView:
+    """An amount of an item set against another one; an undo is negative. Minor units."""
+
+    id: UUID
+    at: datetime
+    amount: int
+    other: UUID
+    other_kind: str
+    other_reference: str
+    other_counterparty: str
+    subject_kind: str
+    subject_id: UUID
+    undoes: UUID | None
+    entry_id: UUID | None
+
+
+@dataclass(frozen=True)
+class ItemView:
+    """An item with the entry that made it and everything set against it."""
+
+    item: Open
+    account_name: str
+    entry_id: UUID
+    at: datetime
+    allocations: tuple[AllocationView, ...]
+
+
+def item(item_id: UUID) -> ItemView | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT l.id, l.at, l.amount, o.id, o.kind, o.reference, coalesce(c.name, ''), l.subject_kind,
+              l.subject_id, l.undoes_id, l.entry_id
+            FROM (
+              SELECT id, at, amount, item_b_id AS other, subject_kind, subject_id, undoes_id, entry_id
+              FROM openitems_allocation WHERE client_id = %(client)s AND item_a_id = %(item)s
+              UNION ALL
+              SELECT id, at, amount, item_a_id, subject_kind, subject_id, undoes_id, entry_id
+              FROM openitems_allocation WHERE client_id = %(client)s AND item_b_id = %(item)s) l
+            JOIN openitems_openitem o ON o.client_id = %(client)s AND o.id = l.other
+            LEFT JOIN openitems_counterparty c ON c.client_id = o.client_id AND c.id = o.counterparty_id
+            ORDER BY l.at DESC, l.id DESC LIMIT %(most)s
+            """,
+            {"client": _client(), "item": item_id, "most": MOST_ALLOCATIONS},
+        )
+        allocations = tuple(AllocationView(*row) for row in cursor.fetchall())
+        cursor.execute(
+            """
+            SELECT o.id, o.kind, o.counterparty_id, coalesce(c.name, ''), a.code, o.currency, o.amount,
+              (o.amount - sign(o.amount) * coalesce((
+                SELECT sum(amount) FROM (
+                  SELECT amount FROM openitems_allocation WHERE client_id = o.client_id AND item_a_id = o.id
+                  UNION ALL
+                  SELECT amount FROM openitems_allocation WHERE client_id = o.client_id AND item_b_id = o.id
+                ) l), 0))::bigint,
+              o.due, o.reference, o.subject_kind, o.subject_id, a.name, o.entry_id, o.at
+            FROM openitems_openitem o
+            JOIN ledger_account a ON a.client_id = o.client_id AND a.id = o.account_id
+            LEFT JOIN openitems_counterparty c ON c.client_id = o.client_id AND c.id = o.counterparty_id
+            WHERE o.client_id = %s AND o.id = %s
+            """,
+            [_client(), item_id],
+        )
+        row = cursor.fetchone()
+    return ItemView(Open(*row[:12]), *row[12:], allocations) if row else None
+
+
+MOST_ALLOCATIONS = 200
+"""A payment file's item is set against each of its payments: the latest are shown."""
 
 
 def _client() -> UUID:
