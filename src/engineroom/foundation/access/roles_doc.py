@@ -25,8 +25,8 @@ FOOT = f"""
   logged, masked or not. With several roles on a client, a class is masked only if each of them masks it.
 - What a worker is shown is for the task to declare, what an employee is shown is their own person; the
   accessor of private columns itself opens nothing for these two. Which person a user is says their login
-  (`people.give_login`, by whoever may grant, never to oneself); from those two faces PostgreSQL shows of every
-  client table one's own rows, or none.
+  (`people.give_login`, by whoever may grant, never to oneself); from those two faces PostgreSQL shows, of
+  every client table, one's own rows or none.
 - A client is opened for writing by these roles and by no other, whatever the code says, because PostgreSQL
   refuses: {", ".join(WRITING)}.
 - Approve and release are two permissions and, for the same subject, two people. Those who may release
