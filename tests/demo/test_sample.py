@@ -72,7 +72,7 @@ def test_the_same_bytes_are_written_every_time(sample: Sample, tmp_path: Path) -
     again = write_sample(tmp_path / "again")
     names = sorted(p.name for p in sample.folder.iterdir())
     assert names == sorted(p.name for p in again.folder.iterdir())
-    assert len(names) == 7
+    assert len(names) == 8
     for name in names:
         assert (sample.folder / name).read_bytes() == (again.folder / name).read_bytes(), name
 
@@ -464,3 +464,12 @@ def test_the_chart_has_every_account_the_rooms_post_to() -> None:
     assert {kind for _, _, kind, _ in STAFFING} <= set(ACCOUNT_TYPES)
     assert {code for code, _, _, control in STAFFING if control} == {"1100", "2200", "2210", "2220", "2300"}
     assert len({code for code, *_ in STAFFING}) == len(STAFFING)
+
+
+def test_the_week_after_is_the_agreed_hours_of_who_still_works_then(sample: Sample) -> None:
+    worked = week.hours_of_the_next_week()
+    days = {w.day for w in worked}
+    assert min(days) == week.WEEK_STARTS + timedelta(days=7) and max(days) <= week.WEEK_ENDS + timedelta(days=7)
+    assert all(w.placement.runs_on(w.day) and w.minutes > 0 for w in worked)
+    assert cast.LEAVER not in {w.placement.temp.payroll_number for w in worked}
+    assert sample.next_timesheets.read_text().count("\n") == len(worked) + 1

@@ -5,7 +5,8 @@
         ...
 
 Pay date Friday 27 November 2026 (tax week 34 of 2026-27) for the hours of 16 to 22 November. Nothing was paid
-through this system before: the file of tax details brings pay and tax to date.
+through this system before: the file of tax details brings pay and tax to date. The hours of the week after
+come in a file of their own, for a run that waits to be checked.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ class Sample:
     assignments: Path
     tax_details: Path
     timesheets: tuple[Path, ...]
+    next_timesheets: Path
+    """Of the week after, which the demonstration leaves for somebody to check."""
     pay_date: date
     week_starts: date
     week_ends: date
@@ -138,6 +141,7 @@ def write_sample(folder: Path) -> Sample:
             _write_timesheets(folder / "timesheets-week-47.csv"),
             _write_harbour(folder / "timesheets-week-47-harbour.xlsx"),
         ),
+        next_timesheets=_write_next_week(folder / "timesheets-week-48.csv"),
         pay_date=week.PAY_DATE,
         week_starts=week.WEEK_STARTS,
         week_ends=week.WEEK_ENDS,
@@ -304,6 +308,23 @@ def _write_timesheets(path: Path) -> Path:
         blank: tuple[object, ...] = ("",) * len(headings) if len(branch) % 2 else ()
         rows += [*branch, blank] if branch else []
     return write_csv(path, headings, rows, mark=True)
+
+
+def _write_next_week(path: Path) -> Path:
+    """One plain file, as a portal exports it."""
+    headings = ("assignment", "payroll_number", "date", "hours", "status", "comment")
+    rows = [
+        (
+            w.placement.assignment,
+            w.placement.temp.payroll_number,
+            iso_date(w.day),
+            f"{w.minutes // MINUTES_AN_HOUR}:{w.minutes % MINUTES_AN_HOUR:02d}",
+            "approved",
+            "",
+        )
+        for w in week.hours_of_the_next_week()
+    ]
+    return write_csv(path, headings, rows)
 
 
 def _hours_row(worked: week.Worked) -> tuple[object, ...]:

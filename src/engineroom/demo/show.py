@@ -12,7 +12,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -84,6 +84,9 @@ def run(out: Path, *, reset: bool, serve: bool = False) -> None:
     days.clear(_member(firm, "bea"), client.code, [statement])
     seal_everything()
     written = papers.leave(_member(firm, "priya"), client.id, sample.pay_date, out)
+    seal_everything()
+    say(f"payday {sample.pay_date + WEEK}: calculated, and left for somebody to check")
+    _leave_the_next_week(firm, sample, client.id)
     seal_everything()
     _print_books(firm, client.id)
     _print_where(sample, out, written)
@@ -231,6 +234,23 @@ def _play_the_bank(firm: Firm, sample: Sample, client_id: UUID, out: Path) -> Pa
         receipts=bank.customers_pay(invoices, _later(batch.entry_day)),
         opening_minor=OPENING_BALANCE_MINOR,
     )
+
+
+WEEK = timedelta(days=7)
+
+
+def _leave_the_next_week(firm: Firm, sample: Sample, client_id: UUID) -> None:
+    """The following payday as Priya leaves it in the evening. Nothing, once somebody approved it."""
+    priya, pay_date = _member(firm, "priya"), sample.pay_date + WEEK
+    with acting(priya, read=[client_id]):
+        if steps.is_approved(pay_date) or steps.payday_of(pay_date).run_released:
+            return
+    steps.import_files(priya, client_id, "timesheets", [sample.next_timesheets])
+    done = steps.calculate(priya, client_id, pay_date)
+    if done.published:
+        typer.echo(
+            f"  pay run {done.run.number}: {done.published.payslips} payslips wait for a second person"
+        )
 
 
 def _later(day: date) -> date:

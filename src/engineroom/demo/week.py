@@ -133,6 +133,21 @@ def hours_worked() -> list[Worked]:
     ]
 
 
+def hours_of_the_next_week() -> list[Worked]:
+    """The week after: agreed hours, mostly, of who still works then. It waits to be checked."""
+    return [
+        Worked(p, day, minutes)
+        for p in placements()
+        for weekday, minutes in sorted(_next_week_of(p).items())
+        if minutes and p.runs_on(day := WEEK_STARTS + timedelta(days=7 + weekday))
+    ]
+
+
+def _next_week_of(placement: Placement) -> dict[int, int]:
+    draw = Random(f"{SEED} next week {placement.assignment}")
+    return _weekdays(draw, placement.days, placement.customer.weekly_minutes // 5)
+
+
 def _week_of(placement: Placement) -> dict[int, int]:
     """Minutes by weekday. The week that the story follows is written by hand: its Friday has overtime."""
     a_day = placement.customer.weekly_minutes // 5
