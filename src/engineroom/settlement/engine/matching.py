@@ -9,6 +9,7 @@ answers finds none.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -79,8 +80,9 @@ EARLY_DAYS, LATE_DAYS = 1, 5
 """A batch's line is booked around its entry day: not before the day before, not after a working week."""
 
 
-SHOWN_NAME = 18
-"""Letters of a payer's name that a bank shows at least: the width of a Bacs field."""
+CUT_AT = 18
+"""The one width at which a name is known to be cut: fields 47-64 and 83-100 of Bacs Standard 18
+(facts/gb.md, 2.2). A name shown in full compares in full."""
 
 LEGAL_FORMS = frozenset(["LTD", "LIMITED", "PLC", "LLP"])
 """What a payer leaves off a company's name without being another company."""
@@ -295,20 +297,33 @@ def _invoice_of_amount(line: Line, open_: Open) -> Settled | Unsettled:
 
 
 def _is_payer(shown: str, customer: str) -> bool:
-    """Whether the name that the bank shows, often cut short, can be the customer's.
+    """Whether the name that the bank shows is the customer's, in full or cut at the width of a field.
 
     A shorter name is the customer's only if the bank did cut it: JOHN is not Johnson Electrical Ltd. Leaving
-    LTD or PLC off is no difference, and a name of few Latin letters fits nobody.
+    LTD or PLC off is no difference, nor are accents or "&" for "and"; a name of few Latin letters fits
+    nobody.
     """
     payer, name = _bare_name(shown), _bare_name(customer)
-    was_cut = len(shown.strip()) >= SHOWN_NAME and len(payer) >= SHOWN_NAME // 2
-    return payer == name != "" or (was_cut and name.startswith(payer))
+    if payer == name:
+        return payer != ""
+    cut = _flat_name(shown)
+    was_cut = len(shown.strip()) == CUT_AT and len(cut) >= CUT_AT // 2
+    return was_cut and (name.startswith(cut) or _flat_name(customer).startswith(cut))
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in capitals, without accents, "&" read as AND."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name.upper()) if not unicodedata.combining(c))
+    return re.findall(r"[^\s.,]+", plain.replace("&", " AND "))
+
+
+def _flat_name(name: str) -> str:
+    return normalised("".join(_words(name)))
 
 
 def _bare_name(name: str) -> str:
-    """The name without its legal form, normalised and as long as a bank shows it."""
-    words = [w for w in re.findall(r"[^\s.,]+", name.upper()) if w not in LEGAL_FORMS]
-    return normalised("".join(words))[:SHOWN_NAME]
+    """The name without its legal form."""
+    return normalised("".join(w for w in _words(name) if w not in LEGAL_FORMS))
 
 
 def _money(amount: int, line: Line) -> str:
