@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from engineroom.foundation import thread
 from engineroom.kernel.errors import NotFound
 from engineroom.kernel.ids import uuid7
 from engineroom.ledger import selectors as ledger_selectors
@@ -442,3 +443,20 @@ def django_queries() -> list[str]:
 
     with connection.execute_wrapper(note):
         yield seen
+
+
+def test_a_line_is_found_on_the_thread_by_whatever_reference_it_has(paid: Paid) -> None:
+    """The bank's own, that of its one payment, else the payer's."""
+    clear(
+        paid.client,
+        Booked(5, "fee", reference="B9"),
+        Booked(6, "rent", end_to_end="RENT-11"),
+        Booked(7, "neither", reference="NONREF"),
+    )
+    with paid.client.acting("bookkeeper"):
+        found = {text: thread.FIND["bank_line"](text) for text in ("b9", "rent-11", "NONREF", "")}
+        amounts = {
+            text: [BankLine.objects.get(client_id=paid.client.id, id=one).amount for one in ids]
+            for text, ids in found.items()
+        }
+    assert amounts == {"b9": [5], "rent-11": [6], "NONREF": [], "": []}

@@ -108,6 +108,88 @@ def test_lines_without_the_banks_reference_in_overlapping_statements_are_warned_
     assert done.taken[0].counts["lines"] == 1
 
 
+@pytest.mark.behaviour("CLR-05")
+@pytest.mark.parametrize("together", [True, False], ids=["one file", "two files"])
+def test_equal_nameless_lines_on_two_pages_stay_two_however_they_come(
+    client: TestClient, together: bool
+) -> None:
+    pages = [statement([Booked(100, "cash")], page=n, opening=100 * (n - 1)) for n in (1, 2)]
+    if together:
+        take(client, *pages)
+    else:
+        assert take(client, pages[0], name="1.xml")["lines"] == take(client, pages[1], name="2.xml")["lines"]
+    assert amounts(client) == [100, 100]
+
+
+@pytest.mark.behaviour("CLR-05")
+def test_a_line_that_the_bank_words_anew_is_taken_once_and_told(client: TestClient) -> None:
+    take(client, statement([Booked(4400, "CASH", "", "UNIQ77")], id_="R1"))
+    path = write(
+        client.folder, statement([Booked(4400, "CASH AT BRANCH", "JO", "UNIQ77")], id_="R2"), name="2"
+    )
+    done = client.take("statement", path, role="bookkeeper")
+    assert done.taken[0].counts == {"statements": 1, "lines": 0, "known": 1}
+    [problem] = done.problems
+    assert problem.severity == "warning"
+    assert "known, with another text" in problem.problem
+    assert problem.row
+
+
+@pytest.mark.behaviour("CLR-05")
+@pytest.mark.parametrize("change", ["amount", "day"])
+def test_one_reference_on_another_day_or_amount_is_another_line(client: TestClient, change: str) -> None:
+    """Some banks use a reference again; the day and the amount tell the lines apart."""
+    later = DAY + timedelta(days=1)
+    first = Booked(100, "rent", reference="B1")
+    second = (
+        Booked(101, "rent", reference="B1")
+        if change == "amount"
+        else Booked(100, "rent", "", "B1", day=later)
+    )
+    take(client, statement([first], id_="A"))
+    assert take(client, statement([second], id_="B", period=(DAY, later)), name="b.xml")["lines"] == 1
+
+
+@pytest.mark.parametrize("nothing", ["NONREF", "nonref", "NotProvided", " "])
+def test_a_reference_that_says_nothing_is_none(client: TestClient, nothing: str) -> None:
+    """Equal lines of two days' statements under NONREF are two payments."""
+    line = Booked(3300, "rent", "ACME", nothing)
+    take(client, statement([line], id_="Q1"), statement([line], id_="Q2", opening=3300))
+    assert amounts(client) == [3300, 3300]
+    with client.acting("bookkeeper"):
+        rows = BankLine.objects.filter(client_id=client.id)
+        assert set(rows.values_list("bank_reference", "end_to_end", "remittance")) == {("", "", "rent")}
+
+
+def test_a_nameless_line_known_from_another_file_is_told_each_time(client: TestClient) -> None:
+    lines = [Booked(100, "rent"), Booked(7, "fee", reference="B1")]
+    take(client, statement(lines))
+    path = write(client.folder, statement([*lines, Booked(100, "rent"), Booked(5, "new")]), name="again.xml")
+    done = client.take("statement", path, role="bookkeeper")
+    assert done.taken[0].counts == {"statements": 1, "lines": 2, "known": 2}
+    [problem] = done.problems
+    assert "without a reference of the bank is known by its words" in problem.problem
+
+
+def test_of_many_known_nameless_lines_the_first_are_told_and_the_rest_counted(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camt053, "MAX_PROBLEMS", 3)
+    lines = [Booked(n, "same") for n in range(1, 8)]
+    take(client, statement(lines))
+    path = write(client.folder, statement([*lines, Booked(99, "new")]), name="again.xml")
+    told = client.take("statement", path, role="bookkeeper").problems
+    assert len(told) == 4
+    assert told[-1].problem == "4 more lines like these are known already"
+
+
+def test_a_payments_own_reference_names_the_line_where_the_entry_has_none(client: TestClient) -> None:
+    text = statement([Booked(100, "rent")]).replace("<Refs>", "<Refs><AcctSvcrRef>TX-9</AcctSvcrRef>")
+    take(client, text)
+    with client.acting("bookkeeper"):
+        assert BankLine.objects.get(client_id=client.id).bank_reference == "TX-9"
+
+
 def test_what_is_only_pending_is_not_taken(client: TestClient) -> None:
     assert take(client, statement([Booked(100), Booked(50, status="PDNG")]))["lines"] == 1
 

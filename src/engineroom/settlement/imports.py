@@ -1,15 +1,17 @@
 """Bank statements as files: camt.053, read twice as it streams by, so that 512 MB need no more memory than 5.
 
-The preview goes over the file to say what is wrong with it and keeps only the heads of its statements; taking
-it goes over the vault's copy again and lays the lines down in parts. In between nothing of the lines is held.
+The preview goes over the file to say what is wrong with it and keeps the heads of its statements and some
+bytes of each line (`_Marks`); taking it goes over the vault's copy again and lays the lines down in parts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -28,7 +30,7 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.kernel.ids import uuid7_column
 from engineroom.settlement.formats import camt053
-from engineroom.settlement.models import OwnAccount, Statement
+from engineroom.settlement.models import BankLine, OwnAccount, Statement
 
 LINES_AT_ONCE = 5_000
 """Lines laid down in one statement: some megabytes, and enough that the round trips do not count."""
@@ -37,6 +39,30 @@ MAX_STATEMENTS = 10_000
 """Statements in one file: thirty accounts' for a year. Their heads are held in memory."""
 
 STATEMENT_ID_WIDTH = 60
+
+
+DIGEST_BYTES = 32
+
+
+@dataclass
+class _Marks:
+    """Of each booked line of a statement: what makes it itself, what it says, where it stands."""
+
+    keys: bytearray = field(default_factory=bytearray)
+    texts: bytearray = field(default_factory=bytearray)
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    nameless: bytearray = field(default_factory=bytearray)
+
+    def add(self, head: camt053.Statement, line: camt053.Line) -> None:
+        self.keys += _identity(head, line)
+        self.texts += _text_digest(_reference(line)[:500], (line.transaction.counterparty_name or "")[:140])
+        self.rows.append(line.source_line)
+        self.nameless.append(not _bank_reference(line))
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes, int, bool]]:
+        for n, row in enumerate(self.rows):
+            at = slice(n * DIGEST_BYTES, (n + 1) * DIGEST_BYTES)
+            yield bytes(self.keys[at]), bytes(self.texts[at]), row, bool(self.nameless[n])
 
 
 @dataclass(frozen=True)
@@ -51,6 +77,7 @@ class Heading:
     booked: int
     nameless: int
     days: tuple[date, date] | None
+    marks: _Marks
 
 
 @importer
@@ -88,6 +115,8 @@ class Statements(Importer):
                 problems.append(_of_another_currency(heading.head, account))
             elif heading.nameless and (before := _overlapping(heading, account)):
                 problems.append(_perhaps_twice(heading, before))
+        if not problems or all(p.severity == "warning" for p in problems):
+            problems += _known_before(parsed.content, ours)
         return problems
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
@@ -131,9 +160,11 @@ def _heading(statement: camt053.Statement, file_name: str, problems: list[Proble
     """Go over a statement's lines, and keep what can be kept of any number of them."""
     booked = nameless = 0
     days: tuple[date, date] | None = None
+    marks = _Marks()
     for line in _booked(statement.lines):
         booked += 1
         nameless += not _bank_reference(line)
+        marks.add(statement, line)
         day = line.booking_date or line.value_date
         if day is not None:
             days = (min(days[0], day), max(days[1], day)) if days else (day, day)
@@ -146,7 +177,7 @@ def _heading(statement: camt053.Statement, file_name: str, problems: list[Proble
     if len(statement.id) > STATEMENT_ID_WIDTH:
         problem = f"the statement's Id has {len(statement.id)} characters; the standard allows 35"
         problems.append(Problem(problem, camt053.CORRECT, file_name, statement.source_line, "Id"))
-    return Heading(replace(statement, lines=iter(())), booked, nameless, days)
+    return Heading(replace(statement, lines=iter(())), booked, nameless, days, marks)
 
 
 def _too_many(file_name: str) -> Problem:
@@ -202,6 +233,75 @@ def _perhaps_twice(heading: Heading, before: Statement) -> Problem:
     )
 
 
+COMPARE = "Compare it with the line taken before; if it is another payment, ask the bank for its reference"
+
+
+def _known_before(headings: list[Heading], ours: list[OwnAccount]) -> list[Problem]:
+    """Lines that will not be taken because they are known, where a person should look whether that is right.
+
+    A line that the bank's reference names is the same whatever else it says now; a line without a reference
+    is known by its words alone, and another file with the same words may mean another line.
+    """
+    problems: list[Problem] = []
+    total = 0
+    for row, problem in _doubtful(headings, ours):
+        total += 1
+        if total <= camt053.MAX_PROBLEMS:
+            problems.append(Problem(problem, COMPARE, None, row, "Ntry", "warning"))
+    if total > len(problems):
+        more = f"{total - len(problems):,} more lines like these are known already"
+        problems.append(Problem(more, "Compare the files", None, None, "Ntry", "warning"))
+    return problems
+
+
+def _doubtful(headings: list[Heading], ours: list[OwnAccount]) -> Iterator[tuple[int, str]]:
+    before: tuple[UUID, str, int | None] | None = None
+    count: Counter[bytes] = Counter()
+    taken: set[bytes] = set()  # of the lines without a reference that stand before in this file
+    for heading in headings:
+        account = _account_of(heading.head, ours)
+        assert account is not None, "looked at only where check() knows every account"
+        if not _follows(before, account, heading.head):
+            count.clear()
+        before = (account.id, heading.head.id, heading.head.page_number)
+        marks = iter(heading.marks)
+        while some := list(islice(marks, LINES_AT_ONCE)):
+            yield from _doubtful_of(some, account, heading.head.id, count, taken)
+
+
+def _doubtful_of(
+    some: list[tuple[bytes, bytes, int, bool]],
+    account: OwnAccount,
+    statement_id: str,
+    count: Counter[bytes],
+    taken: set[bytes],
+) -> Iterator[tuple[int, str]]:
+    asked: list[tuple[bytes, bytes, int, bool]] = []
+    for key, text, row, nameless in some:
+        count[key] += 1
+        asked.append((_nth(key, count[key]), text, row, nameless))
+    known = _texts_of_known(account, [identity for identity, *_ in asked])
+    for identity, text, row, nameless in asked:
+        here = account.id.bytes + identity
+        if nameless and (identity in known or here in taken):
+            yield (
+                row,
+                f"a line of statement {statement_id} without a reference of the bank is known by its words, "
+                "and not taken again",
+            )
+        elif not nameless and known.get(identity, text) != text:
+            yield row, "the bank's reference is known, with another text: the line is not taken again"
+        if nameless:
+            taken.add(here)
+
+
+def _texts_of_known(account: OwnAccount, identities: list[bytes]) -> dict[bytes, bytes]:
+    rows = BankLine.objects.filter(
+        client_id=account.client_id, own_account=account, identity__in=identities
+    ).values_list("identity", "remittance", "counterparty_name")
+    return {bytes(identity): _text_digest(remittance, name) for identity, remittance, name in rows}
+
+
 def _own_accounts() -> list[OwnAccount]:
     return list(OwnAccount.objects.filter(client_id=current_scope().client_id))
 
@@ -235,9 +335,9 @@ ON CONFLICT (client_id, own_account_id, identity) DO NOTHING
 class _Taking:
     """The statements of one file on their way into the tables.
 
-    What makes a line itself is what it says (`_identity`) and how many equal ones stand before it in its
+    What makes a line itself is its key (`_identity`) and how many of the same key stand before it in its
     statement: so two identical lines stay two, and the same line in two files, or in two overlapping
-    statements of one file, is one. The pages of one statement are one statement.
+    statements of one file, is one. The pages of one statement in one file are one statement.
     """
 
     def __init__(self, commit_id: UUID) -> None:
@@ -250,7 +350,7 @@ class _Taking:
 
     def add(self, head: camt053.Statement, account: OwnAccount) -> None:
         self.statements += 1
-        self.series += not self._is_next_page(head, account)
+        self.series += not _follows(self.last, account, head)
         self.last = (account.id, head.id, head.page_number)
         statement = Statement.objects.create(
             client_id=account.client_id,
@@ -266,17 +366,15 @@ class _Taking:
         )
         lines = _booked(head.lines)
         while some := list(islice(lines, LINES_AT_ONCE)):
-            self._lay_down(statement, account, some)
+            self._lay_down(head, statement, account, some)
 
-    def _is_next_page(self, head: camt053.Statement, account: OwnAccount) -> bool:
-        if self.last is None or head.page_number is None or self.last[2] is None:
-            return False
-        return self.last == (account.id, head.id, head.page_number - 1)
-
-    def _lay_down(self, statement: Statement, account: OwnAccount, lines: list[camt053.Line]) -> None:
+    def _lay_down(
+        self, head: camt053.Statement, statement: Statement, account: OwnAccount, lines: list[camt053.Line]
+    ) -> None:
         n = len(lines)
         columns = {
             **_line_columns(statement, account, lines),
+            "identity": [_identity(head, line) for line in lines],
             "series": np.full(n, self.series, dtype=np.int64),
             "place": np.arange(self.lines, self.lines + n, dtype=np.int64),
         }
@@ -317,12 +415,11 @@ def _line_columns(statement: Statement, account: OwnAccount, lines: list[camt053
         "statement_id": statement.id,
         "own_account_id": account.id,
         "ordinal": np.array([line.ordinal for line in lines], dtype=np.int32),
-        "identity": [_identity(statement, line) for line in lines],
         "booked": [line.booking_date or line.value_date for line in lines],
         "value_date": [line.value_date or line.booking_date for line in lines],
         "currency": [line.currency for line in lines],
         "amount": [line.amount_minor for line in lines],
-        "bank_reference": [(line.account_servicer_reference or "")[:60] for line in lines],
+        "bank_reference": [(_bank_reference(line) or "")[:60] for line in lines],
         "end_to_end": [_end_to_end(line)[:60] for line in lines],
         "counterparty_name": [(line.transaction.counterparty_name or "")[:140] for line in lines],
         "remittance": [_reference(line)[:500] for line in lines],
@@ -330,17 +427,54 @@ def _line_columns(statement: Statement, account: OwnAccount, lines: list[camt053
     }
 
 
-def _identity(statement: Statement, line: camt053.Line) -> bytes:
-    """What a line says: with the bank's own reference where it has one, else within its statement alone."""
-    bank = _bank_reference(line)
-    text = (line.booking_date, line.amount_minor, line.currency, _reference(line))
-    key = ("bank", bank) if bank else ("statement", statement.statement_id)
-    said = repr((*key, *map(str, text), line.transaction.counterparty_name))
+def _follows(
+    before: tuple[UUID, str, int | None] | None, account: OwnAccount, head: camt053.Statement
+) -> bool:
+    """Whether this is the next page of the statement that stood before it in the file."""
+    if before is None or head.page_number is None or before[2] is None:
+        return False
+    return before == (account.id, head.id, head.page_number - 1)
+
+
+def _identity(head: camt053.Statement, line: camt053.Line) -> bytes:
+    """The key of a line: the bank's own reference where it has one, else its words within its page.
+
+    A bank may word a line anew in a later file, so beside a reference its words do not count. A page is part
+    of a nameless line's key: two pages of a statement may come as two files, with equal lines on both.
+    """
+    money = (line.booking_date or line.value_date, line.amount_minor, line.currency)
+    if bank := _bank_reference(line):
+        said = repr(("bank", bank, *map(str, money)))
+    else:
+        within = (head.id, head.page_number)
+        words = (_reference(line), line.transaction.counterparty_name)
+        said = repr(("statement", *map(str, within), *map(str, money), *words))
     return hashlib.sha256(said.encode()).digest()
 
 
+def _nth(key: bytes, n: int) -> bytes:
+    """The identity of the n-th line of a key, as TAKE makes it."""
+    return hashlib.sha256(key + n.to_bytes(8, "big")).digest()
+
+
+def _text_digest(remittance: str, name: str) -> bytes:
+    return hashlib.sha256(repr((remittance, name)).encode()).digest()
+
+
+NO_REFERENCE = frozenset(["", "NONREF", "NOTPROVIDED"])
+"""What banks write where they have nothing to say."""
+
+
 def _bank_reference(line: camt053.Line) -> str | None:
-    return line.account_servicer_reference or line.transaction.account_servicer_reference
+    """The bank's own reference of the line, or of the one payment it is."""
+    for reference in (line.account_servicer_reference, line.transaction.account_servicer_reference):
+        if _says_something(reference):
+            return reference
+    return None
+
+
+def _says_something(reference: str | None) -> bool:
+    return (reference or "").strip().upper() not in NO_REFERENCE
 
 
 def _reference(line: camt053.Line) -> str:
@@ -355,11 +489,12 @@ def _reference(line: camt053.Line) -> str:
             tx.structured_reference,
             tx.additional_information,
         ]
-    return " ".join(dict.fromkeys(p for p in parts if p and p != "NOTPROVIDED"))
+    return " ".join(dict.fromkeys(p for p in parts if p and _says_something(p)))
 
 
 def _end_to_end(line: camt053.Line) -> str:
-    return line.transaction.original_end_to_end_id or line.transaction.end_to_end_id or ""
+    found = (line.transaction.original_end_to_end_id, line.transaction.end_to_end_id)
+    return next((one for one in found if one and _says_something(one)), "")
 
 
 def _return_reason(line: camt053.Line) -> str:

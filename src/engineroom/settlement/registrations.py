@@ -69,7 +69,7 @@ def _bank_lines(ids: Sequence[UUID]) -> list[thread.Node]:
         thread.Node(
             "bank_line",
             row.id,
-            f"bank line {row.bank_reference or row.ordinal}: {row.counterparty_name or row.remittance[:60]}",
+            f"bank line {row.bank_reference or row.end_to_end or row.ordinal}: {row.counterparty_name or row.remittance[:60]}",
             row.amount,
             row.currency,
             row.booked,
@@ -82,8 +82,12 @@ def _bank_lines(ids: Sequence[UUID]) -> list[thread.Node]:
 
 
 def _find_bank_line(text: str) -> list[UUID]:
-    rows = BankLine.objects.filter(client_id__in=current_scope().read, bank_reference__iexact=text)
-    return list(rows.values_list("id", flat=True)) if text else []
+    """By the bank's reference, else by the reference that the payer gave."""
+    ours = BankLine.objects.filter(client_id__in=current_scope().read).order_by("booked", "id")
+    for field in ("bank_reference", "end_to_end"):
+        if found := list(ours.filter(**{f"{field}__iexact": text}).values_list("id", flat=True)):
+            return found if text else []
+    return []
 
 
 def _find_batch(text: str) -> list[UUID]:
