@@ -296,6 +296,35 @@ def test_who_granted_is_the_databases_word(firm, client):
         )
 
 
+@pytest.mark.parametrize("role", ["specialist", "bookkeeper", "checker", "owner", "auditor"])
+def test_who_may_not_grant_grants_nothing_by_raw_sql_nor_ends_a_grant(firm, client, role):
+    granter = client.staff.get(role) or firm.new_user()
+    with connect() as app:
+        enter(app, granter, write=client.id if role in client.staff else None)
+        app.execute("SELECT set_config('app.face', 'firm', true)")
+        user = client.staff["lead"].id
+        with pytest.raises(psycopg.DatabaseError, match="may not grant"), app.transaction():
+            raw_grant(app, user, client.id, "checker")
+        with pytest.raises(psycopg.DatabaseError, match="may not grant"), app.transaction():
+            app.execute("UPDATE foundation_grant SET ends = %s WHERE user_id = %s", [TODAY, user])
+
+
+def test_a_lead_grants_checkers_by_raw_sql_and_no_owners(firm, client, other_client):
+    user = firm.new_user()
+    with connect() as app:
+        enter(app, client.staff["lead"], write=client.id)
+        raw_grant(app, user.id, client.id, "checker")
+        for where, role in ((client.id, "owner"), (client.id, "admin"), (other_client.id, "checker")):
+            with pytest.raises(psycopg.DatabaseError, match="may not grant"), app.transaction():
+                raw_grant(app, user.id, where, role)
+
+
+def test_outside_acting_nothing_is_granted(firm, client):
+    with connect() as app, pytest.raises(psycopg.DatabaseError, match="may not grant"):
+        app.execute("SELECT set_config('app.face', 'firm', true)")
+        raw_grant(app, firm.new_user().id, client.id)
+
+
 @pytest.mark.parametrize(
     ("role", "more", "problem"),
     [

@@ -19,6 +19,7 @@ from tests.firm import PAY_DATE, Firm, Temp, TestClient, connect, enter, hours_f
 from tests.foundation.test_numbering import wait_until_somebody_waits
 
 from engineroom.foundation.access import services as access
+from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.approvals import canonical
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.models import Approval, ApprovalVoid, Contribution
@@ -125,6 +126,72 @@ def test_whoever_uploaded_the_file_is_a_maker_also_if_another_takes_it(client):
     for who in ("lead", "specialist"):
         with pytest.raises(approvals.MakerIsNotChecker), client.acting(who):
             approvals.approve("import", taken.commit_id, SAME)
+
+
+RAW_APPROVAL = (
+    "INSERT INTO foundation_approval (id, client_id, subject_kind, subject_id, content_hash, user_id) "
+    "VALUES (gen_random_uuid(), app_write(), %s, %s, %s, app_user())"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "approvers"),
+    [
+        ("pay_run", {"owner", "lead", "checker", "client_approver"}),
+        ("person", {"owner", "lead", "checker"}),
+    ],
+)
+def test_only_a_role_that_may_approve_approves_by_raw_sql(firm, client, kind, approvers):
+    outside = firm.new_user("client")
+    firm.grant(outside, client.id, "client_approver")
+    everybody = {**client.staff, "client_approver": outside}
+    for role, user in everybody.items():
+        if role == "auditor":
+            continue  # opens nothing for writing
+        with connect() as app:
+            app.execute(
+                "SELECT app_enter(%s, NULL, %s, %s, %s)",
+                [user.id, "client" if user is outside else "firm", [client.id], client.id],
+            )
+            asked = RAW_APPROVAL, [kind, uuid7(), SAME]
+            if role in approvers:
+                app.execute(*asked)
+            else:
+                with pytest.raises(psycopg.DatabaseError, match=f"may approve a {kind.replace('_', ' ')}"):
+                    app.execute(*asked)
+            app.rollback()
+
+
+def test_only_a_role_that_may_release_releases_by_raw_sql(client):
+    subject = uuid7()
+    with client.acting("lead"):
+        approval = approvals.approve("pay_run", subject, SAME)
+    release_raw = (
+        "INSERT INTO foundation_release (id, client_id, subject_kind, subject_id, content_hash, approval_id, "
+        "user_id) VALUES (gen_random_uuid(), app_write(), 'pay_run', %s, %s, %s, app_user())"
+    )
+    for role in ("specialist", "bookkeeper", "checker"):
+        with connect() as app:
+            enter(app, client.staff[role], write=client.id)
+            if role == "checker":
+                app.execute(release_raw, [subject, SAME, approval.id])
+            else:
+                with pytest.raises(psycopg.DatabaseError, match="may release a pay run"):
+                    app.execute(release_raw, [subject, SAME, approval.id])
+
+
+def test_postgresql_and_the_code_mean_the_same_by_a_role(firm):
+    rooms = ("payroll", "billing", "people", "ledger", "settlement", "timesheets", "sop", "foundation", "x_y")
+    asked = [
+        (role, f"{room}.{verb}")
+        for role in ROLES
+        for room in rooms
+        for verb in ("read", "prepare", "approve", "release", "admin", "grant", "own", "approver")
+    ]
+    with connect() as app:
+        for role, permission in asked:
+            (said,) = app.execute("SELECT role_may(%s, %s)", [role, permission]).fetchone() or (None,)
+            assert said is ROLES[role].may(permission), (role, permission)
 
 
 def test_the_system_approves_and_releases_nothing(client, person):

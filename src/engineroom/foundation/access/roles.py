@@ -82,6 +82,9 @@ ROLES: dict[str, Role] = {
 RELEASING = tuple(name for name, role in ROLES.items() if role.may("settlement.release"))
 """Roles counted when a checker asks whether two others exist who could release."""
 
+ROOM_OF_SUBJECT = {"pay_run": "payroll", "bill_run": "billing"}
+"""Whose permission approves and releases a subject; any other kind names its room itself."""
+
 WRITING = tuple(n for n, role in ROLES.items() if not all(p.endswith(".read") for p in role.permissions))
 """Roles that may open a client for writing; an auditor never does. PostgreSQL holds it, in app_enter."""
 

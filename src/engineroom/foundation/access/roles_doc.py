@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from engineroom.foundation.access.roles import DATA_CLASSES, RELEASING, ROLES, WRITING, Role
+from engineroom.foundation.access.roles import DATA_CLASSES, RELEASING, ROLES, ROOM_OF_SUBJECT, WRITING, Role
 
 HEAD = """# Who may do what
 
@@ -33,6 +33,8 @@ FOOT = f"""
   are {", ".join(RELEASING)}. A checker may release what they approved only where fewer than two others exist.
 - A user has one face, by kind: staff the firm's, worker the work's, client the client's, employee their own.
   A role of another face cannot be granted to them.
+- An approval and a release need the permission of the subject's room
+  ({", ".join(sorted(set(ROOM_OF_SUBJECT.values())))}) by a live grant, and a grant needs `foundation.grant` there: PostgreSQL asks for all three, from this same table.
 - Owner and admin are granted by an admin of the house client alone, and so is any role by somebody who does
   not work on the client. Nobody grants to themselves.
 - A delegate acts on behalf of somebody with the delegate's own roles; both count as maker or checker. A job

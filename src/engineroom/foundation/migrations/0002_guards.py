@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from engineroom.foundation.access.roles import RELEASING, ROLES, WRITING
+from engineroom.foundation.access.roles import RELEASING, ROLES, ROOM_OF_SUBJECT, WRITING
 from engineroom.foundation.tenancy.operations import (
     APP,
     ClientTable,
@@ -223,8 +223,31 @@ BEGIN
 END
 """
 
+# The table of roles.py as PostgreSQL knows it; a test asks both about every role and permission.
+PATTERNS = ", ".join(
+    f"('{name}', '{pattern.replace('_', '|_').replace('*', '%')}')"
+    for name, role in ROLES.items()
+    for pattern in role.permissions
+)
+ROLE_MAY = f"""
+BEGIN
+  RETURN EXISTS (SELECT FROM (VALUES {PATTERNS}) AS held (by, pattern)
+    WHERE held.by = named AND permission LIKE held.pattern ESCAPE '|');
+END
+"""
+
+# By a live grant of the user's own: a delegate acts with the delegate's roles.
+USER_MAY = """
+BEGIN
+  RETURN EXISTS (SELECT FROM foundation_grant g WHERE g.user_id = who AND g.of_client_id = there
+    AND g.starts <= current_date AND (g.ends IS NULL OR g.ends >= current_date) AND role_may(g.role, permission));
+END
+"""
+
+ROOM = f"(CASE NEW.subject_kind {choice(ROOM_OF_SUBJECT)} ELSE NEW.subject_kind END)"
+
 # Maker is not checker: both identities, through every part the subject takes in.
-CHECK_APPROVAL = """
+CHECK_APPROVAL = f"""
 DECLARE
   maker text;
 BEGIN
@@ -247,9 +270,13 @@ BEGIN
   IF maker IS NOT NULL THEN
     RAISE EXCEPTION 'maker is not checker: % made part of this and cannot approve it', maker USING ERRCODE = 'ER403';
   END IF;
+  IF NOT user_may(NEW.user_id, NEW.client_id, {ROOM} || '.approve') THEN
+    RAISE EXCEPTION 'no role of this user here may approve a %', replace(NEW.subject_kind, '_', ' ')
+      USING ERRCODE = 'ER403';
+  END IF;
   RETURN NEW;
 END
-"""
+"""  # noqa: S608 the names are ours
 
 # Two people let a thing out: whoever approved this very content, in whatever row, does not release it. The approval is
 # locked first, so that a release and a void of it never pass each other unseen.
@@ -262,6 +289,10 @@ BEGIN
   NEW.at := now();
   IF NEW.user_id IS NULL OR EXISTS (SELECT FROM foundation_user WHERE id = NEW.user_id AND kind = 'system') THEN
     RAISE EXCEPTION 'only a person can release' USING ERRCODE = 'ER403';
+  END IF;
+  IF NOT user_may(NEW.user_id, NEW.client_id, {ROOM} || '.release') THEN
+    RAISE EXCEPTION 'no role of this user here may release a %', replace(NEW.subject_kind, '_', ' ')
+      USING ERRCODE = 'ER403';
   END IF;
   PERFORM 1 FROM foundation_approval a WHERE a.client_id = NEW.client_id AND a.id = NEW.approval_id FOR UPDATE;
   IF NOT EXISTS (SELECT FROM foundation_approval a
@@ -332,8 +363,14 @@ BEGIN
 END
 """
 
+# Nobody can grant the first grants: they come with the installation, all to one person.
 CHECK_GRANT = f"""
+DECLARE
+  granter uuid := app_user();
 BEGIN
+  IF EXISTS (SELECT FROM foundation_user WHERE id = granter AND kind = 'system') THEN
+    granter := app_on_behalf();
+  END IF;
   IF NEW.user_id = app_user() OR NEW.user_id = app_on_behalf() THEN
     RAISE EXCEPTION 'nobody grants to themselves' USING ERRCODE = 'ER403';
   END IF;
@@ -344,13 +381,20 @@ BEGIN
   IF NOT EXISTS (SELECT FROM foundation_user u WHERE u.id = NEW.user_id AND {FACE_OF} = {FACE_OF_ROLE}) THEN
     RAISE EXCEPTION 'the role % is not for a user of this kind', NEW.role USING ERRCODE = 'ER403';
   END IF;
+  IF app_user() IS NULL AND NOT EXISTS (SELECT FROM foundation_grant g WHERE g.user_id <> NEW.user_id) THEN
+    NULL;
+  ELSIF NOT EXISTS (SELECT FROM foundation_client c WHERE c.is_house AND user_may(granter, c.id, 'foundation.admin'))
+      AND (NEW.role IN ('owner', 'admin') OR NOT coalesce(user_may(granter, NEW.of_client_id, 'foundation.grant'), false))
+  THEN
+    RAISE EXCEPTION 'this user may not grant the role % there', NEW.role USING ERRCODE = 'ER403';
+  END IF;
   IF TG_OP = 'INSERT' THEN
     NEW.granted_by_id := app_user();
     NEW.granted_at := now();
   END IF;
   RETURN NEW;
 END
-"""
+"""  # noqa: S608 the names are ours
 
 CHECK_SERIES = """
 BEGIN
@@ -547,6 +591,8 @@ class Migration(migrations.Migration):
             TAKE_IN_MAKERS,
             callable_by_app=True,
         ),
+        GuardFunction("role_may(named text, permission text)", "boolean", ROLE_MAY, callable_by_app=True, reads_only=True),
+        GuardFunction("user_may(who uuid, there uuid, permission text)", "boolean", USER_MAY, reads_only=True),
         GuardFunction("check_approval()", "trigger", CHECK_APPROVAL),
         GuardFunction("check_void()", "trigger", CHECK_VOID),
         GuardFunction("check_release()", "trigger", CHECK_RELEASE),
