@@ -89,7 +89,7 @@ def _charts(aged: list[selectors.AgedItems], *, by_kind: bool) -> list[Chart]:
         if rest := rows[MOST_BARS:]:
             sums = [sum(a.amounts[i] for a in rest) for i in range(len(selectors.AGES))]
             bars.append(Aged(f"{len(rest)} others", sums))
-        title = f"Owed to the client, {currency}" if owed else f"Owed by the client, {currency}"
+        title = f"Owed {'to' if owed else 'by'} the client, {currency}, by days late"
         found.append(ageing_chart(selectors.AGES, bars, currency, title=title))
     return found
 

@@ -233,7 +233,7 @@ def listed(
     return listing.read_slice(LEFT, asked, order, cursor, _row)
 
 
-AGES = ("Not due", "1 to 30 days", "31 to 60", "61 to 90", "Over 90")
+AGES = ("Not due", "1 to 30", "31 to 60", "61 to 90", "Over 90")
 """Buckets of age, in days past due, youngest first."""
 
 

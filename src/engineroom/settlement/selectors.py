@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.settlement.models import BatchStage, Cleared, OwnAccount, PaymentBatch, Statement
+from engineroom.settlement.models import (
+    BatchStage,
+    Cleared,
+    LineException,
+    OwnAccount,
+    PaymentBatch,
+    Statement,
+)
+from engineroom.ui import listing
 
 
 @dataclass(frozen=True)
@@ -142,6 +151,237 @@ def reconcile(own_account: str = "main") -> Reconciliation:
 
 def statements() -> list[Statement]:
     return list(Statement.objects.filter(client_id=_client()).order_by("starts", "statement_id"))
+
+
+# --- pages ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BatchView:
+    """A payment file with what is known of it. total: minor units of currency.
+
+    cleared_line: the bank line that proves it. stages: what was recorded after its release.
+    """
+
+    number: int
+    id: UUID
+    reference: str
+    scheme: str
+    pay_date: date
+    submit_by: date
+    processing_day: date
+    entry_day: date
+    count: int
+    total: int
+    currency: str
+    own_account: str
+    subject_kind: str
+    subject_id: UUID
+    at: datetime
+    stages: tuple[str, ...]
+    cleared_line: UUID | None
+    overdue: bool
+
+    @property
+    def state(self) -> str:
+        """The furthest that is proven: sent is not settled is not cleared."""
+        if self.cleared_line:
+            return "cleared"
+        return next((s for s in ("settled", "submitted") if s in self.stages), "written")
+
+
+BATCHES = """
+SELECT b.number, b.id, b.reference, b.scheme, b.pay_date, b.submit_by, b.processing_day, b.entry_day, b.count,
+  b.total, o.currency, o.name AS own_account, b.subject_kind, b.subject_id, b.at,
+  ARRAY(SELECT s.stage::text FROM settlement_batchstage s
+        WHERE s.client_id = b.client_id AND s.batch_id = b.id ORDER BY s.at) AS stages,
+  c.line_id AS cleared_line,
+  c.line_id IS NULL AND b.submit_by < current_date AND NOT EXISTS (
+    SELECT FROM settlement_batchstage s WHERE s.client_id = b.client_id AND s.batch_id = b.id) AS overdue
+FROM settlement_paymentbatch b
+JOIN settlement_ownaccount o ON o.client_id = b.client_id AND o.id = b.own_account_id
+LEFT JOIN LATERAL (
+  SELECT id AS line_id FROM settlement_cleared
+  WHERE client_id = b.client_id AND item_id = b.transit_item_id ORDER BY at LIMIT 1) c ON true
+WHERE b.client_id = %(client)s AND (%(number)s::int IS NULL OR b.number = %(number)s)
+"""
+
+
+def _batch(*row: Any) -> BatchView:
+    made = BatchView(*row)
+    return replace(made, stages=tuple(made.stages))
+
+
+def batches(cursor: str = "") -> listing.Slice[BatchView]:
+    """Payment files, latest first."""
+    order = listing.Order([("number", "bigint")], latest_first=True)
+    return listing.read_slice(BATCHES, {"client": _client(), "number": None}, order, cursor, _batch)
+
+
+def batch(number: int) -> BatchView | None:
+    with connection.cursor() as cursor:
+        cursor.execute(BATCHES, {"client": _client(), "number": number})
+        row = cursor.fetchone()
+    return _batch(*row) if row else None
+
+
+@dataclass(frozen=True)
+class PayeeView:
+    """One payment of a file. returned: the bank sent it back."""
+
+    reference: str
+    id: UUID
+    payee_id: UUID
+    payee: str
+    item_id: UUID
+    item_reference: str
+    amount: int
+    returned: bool
+
+
+PAYEES = """
+SELECT p.reference, p.id, p.payee_id, k.name AS payee, p.item_id, i.reference AS item_reference, p.amount,
+  EXISTS (SELECT FROM openitems_openitem o WHERE o.client_id = p.client_id
+          AND o.subject_kind = 'payment' AND o.subject_id = p.id) AS returned
+FROM settlement_payment p
+JOIN openitems_counterparty k ON k.client_id = p.client_id AND k.id = p.payee_id
+JOIN openitems_openitem i ON i.client_id = p.client_id AND i.id = p.item_id
+WHERE p.client_id = %(client)s AND p.batch_id = %(batch)s
+"""
+
+
+def payees(batch_id: UUID, cursor: str = "") -> listing.Slice[PayeeView]:
+    """The payments of a file, in its order."""
+    order = listing.Order([("reference", "text")])
+    return listing.read_slice(PAYEES, {"client": _client(), "batch": batch_id}, order, cursor, PayeeView)
+
+
+@dataclass(frozen=True)
+class StageView:
+    stage: str
+    on: date
+    evidence: str
+    by: str
+    at: datetime
+
+
+def stages(batch_id: UUID) -> list[StageView]:
+    """What was recorded of a file after its release, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT s.stage, s."on", s.evidence, coalesce(u.name, ''), s.at FROM settlement_batchstage s
+            LEFT JOIN foundation_user u ON u.id = s.by_user_id
+            WHERE s.client_id = %s AND s.batch_id = %s ORDER BY s.at
+            """,
+            [_client(), batch_id],
+        )
+        return [StageView(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class LineView:
+    """A bank line with what explains it, or why nothing does yet. amount: money in is positive."""
+
+    booked: date
+    id: UUID
+    amount: int
+    currency: str
+    bank_reference: str
+    end_to_end: str
+    counterparty: str
+    remittance: str
+    return_reason: str
+    value_date: date | None
+    statement: str
+    account: str
+    rule: str
+    why: str
+    item_id: UUID | None
+    cleared_at: datetime | None
+    reason: str
+    detail: str
+
+    @property
+    def is_cleared(self) -> bool:
+        return bool(self.rule)
+
+
+LINES = """
+SELECT l.booked, l.id, l.amount, l.currency, l.bank_reference, l.end_to_end,
+  l.counterparty_name AS counterparty, l.remittance, l.return_reason, l.value_date,
+  s.statement_id AS statement, o.code AS account, coalesce(c.rule, '') AS rule, coalesce(c.why, '') AS why,
+  c.item_id, c.at AS cleared_at, coalesce(x.reason, '') AS reason, coalesce(x.detail, '') AS detail
+FROM settlement_bankline l
+JOIN settlement_statement s ON s.client_id = l.client_id AND s.id = l.statement_id
+JOIN settlement_ownaccount o ON o.client_id = l.client_id AND o.id = l.own_account_id
+LEFT JOIN settlement_cleared c ON c.client_id = l.client_id AND c.id = l.id
+LEFT JOIN LATERAL (
+  SELECT reason, detail FROM settlement_lineexception
+  WHERE c.id IS NULL AND client_id = l.client_id AND line_id = l.id ORDER BY at DESC, id DESC LIMIT 1
+) x ON true
+WHERE l.client_id = %(client)s AND (%(account)s::uuid IS NULL OR l.own_account_id = %(account)s)
+  AND (%(line)s::uuid IS NULL OR l.id = %(line)s)
+  AND (%(state)s::text = '' OR (%(state)s = 'cleared') = (c.id IS NOT NULL))
+"""
+
+
+def bank_lines(account: UUID, *, state: str = "", cursor: str = "") -> listing.Slice[LineView]:
+    """Lines of one bank account, latest first. state: `cleared`, `exception`, or all of them."""
+    asked = {"client": _client(), "account": account, "line": None, "state": state}
+    order = listing.Order([("booked", "date"), ("id", "uuid")], latest_first=True)
+    return listing.read_slice(LINES, asked, order, cursor, LineView)
+
+
+def bank_line(line_id: UUID) -> LineView | None:
+    with connection.cursor() as cursor:
+        cursor.execute(LINES, {"client": _client(), "account": None, "line": line_id, "state": ""})
+        row = cursor.fetchone()
+    return LineView(*row) if row else None
+
+
+@dataclass(frozen=True)
+class TriedView:
+    """Why a line was not cleared at one try."""
+
+    at: datetime
+    reason: str
+    detail: str
+
+
+def tries(line_id: UUID) -> list[TriedView]:
+    """Every reason that a line was ever given, oldest first."""
+    rows = LineException.objects.filter(client_id=_client(), line_id=line_id).order_by("at", "id")
+    return [TriedView(*row) for row in rows.values_list("at", "reason", "detail")]
+
+
+def entry_of_line(line_id: UUID) -> UUID | None:
+    """The entry that posted a bank line."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT e.id FROM ledger_batch b JOIN ledger_entry e ON e.client_id = b.client_id "
+            "AND e.batch_id = b.id WHERE b.client_id = %s AND b.kind = 'bank_line' "
+            "AND b.subject_kind = 'bank_line' AND b.subject_id = %s ORDER BY e.number LIMIT 1",
+            [_client(), line_id],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def settled_by(line_id: UUID) -> list[tuple[UUID, str, int]]:
+    """(item, its reference, amount) of what a cleared line was set against."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT o.id, o.reference, l.amount FROM openitems_allocation l "
+            "JOIN openitems_openitem o ON o.client_id = l.client_id AND o.id = l.item_a_id "
+            "WHERE l.client_id = %s AND l.subject_kind = 'bank_line' AND l.subject_id = %s ORDER BY l.id",
+            [_client(), line_id],
+        )
+        return list(cursor.fetchall())
+
+
+def own_accounts() -> list[OwnAccount]:
+    return list(OwnAccount.objects.filter(client_id=_client()).order_by("id"))
 
 
 def _client() -> UUID:

@@ -1,0 +1,287 @@
+"""Payments: files and how far each is proven. Bank: lines, what each cleared, and why some did not."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+
+from engineroom.foundation import vault
+from engineroom.foundation.crypto.fields import DOTS, reveal
+from engineroom.kernel.errors import NotFound, NotPermitted
+from engineroom.payroll.models import PayRun
+from engineroom.people.models import BankAccount
+from engineroom.settlement import clearing, selectors, services
+from engineroom.settlement.formats import bacs18
+from engineroom.settlement.models import OwnAccount, PaymentBatch
+from engineroom.ui import listing
+from engineroom.ui.display import format_count, format_day
+from engineroom.ui.fields import DayField
+from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page
+from engineroom.ui.parts import Event, Tab
+
+app_name = "settlement"
+
+NAVIGATION = [
+    NavigationEntry("Payments", "settlement:batches", "settlement.read", key="p", order=400),
+    NavigationEntry("Bank", "settlement:bank", "settlement.read", key="k", order=410),
+]
+
+BATCH_SHAPES = {"written": "wait", "submitted": "run", "settled": "run", "cleared": "done"}
+
+
+# --- payments -------------------------------------------------------------------------------------------
+
+
+@page("settlement.read", reads="payment_batch")
+def batches(request: PageRequest, client: str) -> HttpResponse:
+    """Payment files, latest first, and the furthest that is proven of each."""
+    found = selectors.batches(request.GET.get("at", ""))
+    request.reading(what="totals of payment files", rows=len(found.rows))
+    context = {
+        "rows": [(row, BATCH_SHAPES[row.state]) for row in found.rows],
+        "pager": listing.onward(request, found),
+        "hides_pay": "pay" in request.masked,
+        "runs_url": address("payroll:runs", client),
+    }
+    return render(request, "settlement/batches.html", context)
+
+
+class StageForm(forms.Form):
+    """What was learnt of a file, and what says so."""
+
+    on = DayField(label="Day")
+    evidence = forms.CharField(
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="The number of the report or message that says so.",
+    )
+
+
+def _batch(number: int) -> selectors.BatchView:
+    found = selectors.batch(number)
+    if found is None:
+        raise NotFound(f"there is no payment file {number}")
+    return found
+
+
+@page("settlement.read", reads="payment_batch")
+def batch(request: PageRequest, client: str, number: int) -> HttpResponse:
+    """One payment file: its days, how far it is proven and by what, and its payees."""
+    view = _batch(number)
+    payees = selectors.payees(view.id, request.GET.get("at", ""))
+    opened = request.GET.get("accounts") == "open" and "bank" not in request.masked
+    request.reading(view.id, what="payments", rows=len(payees.rows))
+    accounts = _accounts([p.payee_id for p in payees.rows], view) if opened else {}
+    next_stage = {"written": "submitted", "submitted": "settled"}.get(view.state)
+    context = {
+        "batch": view,
+        "shape": BATCH_SHAPES[view.state],
+        "events": _events(client, view),
+        "payees": [(p, accounts.get(p.payee_id, DOTS)) for p in payees.rows],
+        "pager": listing.onward(request, payees),
+        "opened": opened,
+        "may_open": "bank" not in request.masked,
+        "hides_pay": "pay" in request.masked,
+        "may_download": request.may("settlement.release") and not request.masked & {"pay", "bank"},
+        "next_stage": next_stage,
+        "stage_form": StageForm(initial={"on": timezone.now().date()})
+        if next_stage and request.may("settlement.prepare")
+        else None,
+        "unverified": bacs18.unverified_fields(view.processing_day) if view.scheme == "bacs18" else (),
+        "thread_url": address("thread", client, "batch", view.id),
+        "subject": _subject(client, view),
+    }
+    return render(request, "settlement/batch.html", context)
+
+
+def _accounts(people: list[UUID], view: selectors.BatchView) -> dict[UUID, str]:
+    """Where each payee is paid on the day, through the logged accessor."""
+    rows = list(
+        BankAccount.objects.filter(person_id__in=people, starts__lte=view.pay_date)
+        .filter(Q(ends=None) | Q(ends__gte=view.pay_date))
+        .order_by("starts")
+    )
+    purpose = f"page of payment file {view.reference}"
+    sort_codes = reveal(rows, "sort_code", purpose=purpose)
+    numbers = reveal(rows, "account_number", purpose=purpose)
+    return {
+        row.person_id: f"{_sort_code(code or '')} {number}"
+        for row, code, number in zip(rows, sort_codes, numbers, strict=True)
+    }
+
+
+def _sort_code(code: str) -> str:
+    return "-".join((code[:2], code[2:4], code[4:])) if len(code) == 6 and code.isdigit() else code
+
+
+def _subject(client: str, view: selectors.BatchView) -> tuple[str, str]:
+    """What the file pays, and its page."""
+    if view.subject_kind != "pay_run":
+        return view.subject_kind.replace("_", " "), ""
+    number = PayRun.objects.filter(id=view.subject_id).values_list("number", flat=True).first()
+    return f"pay run {number}", address("payroll:run", client, number)
+
+
+def _events(client: str, view: selectors.BatchView) -> list[Event]:
+    """What is proven, in order, and what is still to come."""
+    events = [Event(view.at, "Written", note="released; not sent by this")]
+    recorded = {stage.stage: stage for stage in selectors.stages(view.id)}
+    for name in ("submitted", "settled"):
+        if stage := recorded.get(name):
+            note = f"evidence: {stage.evidence}"
+            events.append(Event(stage.on, name.capitalize(), stage.by, note))
+        elif not view.cleared_line:
+            due = view.submit_by if name == "submitted" else view.entry_day
+            events.append(Event(due, f"To be {name}", kind="risk" if view.overdue else "open"))
+    if view.cleared_line and (line := selectors.bank_line(view.cleared_line)):
+        url = reverse("settlement:line", args=[client, line.id])
+        events.append(Event(line.booked, "Cleared", note=f"by the bank's line: {line.why}", url=url))
+    else:
+        note = "the bank's own line will say so"
+        events.append(Event(view.entry_day, "To be cleared", note=note, kind="open"))
+    return events
+
+
+@page("settlement.release", reads="payment_file")
+def batch_file(request: PageRequest, client: str, number: int) -> HttpResponse:
+    """The file as written, for a person to submit. It holds bank accounts."""
+    view = _batch(number)
+    if hidden := request.masked & {"pay", "bank"}:
+        raise NotPermitted(f"a payment file shows {' and '.join(sorted(hidden))} data, hidden from your role")
+    row = PaymentBatch.objects.select_related("file").get(id=view.id)
+    request.reading(view.id, what="payment file", rows=view.count)
+    answer = HttpResponse(vault.read(row.file), content_type="application/octet-stream")
+    answer["Content-Disposition"] = content_disposition_header(True, row.file.name) or "attachment"
+    return answer
+
+
+@action("settlement.prepare")
+def record_stage(request: PageRequest, client: str, number: int) -> Done:
+    """Submitted or settled, on the evidence given. Cleared is the bank's to say."""
+    asked = filled_in(StageForm(request.POST))
+    view = _batch(number)
+    done = services.record_stage(
+        view.id,
+        request.POST.get("stage", ""),
+        on=asked["on"],
+        evidence=asked["evidence"],
+        key=request.key,  # type: ignore[call-arg]
+    )
+    return Done(
+        f"{view.reference} is {done.stage}, on {format_day(asked['on'])}.",
+        to=reverse("settlement:batch", args=[client, number]),
+    )
+
+
+# --- bank -----------------------------------------------------------------------------------------------
+
+STATES = {"": "All lines", "exception": "Exceptions", "cleared": "Cleared"}
+
+REMEDIES = {
+    "no money": "Nothing is to be done: the line moves nothing.",
+    "settled already": "See what settled it before; if the customer paid twice, pay one back.",
+    "ambiguous": "Several things fit. Ask the payer or the bank which is meant, then clear again.",
+    "amount differs": "Compare the line with what it names: a fee, a discount, or two payments in one.",
+    "unknown payment": "Money went out that no file of ours explains: ask the bank at once.",
+    "unknown return": "Find whose payment came back: its reference is missing on the bank's line.",
+    "unknown receipt": "Ask the payer what it is for; it may pay an invoice that is not issued yet.",
+    "period locked": "Reopen the period, clear again, and lock it again.",
+    "not looked at": "Clear again: nobody has looked at this line.",
+}
+"""What to do about a line, by why it is not cleared."""
+
+
+def _account(request: PageRequest) -> tuple[OwnAccount | None, list[OwnAccount]]:
+    """The bank account that the address names, else the main one, else the first."""
+    accounts = selectors.own_accounts()
+    asked = request.GET.get("account", "") or "main"
+    chosen = next((a for a in accounts if a.code == asked), accounts[0] if accounts else None)
+    return chosen, accounts
+
+
+@page("settlement.read")
+def bank(request: PageRequest, client: str) -> HttpResponse:
+    """Lines of a bank account, latest first, under whether the bank and the books agree."""
+    account, accounts = _account(request)
+    state = request.GET.get("state", "")
+    state = state if state in STATES else ""
+    context: dict[str, Any] = {
+        "account": account,
+        "imports_url": address("imports", client),
+        "may_clear": request.may("settlement.prepare"),
+        "state": state,
+    }
+    if account is not None:
+        found = selectors.bank_lines(account.id, state=state, cursor=request.GET.get("at", ""))
+        context |= {
+            "rows": found.rows,
+            "pager": listing.onward(request, found),
+            "filtered": STATES[state].lower() if state else "",
+            "tabs": [
+                Tab(label, listing.address(request, state=name), name == state)
+                for name, label in STATES.items()
+            ],
+            "accounts": [
+                Tab(a.name, listing.address(request, account=a.code), a.id == account.id) for a in accounts
+            ]
+            if len(accounts) > 1
+            else [],
+            "proof": selectors.reconcile(account.code),
+            "hides_bank": "bank" in request.masked,
+        }
+    return render(request, "settlement/bank.html", context)
+
+
+@page("settlement.read", reads="bank_line")
+def line(request: PageRequest, client: str, line_id: UUID) -> HttpResponse:
+    """One bank line: what it cleared and by which rule; or why not, and what to do."""
+    found = selectors.bank_line(line_id)
+    if found is None:
+        raise NotFound("there is no such bank line")
+    request.reading(line_id)
+    tries = selectors.tries(line_id)
+    entry = selectors.entry_of_line(line_id)
+    events = [Event(t.at, t.reason.capitalize(), note=t.detail, kind="risk") for t in tries]
+    if found.is_cleared:
+        events.append(Event(found.cleared_at, f"Cleared: {found.rule}", note=found.why))
+    context = {
+        "line": found,
+        "events": events,
+        "remedy": REMEDIES.get(found.reason or "not looked at", REMEDIES["ambiguous"]),
+        "settled": [
+            (reference, amount, address("openitems:item", client, item))
+            for item, reference, amount in selectors.settled_by(line_id)
+        ],
+        "item_url": address("openitems:item", client, found.item_id) if found.item_id else "",
+        "entry_url": address("ledger:entry", client, entry) if entry else "",
+        "thread_url": address("thread", client, "bank_line", line_id),
+        "may_clear": request.may("settlement.prepare") and not found.is_cleared,
+    }
+    return render(request, "settlement/line.html", context)
+
+
+@action("settlement.prepare")
+def clear(request: PageRequest, client: str) -> Done:
+    """Look at every open line of the account again."""
+    done = clearing.clear_lines(request.POST.get("account") or "main", key=request.key)  # type: ignore[call-arg]
+    left = f"; {format_count(done.exceptions, 'exception')} left" if done.exceptions else "; nothing is left"
+    return Done(f"{format_count(done.cleared, 'line')} cleared{left}.")
+
+
+urlpatterns = [
+    path("c/<str:client>/payments", batches, name="batches"),
+    path("c/<str:client>/payments/<int:number>", batch, name="batch"),
+    path("c/<str:client>/payments/<int:number>/file", batch_file, name="file"),
+    path("c/<str:client>/payments/<int:number>/stage", record_stage, name="stage"),
+    path("c/<str:client>/bank", bank, name="bank"),
+    path("c/<str:client>/bank/clear", clear, name="clear"),
+    path("c/<str:client>/bank/<uuid:line_id>", line, name="line"),
+]
