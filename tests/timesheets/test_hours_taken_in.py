@@ -221,16 +221,72 @@ def test_an_hour_without_charges_is_refused(client: TestClient, entry: tuple[UUI
             db.execute(INSERT_ENTRY, [uuid4(), client.id, entry[0]])
 
 
+INSERT_SHEET = (
+    "INSERT INTO timesheets_timesheet (id, client_id, assignment_id, week_ending, revision, status, note, "
+    "taken_in_id, entry_count) SELECT %(sheet)s, client_id, assignment_id, week_ending, 2, status, note, "
+    "taken_in_id, %(count)s FROM timesheets_timesheet WHERE id = %(like)s"
+)
+INSERT_HOUR = (
+    "WITH e AS (INSERT INTO timesheets_timeentry (id, client_id, timesheet_id, day, minutes) "
+    "VALUES (%(hour)s, app_write(), %(sheet)s, %(day)s, 60)) "
+    "INSERT INTO timesheets_charge (id, client_id, time_entry_id, kind, minutes, pay_rate, pay_amount, "
+    "bill_rate, bill_amount) "
+    "VALUES (gen_random_uuid(), app_write(), %(hour)s, 'basic', 60, 1500, 1500, 2100, 2100)"
+)
+
+
+def test_a_timesheet_takes_no_further_hour(client: TestClient, entry: tuple[UUID, UUID, UUID]) -> None:
+    """Once paid, an hour slipped in would be billed and paid to nobody."""
+    with connect() as db:
+        enter(db, client.staff["specialist"], write=client.id)
+        with pytest.raises(psycopg.Error, match="takes no further hour"):
+            db.execute(INSERT_HOUR, {"hour": uuid4(), "sheet": entry[0], "day": "2026-11-20"})
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_timesheet_does_not_wait_for_its_hours(
+    client: TestClient, entry: tuple[UUID, UUID, UUID], count: int
+) -> None:
+    values = {"sheet": uuid4(), "like": entry[0], "hour": uuid4(), "day": "2026-11-20", "count": count}
+    with connect() as db:
+        enter(db, client.staff["specialist"], write=client.id)
+        with pytest.raises(psycopg.Error, match=r"written whole|timesheet_has_entries"), db.transaction():
+            db.execute(INSERT_SHEET, values)
+        both = f"{INSERT_HOUR[:4]} t AS ({INSERT_SHEET}), {INSERT_HOUR[5:]}"
+        if count == 1:
+            db.execute(both, values)
+            with pytest.raises(psycopg.Error, match="takes no further hour"):
+                db.execute(INSERT_HOUR, values | {"hour": uuid4(), "day": "2026-11-19"})
+        else:
+            with pytest.raises(psycopg.Error, match=r"written whole|timesheet_has_entries"):
+                db.execute(both, values)
+
+
+def test_who_ended_a_hold_is_the_databases_word(client: TestClient) -> None:
+    temps = [Temp("T1", hours=("8",), status="disputed")]
+    set_up(client, temps)
+    take(client, temps)
+    with connect() as db:
+        enter(db, client.staff["specialist"], write=client.id)
+        (by,) = db.execute(
+            "INSERT INTO timesheets_holdend (id, client_id, outcome, reason, by_user_id) "
+            "SELECT id, client_id, 'billable', 'x', gen_random_uuid() FROM timesheets_hold "
+            "RETURNING by_user_id"
+        ).fetchone() or (None,)
+        assert by == client.staff["specialist"].id
+
+
 @pytest.mark.parametrize(
     ("minutes", "message"), [(60, None), (59, "add to its minutes"), (61, "add to its minutes")]
 )
 def test_charges_written_with_their_hour_add_to_it(
     client: TestClient, entry: tuple[UUID, UUID, UUID], minutes: int, message: str | None
 ) -> None:
-    new = uuid4()
-    sql = f"WITH e AS ({INSERT_ENTRY}) {INSERT_CHARGE}"
+    new, sheet = uuid4(), uuid4()
+    sheets = INSERT_SHEET % {"sheet": f"'{sheet}'", "like": f"'{entry[0]}'", "count": 1}
+    sql = f"WITH t AS ({sheets}), e AS ({INSERT_ENTRY}) {INSERT_CHARGE}"
     pay, bill = round(minutes * 1500 / 60), round(minutes * 2100 / 60)
-    values = [new, client.id, entry[0], uuid4(), client.id, new, minutes, pay, bill]
+    values = [new, client.id, sheet, uuid4(), client.id, new, minutes, pay, bill]
     with connect() as db:
         enter(db, client.staff["specialist"], write=client.id)
         if message is None:

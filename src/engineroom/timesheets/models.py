@@ -73,13 +73,16 @@ class Timesheet(ClientModel):
     status = models.CharField(max_length=10, choices=[("approved", "approved"), ("disputed", "disputed")])
     note = models.CharField(max_length=500, default="")
     taken_in = ClientKey(ImportCommit)
+    entry_count = models.IntegerField()
+    """How many hours it was taken in with: the database takes no further one, and no timesheet without."""
     at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["client", "assignment", "week_ending", "revision"], name="timesheet_revision"
-            )
+            ),
+            models.CheckConstraint(condition=models.Q(entry_count__gte=1), name="timesheet_has_entries"),
         ]
         indexes = [models.Index(fields=["client", "week_ending"], name="timesheet_week")]
 
@@ -145,4 +148,5 @@ class HoldEnd(ClientModel):
     )
     reason = models.CharField(max_length=500)
     by_user_id = models.UUIDField()
+    """Set by trigger from the scope."""
     at = models.DateTimeField(db_default=Now(), editable=False)

@@ -62,8 +62,7 @@ def record_hours(hours: Hours, commit_id: UUID) -> dict[str, int]:
     # Before the charges are written: what an order has borne so far must not count the hours it is asked
     # about.
     holds = _holds(hours, charges, np.array(sheets["status"])[sheet_of] == "disputed")
-    insert_columns(Timesheet, sheets, len(sheets["id"]))
-    _insert_entries_and_charges(hours, sheets["id"][sheet_of], entry_ids, charges, charge_ids)
+    _insert(sheets, hours, sheets["id"][sheet_of], entry_ids, charges, charge_ids)
     held = _insert_holds(charge_ids, holds)
     return {
         "timesheets": len(sheets["id"]),
@@ -122,6 +121,7 @@ def _timesheets(
         "status": ["disputed" if d else "approved" for d in disputed.tolist()],
         "note": notes,
         "taken_in_id": commit_id,
+        "entry_count": np.bincount(sheet_of).astype(np.int32),
     }
 
 
@@ -180,13 +180,15 @@ def _rate_on(rates: list[Rate], day: date, code: str) -> tuple[int, ...]:
     raise NoRate(f"assignment {code} has no rate on {day}; add one to the assignment")
 
 
-def _insert_entries_and_charges(
+def _insert(
+    sheets: dict[str, Any],
     hours: Hours,
     timesheet_ids: npt.NDArray[np.uint8],
     entry_ids: npt.NDArray[np.uint8],
     charges: engine.ChargeColumns,
     charge_ids: npt.NDArray[np.uint8],
 ) -> None:
+    """Timesheets whole, with their hours and charges: one statement, which the guards look at as one."""
     client_id = current_scope().client_id
     entries = {
         "id": entry_ids,
@@ -207,7 +209,11 @@ def _insert_entries_and_charges(
         "bill_rate": charges.bill_rate,
         "bill_amount": charges.bill_amount,
     }
-    insert_together((TimeEntry, entries, len(entry_ids)), (Charge, charged, len(charge_ids)))
+    insert_together(
+        (Timesheet, sheets, len(sheets["id"])),
+        (TimeEntry, entries, len(entry_ids)),
+        (Charge, charged, len(charge_ids)),
+    )
 
 
 @dataclass

@@ -20,6 +20,8 @@ calls inherit it.
 
 COLUMNS = ("role", "face", "permissions on a granted client", "masked", "never")
 
+ROOMS = ", ".join(sorted(set(ROOM_OF_SUBJECT.values())))
+
 FOOT = f"""
 - Masked classes of data ({", ".join(DATA_CLASSES)}) are shown as dots; every read of such a column is
   logged, masked or not. With several roles on a client, a class is masked only if each of them masks it.
@@ -34,7 +36,8 @@ FOOT = f"""
 - A user has one face, by kind: staff the firm's, worker the work's, client the client's, employee their own.
   A role of another face cannot be granted to them.
 - An approval and a release need the permission of the subject's room
-  ({", ".join(sorted(set(ROOM_OF_SUBJECT.values())))}) by a live grant, and a grant needs `foundation.grant` there: PostgreSQL asks for all three, from this same table.
+  ({ROOMS}) by a live grant, and a grant needs `foundation.grant` there: PostgreSQL asks for all
+  three, from this same table.
 - Owner and admin are granted by an admin of the house client alone, and so is any role by somebody who does
   not work on the client. Nobody grants to themselves.
 - A delegate acts on behalf of somebody with the delegate's own roles; both count as maker or checker. A job

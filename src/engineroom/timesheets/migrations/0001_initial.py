@@ -284,6 +284,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("note", models.CharField(default="", max_length=500)),
+                ("entry_count", models.IntegerField()),
                 (
                     "at",
                     models.DateTimeField(
@@ -388,6 +389,12 @@ class Migration(migrations.Migration):
             model_name="timesheet",
             constraint=models.UniqueConstraint(
                 fields=("client", "assignment", "week_ending", "revision"), name="timesheet_revision"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="timesheet",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("entry_count__gte", 1)), name="timesheet_has_entries"
             ),
         ),
         migrations.AddConstraint(

@@ -33,7 +33,38 @@ BEGIN
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'a time entry is written with its charges: %', wrong USING ERRCODE = 'ER422';
   END IF;
+  SELECT format('timesheet %s of %s', t.id, t.entry_count) INTO wrong
+    FROM (SELECT DISTINCT client_id, timesheet_id FROM added) a
+    JOIN timesheets_timesheet t ON t.client_id = a.client_id AND t.id = a.timesheet_id
+    CROSS JOIN LATERAL (SELECT count(*) AS n FROM timesheets_timeentry e
+      WHERE e.client_id = t.client_id AND e.timesheet_id = t.id) found
+    WHERE found.n <> t.entry_count LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'a timesheet is written whole, and takes no further hour: %', wrong USING ERRCODE = 'ER422';
+  END IF;
   RETURN NULL;
+END
+"""
+
+# Whether its hours are all there is asked where the hours are added; here, that a timesheet brought some.
+CHECK_TIMESHEETS = """
+DECLARE
+  wrong text;
+BEGIN
+  SELECT a.id::text INTO wrong FROM added a WHERE NOT EXISTS (
+    SELECT FROM timesheets_timeentry e WHERE e.client_id = a.client_id AND e.timesheet_id = a.id) LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'a timesheet is written whole, with its hours: %', wrong USING ERRCODE = 'ER422';
+  END IF;
+  RETURN NULL;
+END
+"""
+
+# Who ended a hold is the scope's word, not the row's.
+STAMP_HOLD_END = """
+BEGIN
+  NEW.by_user_id := app_user();
+  RETURN NEW;
 END
 """
 
@@ -43,8 +74,12 @@ ALTER TABLE timesheets_charge ADD CONSTRAINT charge_amounts CHECK (
   abs(pay_amount * 60 - minutes * pay_rate) < 60 AND abs(bill_amount * 60 - minutes * bill_rate) < 60)
 """
 
-GUARD_READS = "GRANT SELECT ON timesheets_timeentry, timesheets_charge TO engineroom_guard;"
-GUARD_READS_BACK = "REVOKE ALL ON timesheets_timeentry, timesheets_charge FROM engineroom_guard;"
+GUARD_READS = (
+    "GRANT SELECT ON timesheets_timesheet, timesheets_timeentry, timesheets_charge TO engineroom_guard;"
+)
+GUARD_READS_BACK = (
+    "REVOKE ALL ON timesheets_timesheet, timesheets_timeentry, timesheets_charge FROM engineroom_guard;"
+)
 
 
 def after_insert(table: str, function: str) -> migrations.RunSQL:
@@ -72,6 +107,14 @@ class Migration(migrations.Migration):
         migrations.RunSQL(GUARD_READS, GUARD_READS_BACK),
         GuardFunction("check_charges()", "trigger", CHECK_CHARGES),
         GuardFunction("check_time_entries()", "trigger", CHECK_ENTRIES),
+        GuardFunction("check_timesheets()", "trigger", CHECK_TIMESHEETS),
+        GuardFunction("stamp_hold_end()", "trigger", STAMP_HOLD_END),
+        migrations.RunSQL(
+            "CREATE TRIGGER hold_end_stamped BEFORE INSERT ON timesheets_holdend "
+            "FOR EACH ROW EXECUTE FUNCTION stamp_hold_end()",
+            "DROP TRIGGER hold_end_stamped ON timesheets_holdend",
+        ),
+        after_insert("timesheets_timesheet", "check_timesheets"),
         after_insert("timesheets_charge", "check_charges"),
         after_insert("timesheets_timeentry", "check_time_entries"),
         Contributes("Timesheet", subject="import", column="taken_in_id"),
