@@ -13,6 +13,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from engineroom.web import (
+    audit_pages,
     demo,
     errors,
     imports_pages,
@@ -73,6 +74,7 @@ urlpatterns: list[Any] = [
     path("demo/become", demo.become, name="demo_become"),
     *sign_in,
     *mine,
+    *audit_pages.urlpatterns,
     *imports_pages.urlpatterns,
     *thread_pages.urlpatterns,
     *today_pages.urlpatterns,
