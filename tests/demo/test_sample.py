@@ -469,7 +469,8 @@ def test_the_chart_has_every_account_the_rooms_post_to() -> None:
 def test_the_week_after_is_the_agreed_hours_of_who_still_works_then(sample: Sample) -> None:
     worked = week.hours_of_the_next_week()
     days = {w.day for w in worked}
-    assert min(days) == week.WEEK_STARTS + timedelta(days=7) and max(days) <= week.WEEK_ENDS + timedelta(days=7)
+    later = timedelta(days=7)
+    assert min(days) == week.WEEK_STARTS + later and max(days) <= week.WEEK_ENDS + later
     assert all(w.placement.runs_on(w.day) and w.minutes > 0 for w in worked)
     assert cast.LEAVER not in {w.placement.temp.payroll_number for w in worked}
     assert sample.next_timesheets.read_text().count("\n") == len(worked) + 1

@@ -1,0 +1,86 @@
+"""The days of those who work in it, as they go through the pages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.e2e.conftest import Visitor
+
+pytestmark = pytest.mark.slow
+
+N = "/c/NORTHGATE"
+
+
+def heading(visitor: Visitor) -> str:
+    return str(visitor.page.locator("h1").inner_text())
+
+
+def test_a_newcomer_follows_one_hour_to_its_bank_line_in_three_clicks(visit) -> None:
+    """Time, the timesheet, the hour's thread: there the bank line stands, cleared."""
+    priya = visit("priya")
+    page = priya.go(f"{N}/time?q=N1036")
+    page.get_by_role("link", name=re.compile("Aoife O'Neil")).first.click()
+    page.locator("a[href*='/thread/hour/']").first.click()
+    assert "Aoife O'Neil" in heading(priya)
+    for lane in ("Worked", "Became", "On a document", "Owed", "Paid", "At the bank"):
+        assert page.get_by_role("heading", name=lane).is_visible(), lane
+    assert page.get_by_text("Cleared", exact=False).count() >= 2
+    assert page.get_by_text("Balanced").is_visible()
+    priya.shot("first-five-minutes-thread")
+
+
+def test_a_specialist_finds_why_a_payslip_says_what_it_says(visit) -> None:
+    priya = visit("priya")
+    page = priya.go(f"{N}/runs/1")
+    page.get_by_role("link", name=re.compile("Aoife O'Neil")).first.click()
+    assert "Aoife O'Neil" in heading(priya)
+    page.get_by_role("link", name="£117.40").first.click()
+    assert page.get_by_text("free pay", exact=False).first.is_visible()
+    assert page.get_by_text("HMRC", exact=False).first.is_visible(), "the rule and its source"
+
+
+def test_keys_lead_everywhere(visit) -> None:
+    priya = visit("priya")
+    page = priya.go(N)
+    priya.press("g t")
+    page.wait_for_url("**/today")
+    priya.press("?")
+    assert page.get_by_role("dialog", name="Keyboard map").is_visible()
+    priya.press("Escape")
+    priya.go(f"{N}/runs")
+    priya.press("j Enter")
+    page.wait_for_url(re.compile(r"/runs/\d+$"))
+
+
+def test_a_run_is_approved_by_another_person_and_never_by_its_maker(visit) -> None:
+    """Priya prepared it: she has no button. Lena checks and approves what she sees, Omar releases it."""
+    priya = visit("priya")
+    page = priya.go(f"{N}/runs/2")
+    assert page.get_by_role("button", name="Approve").count() == 0
+    lena = visit("lena")
+    page = lena.go("/today")
+    page.get_by_role("link", name="Check pay run 2").click()
+    assert page.get_by_text("because", exact=False).first.is_visible(), "the variance in words"
+    page.locator("[data-key='a']").first.click()
+    dialog = page.get_by_role("dialog")
+    lena.shot("approve-asks")
+    dialog.get_by_role("button", name=re.compile("Approve")).click()
+    page.get_by_text(re.compile("approved", re.IGNORECASE)).first.wait_for()
+    assert page.get_by_role("button", name="Release").count() == 0, "who approved it does not release it"
+    omar = visit("omar")
+    page = omar.go("/today")
+    page.get_by_role("link", name="Release pay run 2").click()
+    page.locator("[data-key='a']").first.click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("Release")).click()
+    page.get_by_text(re.compile("released", re.IGNORECASE)).first.wait_for()
+    omar.shot("released")
+
+
+def test_the_books_balance(visit) -> None:
+    bea = visit("bea")
+    page = bea.go(f"{N}/books")
+    assert page.get_by_text("Balanced").is_visible()
+    page = bea.go(f"{N}/books/proof")
+    assert page.get_by_text("WRONG").count() == 0

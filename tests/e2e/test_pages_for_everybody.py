@@ -1,0 +1,53 @@
+"""Every page, for everybody: nothing that axe finds, in both themes; no sideways scrolling on a telephone;
+nothing asked of strangers; a screenshot of each to look at.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+N = "/c/NORTHGATE"
+PAGES = [
+    ("lena", "/today"),
+    ("lena", "/clients"),
+    ("lena", "/settings"),
+    ("ada", "/settings/users"),
+    ("lena", N),
+    ("lena", f"{N}/people"),
+    ("priya", f"{N}/people/N1036"),
+    ("lena", f"{N}/time"),
+    ("lena", f"{N}/runs"),
+    ("lena", f"{N}/runs/2"),
+    ("lena", f"{N}/runs/1/N1036"),
+    ("priya", f"{N}/imports"),
+    ("lena", f"{N}/bills"),
+    ("lena", f"{N}/bills/runs"),
+    ("lena", f"{N}/bills/runs/2"),
+    ("lena", f"{N}/bills/held"),
+    ("lena", f"{N}/bills/reconciliation"),
+    ("lena", f"{N}/invoices/INV-000005"),
+    ("lena", f"{N}/invoices/INV-000005/lines/1"),
+    ("lena", f"{N}/payments"),
+    ("lena", f"{N}/payments/1"),
+    ("lena", f"{N}/bank"),
+    ("lena", f"{N}/open"),
+    ("lena", f"{N}/books"),
+    ("lena", f"{N}/books/accounts/1100"),
+    ("lena", f"{N}/books/periods"),
+    ("lena", f"{N}/books/proof"),
+    ("lena", f"{N}/thread?reference=INV-000005"),
+    ("lena", f"{N}/thread?reference=N1036@2026-11-20"),
+    ("lena", f"{N}/audit"),
+]
+
+
+@pytest.mark.parametrize(("who", "path"), PAGES, ids=[path for _, path in PAGES])
+def test_a_page_is_accessible_in_both_themes_and_narrow(visit, who: str, path: str) -> None:
+    for theme, width in (("light", 1440), ("dark", 1440), ("light", 360)):
+        visitor = visit(who, theme=theme, width=width)
+        visitor.go(path)
+        visitor.shot(path)
+        assert visitor.axe() == []
+        assert not visitor.scrolls_sideways()
