@@ -192,12 +192,18 @@ def test_values_that_do_not_fit_their_column_are_refused(values):
 
 
 def test_every_guard_of_the_table_applies(client, other_client):
-    from engineroom.foundation.numbering.models import NumberSeries
     from engineroom.kernel.ids import uuid7
+    from engineroom.ledger.models import Book
 
-    columns = {"id": [uuid7()], "client_id": other_client.id, "series": ["x"], "next_number": [1]}
+    columns = {
+        "id": [uuid7()],
+        "client_id": other_client.id,
+        "code": ["x"],
+        "name": ["x"],
+        "currency": ["GBP"],
+    }
     with pytest.raises(Exception, match="row-level security"), client.acting():
-        insert_columns(NumberSeries, columns, 1)
+        insert_columns(Book, columns, 1)
 
 
 def test_several_tables_are_written_in_one_statement(firm):

@@ -60,7 +60,7 @@ def test_of_two_who_race_for_a_number_the_second_waits_and_gets_it_if_the_first_
         with connect() as first, ThreadPoolExecutor(1) as pool:
             enter(first, user, write=client.id)
             series = f"race-{given_back}"
-            first.execute(TAKE, [client.id, series])
+            first.execute(TAKE, [series])
             second = pool.submit(take_and_leave, client, series)
             wait_until_somebody_waits(first)
             assert not second.done(), "the second waits for the first"
@@ -71,10 +71,7 @@ def test_of_two_who_race_for_a_number_the_second_waits_and_gets_it_if_the_first_
             assert second.result(timeout=10) == expected
 
 
-TAKE = """
-INSERT INTO foundation_numberseries (id, client_id, series, next_number) VALUES (gen_random_uuid(), %s, %s, 2)
-ON CONFLICT (client_id, series) DO UPDATE SET next_number = foundation_numberseries.next_number + 1
-"""
+TAKE = "SELECT app_take_numbers(%s, 1)"
 
 
 def take_and_leave(client: TestClient, series: str) -> int | None:
@@ -100,6 +97,14 @@ def wait_until_somebody_waits(mine: psycopg.Connection, seconds: float = 10) -> 
     raise AssertionError("nobody waits")
 
 
+def test_nobody_takes_a_number_of_a_client_that_they_only_read(client):
+    with connect() as app:
+        enter(app, client.staff["specialist"], read=[client.id])
+        with pytest.raises(psycopg.DatabaseError) as refused:
+            app.execute(TAKE, ["a"])
+    assert refused.value.sqlstate == "ER403"
+
+
 def test_series_and_clients_count_each_for_themselves(client, other_client):
     assert [take_once(client, "a"), take_once(client, "a"), take_once(client, "b")] == [1, 2, 1]
     assert take_once(other_client, "a") == 1
@@ -117,17 +122,29 @@ def test_no_numbers_or_fewer_cannot_be_taken(client, count):
         numbering.take("a", count)
 
 
-def test_a_series_neither_counts_down_nor_begins_anew(client):
+BEGIN_A_SERIES = """
+INSERT INTO foundation_numberseries (id, client_id, series, next_number)
+VALUES (gen_random_uuid(), app_write(), 'b', 9)
+"""
+
+
+def test_a_series_neither_jumps_nor_counts_down_nor_begins_anew(client):
     take_once(client, "a", count=5)
     with connect() as app:
         enter(app, client.staff["specialist"], write=client.id)
-        for change, error in (
-            ("UPDATE foundation_numberseries SET next_number = 3", psycopg.DatabaseError),
-            ("UPDATE foundation_numberseries SET series = 'b'", psycopg.DatabaseError),
-            ("DELETE FROM foundation_numberseries", psycopg.errors.InsufficientPrivilege),
+        for change in (
+            "UPDATE foundation_numberseries SET next_number = 3",
+            "UPDATE foundation_numberseries SET next_number = next_number + 500",
+            "UPDATE foundation_numberseries SET series = 'b'",
+            "DELETE FROM foundation_numberseries",
+            BEGIN_A_SERIES,
         ):
-            with pytest.raises(error), app.transaction():
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), app.transaction():
                 app.execute(change)
+        for count in (0, -1, 10**7, None):
+            with pytest.raises(psycopg.DatabaseError) as refused, app.transaction():
+                app.execute("SELECT app_take_numbers('a', %s)", [count])
+            assert refused.value.sqlstate == "ER422"
     with connect("owner") as owner, pytest.raises(psycopg.DatabaseError) as refused:
         owner.execute(
             "SELECT set_config('app.read', %s, true), set_config('app.write', %s, true)",

@@ -212,6 +212,18 @@ BEGIN
 END
 """
 
+# What invoices print of the client itself has its makers too: of the client as a subject. The installation writes the
+# house before there is anybody.
+RECORD_CLIENT_MAKER = """
+BEGIN
+  IF app_user() IS NOT NULL THEN
+    INSERT INTO foundation_contribution (id, client_id, subject_kind, subject_id, user_id, on_behalf_id)
+      VALUES (gen_random_uuid(), NEW.id, 'client', NEW.id, app_user(), app_on_behalf()) ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN NULL;
+END
+"""
+
 # Makers of many small parts, a row a maker. Only of the client being written, and it can only add makers.
 TAKE_IN_MAKERS = """
 BEGIN
@@ -405,34 +417,55 @@ BEGIN
 END
 """
 
+# The only way to a number: the next ones of the series, none skipped and none named. The row stays locked until commit.
+TAKE_NUMBERS = """
+DECLARE
+  after bigint;
+BEGIN
+  IF app_write() IS NULL THEN
+    RAISE EXCEPTION 'numbers are taken for the client that the scope writes' USING ERRCODE = 'ER403';
+  END IF;
+  IF how_many IS NULL OR how_many NOT BETWEEN 1 AND 1000000 THEN
+    RAISE EXCEPTION '% numbers cannot be taken of %', how_many, of_series USING ERRCODE = 'ER422';
+  END IF;
+  INSERT INTO foundation_numberseries (id, client_id, series, next_number)
+    VALUES (gen_random_uuid(), app_write(), of_series, 1 + how_many)
+    ON CONFLICT (client_id, series)
+      DO UPDATE SET next_number = foundation_numberseries.next_number + excluded.next_number - 1
+    RETURNING next_number INTO after;
+  RETURN after - how_many;
+END
+"""
+
 GUARD_READS = """
 GRANT SELECT ON foundation_user, foundation_client, foundation_token, foundation_grant, foundation_contribution,
   foundation_contributionsource, foundation_approval, foundation_approvalvoid, foundation_release,
   foundation_auditunsealed TO engineroom_guard;
 GRANT UPDATE ON foundation_approval TO engineroom_guard;  -- to lock the row; changing it is refused to everybody
 GRANT INSERT ON foundation_contribution, foundation_auditevent, foundation_auditunsealed TO engineroom_guard;
-GRANT SELECT, INSERT, UPDATE ON foundation_credential TO engineroom_guard;
+GRANT SELECT, INSERT, UPDATE ON foundation_credential, foundation_numberseries TO engineroom_guard;
 """
 
 GUARD_READS_BACK = """
 REVOKE ALL ON foundation_user, foundation_client, foundation_credential, foundation_token, foundation_grant,
   foundation_contribution,
   foundation_contributionsource, foundation_approval, foundation_approvalvoid, foundation_release,
-  foundation_auditevent, foundation_auditunsealed FROM engineroom_guard;
+  foundation_auditevent, foundation_auditunsealed, foundation_numberseries FROM engineroom_guard;
 """
 
-# What triggers write is not written by hand: no forged maker, no event slipped past the sealer, no series begun anew.
+# What triggers write is not written by hand: no forged maker, no event slipped past the sealer, no number that is
+# not the next one.
 NOT_BY_HAND = f"""
 REVOKE INSERT ON foundation_contribution FROM {APP};
 REVOKE INSERT, UPDATE ON foundation_auditunsealed FROM {APP};
-REVOKE DELETE ON foundation_numberseries FROM {APP};
+REVOKE INSERT, UPDATE, DELETE ON foundation_numberseries FROM {APP};
 REVOKE ALL ON foundation_credential FROM {APP};
 """
 
 NOT_BY_HAND_BACK = f"""
 GRANT INSERT ON foundation_contribution TO {APP};
 GRANT INSERT, UPDATE ON foundation_auditunsealed TO {APP};
-GRANT DELETE ON foundation_numberseries TO {APP};
+GRANT INSERT, UPDATE, DELETE ON foundation_numberseries TO {APP};
 GRANT SELECT, INSERT, UPDATE ON foundation_credential TO {APP};
 """
 
@@ -447,6 +480,7 @@ TRIGGERS = [
         "queue_event",
     ),
     ("grant_checked", "BEFORE INSERT OR UPDATE ON foundation_grant FOR EACH ROW", "check_grant"),
+    ("client_made", "AFTER INSERT OR UPDATE OF name, details ON foundation_client FOR EACH ROW", "record_client_maker"),
     ("series_counts_up", "BEFORE UPDATE ON foundation_numberseries FOR EACH ROW", "check_series"),
     ("series_stays", "BEFORE DELETE ON foundation_numberseries FOR EACH ROW", "refuse_change"),
 ]
@@ -583,8 +617,12 @@ class Migration(migrations.Migration):
             "#variable_conflict use_variable" + RECORD_READ,
             callable_by_app=True,
         ),
+        GuardFunction(
+            "app_take_numbers(of_series text, how_many bigint)", "bigint", TAKE_NUMBERS, callable_by_app=True
+        ),
         GuardFunction("app_unsealed_clients()", "SETOF uuid", UNSEALED_CLIENTS, callable_by_app=True),
         GuardFunction("record_contribution()", "trigger", RECORD_CONTRIBUTION),
+        GuardFunction("record_client_maker()", "trigger", RECORD_CLIENT_MAKER),
         GuardFunction(
             "take_in_makers(whole_kind text, whole uuid, part_kind text, parts uuid[])",
             "void",
