@@ -86,7 +86,7 @@ def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocum
             tax_period=f"Tax week {run.tax_period}",
             period_from=run.period_starts,
             period_to=run.period_ends,
-            pay=_pay_lines(slip, hours.get(slip.person_id, [])),
+            pay=pay_lines(slip, hours.get(slip.person_id, [])),
             deductions=_figures(slip, "deduction"),
             gross_minor=slip.figures["gross"],
             total_deductions_minor=slip.figures["gross"] - slip.figures["net_pay"],
@@ -110,7 +110,8 @@ def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocum
 LABELS = {"basic": "Basic hours", "overtime": "Overtime", "weekend": "Weekend hours"}
 
 
-def _pay_lines(slip: selectors.SlipView, hours: list[selectors.Hours]) -> list[PayLine]:
+def pay_lines(slip: selectors.SlipView, hours: list[selectors.Hours]) -> list[PayLine]:
+    """The hours paid, by kind and rate, less what was given up of them; together they are gross pay."""
     lines = [PayLine(LABELS[h.kind], h.minutes, h.rate, h.amount) for h in hours]
     if sacrificed := slip.figures["salary_sacrifice"]:
         lines.append(PayLine("Salary sacrifice, paid to the pension", None, None, -sacrificed))

@@ -16,7 +16,8 @@ from engineroom.foundation import vault
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.payroll.engine.gb.explain import explain as explain_row
-from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip
+from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip, TaxDetails
+from engineroom.ui.listing import Order, Slice, read_slice
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,13 @@ class Hours:
     amount: int
 
 
-def paid_hours(run: PayRun) -> dict[UUID, list[Hours]]:
-    """Per person, the hours paid by kind and rate, in order of kind."""
+def paid_hours_of(run: PayRun, person_id: UUID) -> list[Hours]:
+    """The hours one person is paid for in a run, by kind and rate, in order of kind."""
+    return paid_hours(run, person_id).get(person_id, [])
+
+
+def paid_hours(run: PayRun, person_id: UUID | None = None) -> dict[UUID, list[Hours]]:
+    """Per person, or for one of them, the hours paid by kind and rate, in order of kind."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -129,12 +135,13 @@ def paid_hours(run: PayRun) -> dict[UUID, list[Hours]]:
             JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
             JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
             JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
-            WHERE pt.client_id = %s AND pt.run_id = %s
+            WHERE pt.client_id = %(client)s AND pt.run_id = %(run)s
+              AND (%(person)s::uuid IS NULL OR a.person_id = %(person)s)
             GROUP BY a.person_id, c.kind, c.pay_rate
             ORDER BY a.person_id, array_position(ARRAY['basic', 'overtime', 'weekend'], c.kind::text),
               c.pay_rate
             """,
-            [run.client_id, run.id],
+            {"client": run.client_id, "run": run.id, "person": person_id},
         )
         found: dict[UUID, list[Hours]] = {}
         for person, kind, rate, minutes, amount in cursor:
@@ -214,6 +221,275 @@ def _as_given(values: Any) -> Any:
     if values.ndim == 0:
         return values.item()
     return values.tolist() if values.dtype.kind == "U" else values
+
+
+# --- runs and payslips as pages list them -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in a list, with how far it is. gross, net: minor units, nought before it is calculated."""
+
+    number: int
+    id: UUID
+    pay_date: date
+    period_starts: date
+    period_ends: date
+    tax_year: str
+    tax_period: int
+    people: int
+    gross: int
+    net: int
+    is_calculated: bool
+    is_calculating: bool
+    was_calculated: bool
+    is_approved: bool
+    is_released: bool
+    in_file: bool
+    is_cleared: bool
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """A status kind and its word."""
+        if self.is_cleared:
+            return "done", "Paid"
+        if self.is_released:
+            return "run", "Released, in the payment file" if self.in_file else "Released"
+        if self.is_approved:
+            return "wait", "Approved, waits for release"
+        if self.is_calculating:
+            return "run", "Calculating"
+        if self.is_calculated:
+            return "wait", "Calculated, waits for approval"
+        return ("void", "Given up") if self.was_calculated else ("open", "Open")
+
+
+# A run's net pay goes out in one file: one of its items leads to the payment, and that to money in transit.
+RUNS = """
+SELECT r.number, r.id, r.pay_date, r.period_starts, r.period_ends, r.tax_year, r.tax_period, f.people,
+  f.gross, f.net, r.published_id IS NOT NULL AS calculated,
+  EXISTS (
+    SELECT FROM payroll_attemptchunk c JOIN payroll_attempt a ON a.client_id = c.client_id
+      AND a.id = c.attempt_id
+    WHERE c.client_id = r.client_id AND a.run_id = r.id AND c.done_at IS NULL AND NOT EXISTS (
+      SELECT FROM payroll_attempt later WHERE later.client_id = a.client_id AND later.run_id = a.run_id
+        AND later.number > a.number)) AS calculating,
+  EXISTS (
+    SELECT FROM payroll_attempt a WHERE a.client_id = r.client_id AND a.run_id = r.id) AS was_calculated,
+  EXISTS (
+    SELECT FROM foundation_approval v WHERE v.client_id = r.client_id AND v.subject_kind = 'pay_run'
+      AND v.subject_id = r.id AND v.content_hash = r.content_hash AND NOT EXISTS (
+        SELECT FROM foundation_approvalvoid o WHERE o.client_id = v.client_id AND o.id = v.id)) AS approved,
+  EXISTS (
+    SELECT FROM foundation_release x WHERE x.client_id = r.client_id AND x.subject_kind = 'pay_run'
+      AND x.subject_id = r.id) AS released,
+  w.id IS NOT NULL AS in_file,
+  w.id IS NOT NULL AND coalesce((
+    SELECT sum(l.amount) FROM openitems_allocation l
+    WHERE l.client_id = r.client_id AND (l.item_a_id = w.id OR l.item_b_id = w.id)), 0) = abs(w.amount)
+    AS cleared
+FROM payroll_payrun r
+LEFT JOIN payroll_attempt k ON k.client_id = r.client_id AND k.id = r.published_id
+LEFT JOIN LATERAL (
+  SELECT count(*) AS people,
+    coalesce(sum(s.amounts[array_position(k.elements, 'gross')]), 0)::bigint AS gross,
+    coalesce(sum(s.amounts[array_position(k.elements, 'net_pay')]), 0)::bigint AS net
+  FROM payroll_payslip s WHERE s.client_id = r.client_id AND s.attempt_id = r.published_id) f ON true
+LEFT JOIN LATERAL (
+  SELECT i.id FROM openitems_openitem i WHERE i.client_id = r.client_id AND i.subject_kind = 'pay_run'
+    AND i.subject_id = r.id AND i.kind = 'net_pay' LIMIT 1) one ON true
+LEFT JOIN LATERAL (
+  SELECT t.id, t.amount
+  FROM openitems_allocation l
+  JOIN openitems_openitem p ON p.client_id = l.client_id AND p.kind = 'payment'
+    AND p.id = CASE WHEN l.item_a_id = one.id THEN l.item_b_id ELSE l.item_a_id END
+  JOIN openitems_openitem t ON t.client_id = p.client_id AND t.subject_kind = p.subject_kind
+    AND t.subject_id = p.subject_id AND t.kind = 'in_transit'
+  WHERE l.client_id = r.client_id AND (l.item_a_id = one.id OR l.item_b_id = one.id) LIMIT 1) w ON true
+WHERE r.client_id = %(client)s {where}
+"""
+
+RUNS_AT_ONCE = 25
+"""Fewer than other lists have: each sums all its payslips."""
+
+LATEST_FIRST = Order((("number", "bigint"),), latest_first=True)
+
+
+def runs(cursor: str = "") -> Slice[RunRow]:
+    """Runs, latest number first."""
+    values = {"client": _client()}
+    return read_slice(RUNS.format(where=""), values, LATEST_FIRST, cursor, RunRow, rows=RUNS_AT_ONCE)
+
+
+def run_row(number: int) -> RunRow | None:
+    values = {"client": _client(), "number": number}
+    found = read_slice(RUNS.format(where="AND r.number = %(number)s"), values, LATEST_FIRST, "", RunRow)
+    return found.rows[0] if found.rows else None
+
+
+@dataclass(frozen=True)
+class CalculationProgress:
+    """The attempt under way: people in chunks that are done, of all."""
+
+    number: int
+    done: int
+    people: int
+
+
+def calculation_under_way(run: PayRun) -> CalculationProgress | None:
+    """How far the latest attempt is; None when it is done, or there is none."""
+    last = Attempt.objects.filter(client_id=run.client_id, run=run).order_by("-number").first()
+    if last is None:
+        return None
+    chunks = AttemptChunk.objects.filter(client_id=run.client_id, attempt=last)
+    counted = list(chunks.values_list("people", "done_at"))
+    if not counted or all(at is not None for _, at in counted):
+        return None
+    done = sum(people for people, at in counted if at is not None)
+    return CalculationProgress(last.number, done, sum(people for people, _ in counted))
+
+
+def people_waiting(pay_date_through: date, run_id: UUID | None = None) -> int:
+    """How many people a calculation would pay: with hours no run has, or that this one has taken in."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT a.person_id) FROM timesheets_timesheet t "
+            "JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id "
+            "LEFT JOIN payroll_paidtimesheet p ON p.client_id = t.client_id AND p.id = t.id "
+            "WHERE t.client_id = %s AND t.week_ending <= %s AND (p.id IS NULL OR p.run_id = %s)",
+            [_client(), pay_date_through, run_id],
+        )
+        return int(cursor.fetchone()[0])
+
+
+@dataclass(frozen=True)
+class SlipRow:
+    """A payslip in a run's list. change: of net pay on the last run; None for who was not in it."""
+
+    size: int
+    number_key: str
+    id: UUID
+    payroll_number: str
+    name: str
+    tax_code: str
+    minutes: int
+    gross: int
+    net: int
+    change: int | None
+
+
+SLIPS = """
+SELECT {size} AS size, p.payroll_number COLLATE "C" AS number_key, s.id, p.payroll_number, p.name, s.tax_code,
+  s.amounts[array_position(k.elements, 'minutes_worked')],
+  s.amounts[array_position(k.elements, 'gross')],
+  s.amounts[array_position(k.elements, 'net_pay')],
+  s.amounts[array_position(k.elements, 'net_pay')] - b.net
+FROM payroll_payslip s
+JOIN payroll_attempt k ON k.client_id = s.client_id AND k.id = s.attempt_id
+JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
+LEFT JOIN (
+  SELECT o.person_id, o.amounts[array_position(j.elements, 'net_pay')] AS net
+  FROM payroll_payslip o JOIN payroll_attempt j ON j.client_id = o.client_id AND j.id = o.attempt_id
+  WHERE o.client_id = %(client)s AND o.attempt_id = %(before)s) b ON b.person_id = s.person_id
+WHERE s.client_id = %(client)s AND s.attempt_id = %(attempt)s {where}
+"""
+
+# Who is new is all change.
+SIZE = "abs(s.amounts[array_position(k.elements, 'net_pay')] - coalesce(b.net, 0))::bigint"
+
+
+def slips_listed(
+    run: PayRun, before: PayRun | None, *, text: str = "", by_change: bool = False, cursor: str = ""
+) -> Slice[SlipRow]:
+    """A run's published payslips, by payroll number, or by the size of the change on the run before."""
+    where = (
+        "AND (strpos(lower(p.name), lower(%(text)s)) > 0 OR starts_with(lower(p.payroll_number), "
+        "lower(%(text)s)))"
+        if text
+        else ""
+    )
+    values = {
+        "client": run.client_id,
+        "attempt": run.published_id,
+        "before": before.published_id if before else None,
+        "text": text,
+    }
+    sql = SLIPS.format(size=SIZE if by_change else "0::bigint", where=where)
+    order = Order((("size", "bigint"), ("number_key", "text")), latest_first=by_change)
+    return read_slice(sql, values, order, cursor, SlipRow)
+
+
+def payslip_of(run: PayRun, payroll_number: str) -> SlipView | None:
+    """One published payslip of a run."""
+    slip = (
+        Payslip.objects.select_related("person", "attempt")
+        .filter(client_id=run.client_id, attempt=run.published_id, person__payroll_number=payroll_number)
+        .first()
+        if run.published_id
+        else None
+    )
+    if slip is None:
+        return None
+    figures = dict(zip(slip.attempt.elements, slip.amounts, strict=True))
+    person = slip.person
+    return SlipView(
+        slip.id, slip.person_id, person.payroll_number, person.name, slip.tax_code, slip.ni_category, figures
+    )
+
+
+def year_to_date(run: PayRun, person_id: UUID) -> dict[str, int]:
+    """A person's published payslips of the run's tax year, this one included, added up by element."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT k.elements[u.place], sum(u.amount)::bigint
+            FROM payroll_payslip s
+            JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
+            JOIN payroll_attempt k ON k.client_id = s.client_id AND k.id = s.attempt_id
+            CROSS JOIN LATERAL unnest(s.amounts) WITH ORDINALITY AS u (amount, place)
+            WHERE s.client_id = %s AND s.person_id = %s AND r.tax_year = %s
+              AND (r.pay_date, r.number) <= (%s, %s)
+            GROUP BY 1
+            """,
+            [run.client_id, person_id, run.tax_year, run.pay_date, run.number],
+        )
+        return dict(cursor.fetchall())
+
+
+@dataclass(frozen=True)
+class PersonSlip:
+    """One of a person's payslips, for their page."""
+
+    run: int
+    pay_date: date
+    is_released: bool
+    gross: int
+    net: int
+
+
+def slips_of_person(person_id: UUID, limit: int = 12) -> list[PersonSlip]:
+    """A person's published payslips, newest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT r.number, r.pay_date, EXISTS (
+                SELECT FROM foundation_release x WHERE x.client_id = r.client_id
+                  AND x.subject_kind = 'pay_run' AND x.subject_id = r.id),
+              s.amounts[array_position(k.elements, 'gross')], s.amounts[array_position(k.elements, 'net_pay')]
+            FROM payroll_payslip s
+            JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
+            JOIN payroll_attempt k ON k.client_id = s.client_id AND k.id = s.attempt_id
+            WHERE s.client_id = %s AND s.person_id = %s ORDER BY r.pay_date DESC, r.number DESC LIMIT %s
+            """,
+            [_client(), person_id, limit],
+        )
+        return [PersonSlip(*row) for row in cursor.fetchall()]
+
+
+def tax_details_of(person_id: UUID) -> list[TaxDetails]:
+    """How a person is and was taxed, newest first."""
+    rows = TaxDetails.objects.filter(client_id=_client(), person_id=person_id)
+    return list(rows.order_by("-starts", "-id"))
 
 
 def _client() -> UUID:

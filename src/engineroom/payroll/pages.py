@@ -1,0 +1,468 @@
+"""Pay runs from open to paid, the payslips of a run, and one payslip whose every figure answers why.
+
+What a step of a higher room does (drafting invoices, writing the payment file) is found by the name of its
+command: this room knows neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.utils.safestring import SafeString
+
+from engineroom.foundation import vault
+from engineroom.foundation.access.models import User
+from engineroom.foundation.approvals import selectors as yeses
+from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.commands import REGISTRY, keyed
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
+from engineroom.kernel.periods import week_ending
+from engineroom.payroll import papers, review, selectors, services, why
+from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.payroll.models import AttemptChunk, PayRun, Payslip
+from engineroom.people.models import Person
+from engineroom.people.panels import register_panel
+from engineroom.ui import listing
+from engineroom.ui.charts import Bar, Chart, Item, bars_chart, waterfall_chart
+from engineroom.ui.display import format_count, format_money
+from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page
+from engineroom.ui.parts import Event
+
+app_name = "payroll"
+
+NAVIGATION = [NavigationEntry("Pay runs", "payroll:runs", "payroll.read", key="r", order=230)]
+
+PEOPLE_AT_ONCE = 2_000
+"""More are calculated in the background: a request would take longer than anybody waits for a page."""
+
+FRIDAY = 4
+PAPER_SHOWS = ("pay", "identity", "bank")
+"""Classes of data that a payslip on paper shows: whoever may not see all of them gets none."""
+
+
+class OpenRun(forms.Form):
+    """A run is opened for a pay date."""
+
+    pay_date = forms.DateField(
+        label="Pay date",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="It pays the weeks that ended before it.",
+    )
+
+
+# --- runs -------------------------------------------------------------------------------------------------
+
+
+@page("payroll.read", reads="pay_run")
+def runs(request: PageRequest, client: str) -> HttpResponse:
+    """Runs, latest first, and what waits for the next."""
+    found = selectors.runs(request.GET.get("at", ""))
+    friday = _next_friday(timezone.now().date())
+    through = week_ending(friday) - timedelta(days=7)
+    context = {
+        "rows": found.rows,
+        "pager": listing.onward(request, found),
+        "waiting": selectors.timesheets_waiting(through),
+        "through": through,
+        "form": OpenRun(initial={"pay_date": friday}) if request.may("payroll.prepare") else None,
+        "hides_pay": "pay" in request.masked,
+    }
+    return render(request, "payroll/runs.html", context)
+
+
+def _next_friday(day: date) -> date:
+    return day + timedelta(days=(FRIDAY - day.weekday()) % 7)
+
+
+def _run(number: int) -> tuple[PayRun, selectors.RunRow]:
+    run = selectors.run_numbered(number) if number < 1 << 31 else None
+    row = selectors.run_row(number) if run else None
+    if run is None or row is None:
+        raise NotFound(f"there is no pay run {number}")
+    return run, row
+
+
+@page("payroll.read", reads="pay_run")
+def run(request: PageRequest, client: str, number: int) -> HttpResponse:
+    """One run: how far it is, what it comes to, what keeps it, how it differs, and its payslips."""
+    found, row = _run(number)
+    request.reading(found.id)
+    assert request.client is not None
+    currency = request.client.currency
+    before = review.run_before(found)
+    change = review.variance(found)
+    makers = yeses.makers("pay_run", found.id)
+    context = {
+        "run": found,
+        "row": row,
+        "currency": currency,
+        "hides_pay": "pay" in request.masked,
+        "under_way": selectors.calculation_under_way(found),
+        "figures": selectors.run_figures(found),
+        "blockers": services.blockers_of(found) if found.published_id else [],
+        "oddities": review.oddities(found),
+        "before": before,
+        "change": change,
+        "change_words": review.in_words(change, currency) if change else "",
+        "charts": _variance_charts(change, found, currency) if change else [],
+        "hash": bytes(found.content_hash).hex() if found.content_hash else "",
+        "makers": makers,
+        "i_made": next((m for m in makers if m.user_id == request.identity.id), None),
+        "i_approved": _approved_by_me(request, found),
+        "events": _events(found, row),
+        "papers": VaultFile.objects.filter(
+            client_id=found.client_id, kind=papers.KIND, subject_id__in=_slip_ids(found)
+        ).count(),
+        "items_url": address("openitems:items", client),
+        **_may(request),
+        **_slips(request, found, before),
+    }
+    return render(request, "payroll/run.html", context)
+
+
+def _may(request: PageRequest) -> dict[str, bool]:
+    verbs = ("prepare", "approve", "release")
+    return {f"may_{verb}": request.may(f"payroll.{verb}") for verb in verbs}
+
+
+def _slips(request: PageRequest, found: PayRun, before: PayRun | None) -> dict[str, Any]:
+    """The payslips as asked for: searched, sorted, a page of them."""
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:100]
+    by_change = request.GET.get("sort") == "change" and before is not None
+    part = selectors.slips_listed(
+        found, before, text=text, by_change=by_change, cursor=request.GET.get("at", "")
+    )
+    return {
+        "slips": part.rows,
+        "pager": listing.onward(request, part),
+        "text": text,
+        "by_change": by_change,
+        "sort_url": listing.address(request, sort="" if by_change else "change"),
+    }
+
+
+def _slip_ids(found: PayRun) -> Any:
+    return Payslip.objects.filter(client_id=found.client_id, attempt=found.published).values("id")
+
+
+def _approved_by_me(request: PageRequest, found: PayRun) -> bool:
+    approval = approvals.standing("pay_run", found.id)
+    return approval is not None and request.identity.id in (approval.user_id, approval.on_behalf_id)
+
+
+def _variance_charts(change: review.Variance, found: PayRun, currency: str) -> list[Chart]:
+    """Gross from the last run to this one, and the other sums beside what they were."""
+    before = f"Run {change.before.number}"
+    steps = [
+        ("Joined", change.joined_minor),
+        ("Not in this run", change.left_minor),
+        ("Hours", change.hours_minor),
+        ("Rates and kinds of hour", change.rate_minor),
+    ]
+    walk = [
+        Bar(before, change.gross_before, "total"),
+        *(
+            Bar(label, amount, "up") if amount > 0 else Bar(label, -amount, "down")
+            for label, amount in steps
+            if amount
+        ),
+        Bar(f"Run {found.number}", change.gross, "total"),
+    ]
+    sums = [
+        Item(e.label, change.now_figures.totals[e.code], change.of(e.code))
+        for e in ELEMENTS
+        if e.kind in ("deduction", "employer", "total") and change.now_figures.totals.get(e.code)
+    ]
+    return [
+        waterfall_chart(walk, currency, title=f"Gross pay, from run {change.before.number} to this one"),
+        bars_chart(sums, currency, title="Sums of this run", versus=before.lower()),
+    ]
+
+
+def _events(found: PayRun, row: selectors.RunRow) -> list[Event]:
+    """How far the run is: what happened to it, and what is next."""
+    events = [Event(found.opened_at, "Opened")]
+    if found.published is not None:
+        events.append(Event(found.published.at, f"Calculated, attempt {found.published.number}"))
+    for yes in yeses.approvals("pay_run", found.id):
+        what = "Approval, void since" if yes.void else "Approved"
+        events.append(Event(yes.at, what, yes.by, yes.void or "", "void" if yes.void else "done"))
+    if released := approvals.released("pay_run", found.id):
+        name = User.objects.filter(id=released.user_id).values_list("name", flat=True).first() or ""
+        events.append(Event(released.at, "Released: frozen, and posted to the books", name))
+        if row.in_file:
+            events.append(Event(None, "In the payment file"))
+        what = (
+            "Paid: the bank statement proves it"
+            if row.is_cleared
+            else "Paid, once the bank statement proves it"
+        )
+        events.append(Event(None, what, kind="done" if row.is_cleared else "open"))
+    return events
+
+
+@page("payroll.read")
+def progress(request: PageRequest, client: str, number: int) -> HttpResponse:
+    """How far a long calculation is; once it is over, the page is asked for anew."""
+    found, _ = _run(number)
+    under_way = selectors.calculation_under_way(found)
+    response = render(request, "payroll/progress.html", {"run": found, "under_way": under_way})
+    if under_way is None:
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+# --- what is done with a run ------------------------------------------------------------------------------
+
+
+@action("payroll.prepare")
+def open_run(request: PageRequest, client: str) -> Done:
+    """Open the run of a pay date and calculate it."""
+    asked = filled_in(OpenRun(request.POST))
+    with keyed(request.key):
+        opened = services.open_pay_run(asked["pay_date"])
+    return _calculated(request, client, opened.run_id, opened.number, opened.period_ends, opened.pay_date)
+
+
+@action("payroll.prepare")
+def calculate(request: PageRequest, client: str, number: int) -> Done:
+    """Calculate again: what waits is taken in, the same content keeps an approval, any other voids it."""
+    found, _ = _run(number)
+    return _calculated(request, client, found.id, number, found.period_ends, found.pay_date)
+
+
+def _calculated(
+    request: PageRequest, client: str, run_id: UUID, number: int, period_ends: date, pay_date: date
+) -> Done:
+    people = selectors.people_waiting(period_ends, run_id)
+    long = people > PEOPLE_AT_ONCE
+    to = reverse("payroll:run", args=[client, number])
+    with keyed(request.key):
+        plan = services.plan_calculation(run_id, in_background=long)
+    if long:
+        return Done(
+            f"Run {number} is being calculated for {format_count(plan.people, 'person', 'people')}.", to
+        )
+    left = AttemptChunk.objects.filter(attempt_id=plan.attempt_id, done_at=None).order_by("chunk")
+    for chunk in list(left.values_list("chunk", flat=True)):
+        services.calculate_chunk(plan.attempt_id, chunk)
+    with keyed(request.key):
+        done = services.publish_attempt(plan.attempt_id)
+        _draft_invoices(request, pay_date, period_ends)
+    voided = " The approval it had is void." if done.approval_voided else ""
+    blocked = f" {format_count(done.blockers, 'blocker')} to solve." if done.blockers else ""
+    return Done(f"Run {number} is calculated: {format_count(done.payslips, 'payslip')}.{blocked}{voided}", to)
+
+
+def _draft_invoices(request: PageRequest, pay_date: date, period_ends: date) -> None:
+    """The bill run of the same weeks follows, as it does on the command line; an issued one stays."""
+    found = REGISTRY.get("billing.prepare_bill_run")
+    if found and request.may(found.permission):
+        with suppress(Conflict):
+            found.run(pay_date, period_ends)
+
+
+@action("payroll.approve")
+def approve(request: PageRequest, client: str, number: int) -> Done:
+    """Exactly what was looked at: the form carries its hash."""
+    found, _ = _run(number)
+    services.approve_pay_run(
+        found.id,
+        content_hash=request.POST.get("content_hash", ""),
+        key=request.key,  # type: ignore[call-arg]
+    )
+    return Done(
+        f"Run {number} is approved as it stands. A second person releases it.",
+        to=reverse("payroll:run", args=[client, number]),
+    )
+
+
+@action("payroll.release")
+def release(request: PageRequest, client: str, number: int) -> Done:
+    """Freeze the run, post it, and write the payment file: one transaction, none makes sense alone."""
+    found, _ = _run(number)
+    assert request.client is not None
+    with keyed(request.key):
+        done = services.release_pay_run(found.id)
+        file = None
+        if done.net and (pay := REGISTRY.get("settlement.release_payments")):
+            file = pay.run("pay_run", found.id, kind="net_pay", pay_date=found.pay_date)
+    net = format_money(done.net, request.client.currency)
+    written = f" Payment file {file.file_name} is written: submit it by {file.submit_by}." if file else ""
+    return Done(
+        f"Run {number} is released: {format_count(done.payslips, 'payslip')}, {net} net.{written}",
+        to=reverse("payroll:run", args=[client, number]),
+    )
+
+
+@action("payroll.prepare")
+def issue(request: PageRequest, client: str, number: int) -> Done:
+    """Typeset the payslips of a released run; those that are there stay as they are."""
+    found, _ = _run(number)
+    with keyed(request.key):
+        made = papers.issue_payslips(found.id)
+    return Done(
+        f"{format_count(made.payslips, 'payslip is', 'payslips are')} printed.",
+        to=reverse("payroll:run", args=[client, number]),
+    )
+
+
+@action("payroll.prepare")
+def abandon(request: PageRequest, client: str, number: int) -> Done:
+    """Give the hours of a run back that was never released."""
+    found, _ = _run(number)
+    reason = request.POST.get("reason", "").strip()[:400]
+    if not reason:
+        raise EngineroomError("say why the run is given up; the reason is kept with it")
+    with keyed(request.key):
+        done = services.abandon_pay_run(found.id, reason=reason)
+    return Done(
+        f"Run {number} is given up: {format_count(done.timesheets, 'timesheet')} wait for another run.",
+        to=reverse("payroll:run", args=[client, number]),
+    )
+
+
+# --- one payslip ------------------------------------------------------------------------------------------
+
+
+@page("payroll.read", reads="payslip")
+def payslip(request: PageRequest, client: str, number: int, payroll_number: str) -> HttpResponse:
+    """A payslip as its person reads it, and why every figure is what it is."""
+    found, row = _run(number)
+    slip = selectors.payslip_of(found, payroll_number.replace("\x00", ""))
+    if slip is None or found.published is None:
+        raise NotFound(f"run {number} has no payslip for payroll number {payroll_number!r}")
+    request.reading(slip.id)
+    assert request.client is not None
+    hidden = "pay" in request.masked
+    answers = [] if hidden else why.answers(selectors.explain(slip.id), found.published.rules)
+    paper = VaultFile.objects.filter(client_id=found.client_id, kind=papers.KIND, subject_id=slip.id).first()
+    context = {
+        "run": found,
+        "row": row,
+        "slip": slip,
+        "run_word": f"Run {number}",
+        "currency": request.client.currency,
+        "hides_pay": hidden,
+        "answers": answers,
+        "rules": found.published.rules,
+        "attempt": found.published,
+        "earnings": papers.pay_lines(slip, selectors.paid_hours_of(found, slip.person_id)),
+        "deductions": _figures(slip, "deduction", answers),
+        "employer": _figures(slip, "employer", answers),
+        "accruals": _figures(slip, "accrual", answers),
+        "more": _figures(slip, "figure", answers),
+        "gross_why": why.anchor("gross", answers),
+        "net_why": why.anchor("net_pay", answers),
+        "to_date": _to_date(found, slip),
+        "chart": None if hidden else _gross_to_net(slip, request.client.currency),
+        "paper": paper,
+        "may_see_paper": not request.masked & set(PAPER_SHOWS),
+        "thread_url": address("thread", client, "payslip", slip.id),
+        "person_url": address("people:person", client, slip.payroll_number),
+    }
+    return render(request, "payroll/payslip.html", context)
+
+
+def _figures(
+    slip: selectors.SlipView, kind: str, answers: Sequence[why.Answer]
+) -> list[tuple[str, int, bool, str]]:
+    """Label, figure, whether it is minutes, and where it is answered; those that are nought are left out."""
+    return [
+        (e.label, slip.figures[e.code], e.unit == "minutes", why.anchor(e.code, answers))
+        for e in ELEMENTS
+        if e.kind == kind and slip.figures.get(e.code)
+    ]
+
+
+def _to_date(found: PayRun, slip: selectors.SlipView) -> list[tuple[str, int]]:
+    """What was paid here in the tax year, this payslip included."""
+    sums = selectors.year_to_date(found, slip.person_id)
+    return [
+        (e.label, sums[e.code])
+        for e in ELEMENTS
+        if e.kind in ("total", "deduction", "employer") and sums.get(e.code)
+    ]
+
+
+def _gross_to_net(slip: selectors.SlipView, currency: str) -> Chart:
+    return waterfall_chart(
+        [
+            Bar("Gross pay", slip.figures["gross"], "total"),
+            *(
+                Bar(e.label, slip.figures[e.code], "down")
+                for e in ELEMENTS
+                if e.kind == "deduction" and slip.figures.get(e.code)
+            ),
+            Bar("Net pay", slip.figures["net_pay"], "total"),
+        ],
+        currency,
+        title="From gross to net",
+    )
+
+
+@page("payroll.read", reads="payslip")
+def paper(request: PageRequest, client: str, slip_id: UUID) -> HttpResponse:
+    """The payslip as issued, proven against its hash. Who may not see what it shows gets none."""
+    request.reading(slip_id, paper=True)
+    if hidden := request.masked & set(PAPER_SHOWS):
+        raise NotPermitted(
+            f"a payslip shows {' and '.join(sorted(hidden))} data, which your role does not see"
+        )
+    assert request.client is not None
+    file = VaultFile.objects.filter(client_id=request.client.id, kind=papers.KIND, subject_id=slip_id).first()
+    if file is None:
+        raise Http404
+    answer = HttpResponse(vault.read(file), content_type=file.media_type)
+    answer["Content-Disposition"] = content_disposition_header(True, file.name) or "attachment"
+    return answer
+
+
+# --- on a person's page -----------------------------------------------------------------------------------
+
+
+def _of_person(request: PageRequest, person: Person) -> SafeString | None:
+    """How somebody is taxed, and their payslips."""
+    if not request.may("payroll.read"):
+        return None
+    details = selectors.tax_details_of(person.counterparty_id)
+    slips = selectors.slips_of_person(person.counterparty_id)
+    if not details and not slips:
+        return None
+    context = {
+        "details": [(row, row.pension_relief.replace("_", " ")) for row in details],
+        "slips": slips,
+        "person": person,
+        "client": request.client,
+        "hides_pay": "pay" in request.masked,
+    }
+    return render_to_string("payroll/of_person.html", context)
+
+
+register_panel(_of_person, order=30)
+
+urlpatterns = [
+    path("c/<str:client>/runs", runs, name="runs"),
+    path("c/<str:client>/runs/open", open_run, name="open"),
+    path("c/<str:client>/runs/<int:number>", run, name="run"),
+    path("c/<str:client>/runs/<int:number>/do/progress", progress, name="progress"),
+    path("c/<str:client>/runs/<int:number>/do/calculate", calculate, name="calculate"),
+    path("c/<str:client>/runs/<int:number>/do/approve", approve, name="approve"),
+    path("c/<str:client>/runs/<int:number>/do/release", release, name="release"),
+    path("c/<str:client>/runs/<int:number>/do/issue", issue, name="issue"),
+    path("c/<str:client>/runs/<int:number>/do/abandon", abandon, name="abandon"),
+    path("c/<str:client>/runs/<int:number>/<path:payroll_number>", payslip, name="payslip"),
+    path("c/<str:client>/payslips/<uuid:slip_id>.pdf", paper, name="paper"),
+]
