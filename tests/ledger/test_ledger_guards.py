@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
+from django.utils import timezone
 
 from engineroom.kernel.ids import uuid7
 from engineroom.ledger import services as ledger
@@ -145,6 +146,50 @@ def test_a_lock_out_of_turn_is_refused_because_the_latest_number_counts(raw: Raw
     assert sqlstate_of(lambda: lock(7)) == OUT_OF_TURN
     assert sqlstate_of(lambda: lock(0)) == OUT_OF_TURN
     assert sqlstate_of(lambda: lock(1)) is None
+
+
+# who wrote it -------------------------------------------------------------------------------------------
+
+
+def test_who_posted_is_who_acted_whatever_the_row_says(raw: Raw) -> None:
+    batch, entry, lines = raw.simple()
+    raw.commit([batch | {"by_user_id": uuid7(), "at": "2020-01-01T00:00:00Z"}], [entry], lines)
+    with raw.client.acting("bookkeeper"):
+        row = Batch.objects.get(client_id=raw.client.id, id=batch["id"])
+    assert (row.by_user_id, row.at.year) == (raw.user.id, timezone.now().year)
+
+
+def test_who_locked_a_period_is_who_acted(raw: Raw) -> None:
+    with raw.connection() as connection:
+        connection.execute(
+            "INSERT INTO ledger_periodlock "
+            "(id, client_id, book_id, number, locked_through, reason, by_user_id, at) "
+            "VALUES (%s, %s, %s, 1, '2020-01-01', 'forged', %s, '2020-01-01')",
+            [uuid7(), raw.client.id, raw.book_id, uuid7()],
+        )
+        [(user, year)] = connection.execute(
+            "SELECT by_user_id, extract(year FROM at)::int FROM ledger_periodlock WHERE client_id = %s",
+            [raw.client.id],
+        ).fetchall()
+    assert (user, year) == (raw.user.id, timezone.now().year)
+
+
+# accounts -----------------------------------------------------------------------------------------------
+
+
+def test_an_account_that_is_posted_to_keeps_its_code(raw: Raw) -> None:
+    """Two accounts that swap their codes would swap what is posted on them."""
+    raw.commit(*_as_lists(raw.simple()))
+
+    def recode(account: str) -> None:
+        with raw.connection() as connection:
+            connection.execute(
+                "UPDATE ledger_account SET code = 'x' WHERE client_id = %s AND id = %s",
+                [raw.client.id, raw.accounts[account]],
+            )
+
+    assert sqlstate_of(lambda: recode("4000")) == FOR_EVER
+    assert sqlstate_of(lambda: recode("5000")) is None, "nothing stands on it yet"
 
 
 # batches: what was known when ---------------------------------------------------------------------------

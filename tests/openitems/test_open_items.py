@@ -557,3 +557,49 @@ def test_an_undone_allocation_leaves_two_rows_and_no_trace_in_the_sums(open_book
     with open_books.acting("bookkeeper"):
         assert sorted(Allocation.objects.values_list("amount", flat=True)) == [-20, 20, 60]
         assert sorted(left().values()) == [-40, 40]
+
+
+# items come whole --------------------------------------------------------------------------------------
+
+PAIR_ON_AN_OLD_ENTRY = """
+INSERT INTO openitems_openitem
+  (id, client_id, kind, counterparty_id, account_id, currency, amount, due, entry_id,
+   subject_kind, subject_id, reference)
+SELECT gen_random_uuid(), client_id, kind, counterparty_id, account_id, currency, s * 1000, due, entry_id,
+  subject_kind, subject_id, 'INV-777777'
+FROM openitems_openitem, (VALUES (1), (-1)) v(s) WHERE client_id = %s AND id = %s
+"""
+
+
+@pytest.mark.behaviour("LED-06")
+def test_no_pair_of_items_is_hung_on_an_old_entry(raw: Raw) -> None:
+    """It would add to nothing, and be an invoice that nobody wrote."""
+    with raw.client.acting("bookkeeper"):
+        [item, _] = Items().add(60, 40)
+    with raw.connection() as connection:
+        hang = [raw.client.id, item]
+        assert sqlstate_of(lambda: connection.execute(PAIR_ON_AN_OLD_ENTRY, hang)) == USED_UP
+
+
+@pytest.mark.behaviour("LED-06")
+def test_no_pair_is_hung_on_a_sealed_entry_that_came_without_items(raw: Raw) -> None:
+    """Its postings on the account add to nothing, so it needed none."""
+    customer = uuid7()
+    batch = raw.batch()
+    entry = raw.entry(batch)
+    lines = raw.lines(entry, (RECEIVABLES, 100), (RECEIVABLES, -100))
+    raw.commit([batch], [entry], lines)
+    with raw.client.acting("bookkeeper"):
+        ledger.seal_batches()
+
+    def hang() -> None:
+        with raw.client.acting("bookkeeper"):
+            add_items(
+                "invoice",
+                raw.accounts[RECEIVABLES],
+                "test",
+                ItemColumns([None, None], np.array([7, -7]), DAY, entry["id"], customer, ["a", "b"]),
+            )
+
+    with pytest.raises(DatabaseError, match="open items of an entry add to what it posted"):
+        hang()

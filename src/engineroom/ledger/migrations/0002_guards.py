@@ -134,6 +134,20 @@ BEGIN
     RAISE EXCEPTION 'period locks are numbered in turn: % does not follow %', NEW.number, last
       USING ERRCODE = 'ER409';
   END IF;
+  NEW.by_user_id := app_user();
+  NEW.at := now();
+  RETURN NEW;
+END
+"""
+
+# Who wrote a row is who acts, whatever the statement says.
+STAMP_WRITER = """
+BEGIN
+  IF app_user() IS NULL THEN
+    RAISE EXCEPTION '% is written only inside acting', TG_TABLE_NAME USING ERRCODE = 'ER500';
+  END IF;
+  NEW.by_user_id := app_user();
+  NEW.at := now();
   RETURN NEW;
 END
 """
@@ -156,13 +170,18 @@ BEGIN
 END
 """
 
-# Moving an account with its postings, or calling it a control account afterwards, would edit what is posted.
+# Moving an account with its postings, calling it a control account afterwards, or giving its code to another one would
+# edit what is posted.
 CHECK_ACCOUNT = """
 BEGIN
   IF (NEW.client_id, NEW.id, NEW.book_id, NEW.type, NEW.is_control)
       IS DISTINCT FROM (OLD.client_id, OLD.id, OLD.book_id, OLD.type, OLD.is_control) THEN
     RAISE EXCEPTION 'account % keeps its book, its type and whether it is a control account: open another one', OLD.code
       USING ERRCODE = 'ER409';
+  END IF;
+  IF NEW.code <> OLD.code AND EXISTS (
+      SELECT FROM ledger_posting p WHERE p.client_id = OLD.client_id AND p.account_id = OLD.id) THEN
+    RAISE EXCEPTION 'account % is posted to and keeps its code: open another one', OLD.code USING ERRCODE = 'ER409';
   END IF;
   RETURN NEW;
 END
@@ -214,12 +233,18 @@ class Migration(migrations.Migration):
         ClientTable("Delta", history=True),
         migrations.RunSQL(GUARD_READS, GUARD_READS_BACK),
         GuardFunction("see_the_present()", "void", SEE_THE_PRESENT),
+        GuardFunction("stamp_writer()", "trigger", STAMP_WRITER),
         GuardFunction("check_batches()", "trigger", CHECK_BATCHES),
         GuardFunction("check_postings()", "trigger", CHECK_POSTINGS),
         GuardFunction("check_entries()", "trigger", CHECK_ENTRIES),
         GuardFunction("check_period_lock()", "trigger", CHECK_LOCK),
         GuardFunction("check_seals()", "trigger", CHECK_SEALS),
         GuardFunction("check_account()", "trigger", CHECK_ACCOUNT),
+        migrations.RunSQL(
+            "CREATE TRIGGER ledger_batch_stamped BEFORE INSERT ON ledger_batch "
+            "FOR EACH ROW EXECUTE FUNCTION stamp_writer()",
+            "DROP TRIGGER ledger_batch_stamped ON ledger_batch",
+        ),
         after_insert("ledger_batch", "check_batches"),
         after_insert("ledger_posting", "check_postings"),
         after_insert("ledger_entry", "check_entries"),

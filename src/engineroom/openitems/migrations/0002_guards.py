@@ -2,9 +2,11 @@
 
 from django.db import migrations
 
-from engineroom.foundation.tenancy.operations import ClientTable, GuardFunction
+from engineroom.foundation.tenancy.operations import ClientTable, Contributes, GuardFunction
 
-# Sums per entry and control account must be the postings' own, once the statement that adds items is done. Looked up by
+# Sums per entry and control account must be the postings' own, once the statement that adds items is done; and items
+# come whole, so nobody hangs one more pair on an old entry. (Where an entry's postings on the account add to nothing no
+# item need have come with it: then its seal says that it is old.) Looked up by
 # entry and nothing else: with the account in the question too, PostgreSQL may walk all items of the account for each
 # entry while it has no statistics (50,000 invoices: never done).
 CHECK_ITEMS = """
@@ -23,10 +25,23 @@ BEGIN
               WHERE p.client_id = a.client_id AND p.entry_id = a.entry_id) s
       GROUP BY s.account_id, s.currency HAVING count(s.item) > 0) t
     JOIN ledger_account c ON c.client_id = a.client_id AND c.id = t.account_id
-    WHERE NOT c.is_control OR t.items <> t.posted LIMIT 1;
+    WHERE NOT c.is_control OR t.items <> t.posted OR t.posted = 0 AND EXISTS (
+      SELECT FROM ledger_entry e JOIN ledger_batchseal s ON s.client_id = e.client_id AND s.id = e.batch_id
+        WHERE e.client_id = a.client_id AND e.id = a.entry_id) LIMIT 1;
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'open items of an entry add to what it posted on the control account: %', wrong
       USING ERRCODE = 'ER422';
+  END IF;
+
+  SELECT format('entry %s has %s, %s are added', g.entry_id, t.n, g.n) INTO wrong
+    FROM (SELECT client_id, entry_id, account_id, currency, count(*) n FROM added GROUP BY 1, 2, 3, 4) g
+    CROSS JOIN LATERAL (
+      SELECT count(*) FILTER (WHERE o.account_id = g.account_id AND o.currency = g.currency) n
+      FROM openitems_openitem o WHERE o.client_id = g.client_id AND o.entry_id = g.entry_id) t
+    WHERE t.n <> g.n LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    RAISE EXCEPTION 'the items of an entry on one account are written whole, in one statement: %', wrong
+      USING ERRCODE = 'ER409';
   END IF;
   RETURN NULL;
 END
@@ -139,4 +154,5 @@ class Migration(migrations.Migration):
             "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_control()",
             "DROP TRIGGER ledger_batch_has_items ON ledger_batch",
         ),
+        Contributes("Counterparty", subject="counterparty"),
     ]
