@@ -30,7 +30,7 @@ from engineroom.ui.parts import Event, Tab
 app_name = "settlement"
 
 NAVIGATION = [
-    NavigationEntry("Payments", "settlement:batches", "settlement.read", key="p", order=400),
+    NavigationEntry("Payments", "settlement:batches", "settlement.read", key="y", order=400),
     NavigationEntry("Bank", "settlement:bank", "settlement.read", key="k", order=410),
 ]
 

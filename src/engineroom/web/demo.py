@@ -8,6 +8,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Grant
@@ -47,12 +48,12 @@ class Person:
 
 
 def become(request: HttpRequest) -> HttpResponse:
-    """GET: the people of the demonstration. POST user=..: be that one."""
+    """GET: the people of the demonstration. POST user=..: be that one, and go on where one was (next=)."""
     if not is_demo():
         raise Http404
     people = _people()
     if request.method == "GET":
-        return render(request, "web/become.html", {"people": people})
+        return render(request, "web/become.html", {"people": people, "next": _next(request.GET.get("next"))})
     if request.method != "POST":
         return HttpResponseNotAllowed(["GET", "POST"])
     chosen = next((p for p in people if str(p.id) == request.POST.get("user")), None)
@@ -60,7 +61,12 @@ def become(request: HttpRequest) -> HttpResponse:
     if user is None:
         raise Http404
     come_in(request, user)
-    return redirect("front")
+    return redirect(_next(request.POST.get("next")) or "front")
+
+
+def _next(path: str | None) -> str:
+    """A path of ours, or nothing."""
+    return path if path and url_has_allowed_host_and_scheme(path, allowed_hosts=None) else ""
 
 
 def _people() -> list[Person]:

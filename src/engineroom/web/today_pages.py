@@ -90,14 +90,15 @@ def home(request: PageRequest, client: str) -> HttpResponse:
 
 
 def _board(tasks: Sequence[Task], clients: dict[UUID, Client]) -> dict[str, object]:
+    """Rows are made of what is shown: of 200 clients there are many times as many."""
     day = duties.today()
-    rows = [_row(task, clients[task.duty.client_id]) for task in tasks]
-    mine = [row for row, task in zip(rows, tasks, strict=True) if task.state == "mine"]
-    others = [row for row, task in zip(rows, tasks, strict=True) if task.state != "mine"]
+    mine = [task for task in tasks if task.state == "mine"]
+    others = [task for task in tasks if task.state != "mine"]
+    late = next((task for task in tasks if task.late), None)
     return {
         "day": day,
-        "mine": mine[:MOST_TASKS],
-        "others": others[:MOST_TASKS],
+        "mine": [_row(task, clients[task.duty.client_id]) for task in mine[:MOST_TASKS]],
+        "others": [_row(task, clients[task.duty.client_id]) for task in others[:MOST_TASKS]],
         "left_out": max(0, len(mine) - MOST_TASKS) + max(0, len(others) - MOST_TASKS),
         "counts": {
             "due": sum(t.duty.due == day for t in tasks),
@@ -105,7 +106,7 @@ def _board(tasks: Sequence[Task], clients: dict[UUID, Client]) -> dict[str, obje
             "client": sum(t.state == "client" for t in tasks),
             "late": sum(t.late for t in tasks),
         },
-        "first_late": next((row for row in rows if row.late), None),
+        "first_late": _row(late, clients[late.duty.client_id]) if late else None,
         "strip": _strip([t.duty.due for t in tasks if t.duty.due], day),
     }
 
@@ -148,7 +149,7 @@ def _address(name: str, client: str, rest: Sequence[object] = ()) -> str | None:
 
 NAVIGATION = [
     NavigationEntry("Today", "today", key="t", order=10, of="firm"),
-    NavigationEntry("Overview", "home", "foundation.read", key="h", order=100),
+    NavigationEntry("Overview", "home", "foundation.read", key="v", order=100),
 ]
 
 urlpatterns = [
