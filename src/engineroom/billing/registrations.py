@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.billing import duties  # noqa: F401  registers them
-from engineroom.billing.models import Invoice
+from engineroom.billing import duties, search  # noqa: F401  registers them
+from engineroom.billing.models import BillRun, Invoice
 from engineroom.foundation import thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.money import format_minor
@@ -58,6 +58,15 @@ def _invoices(ids: Sequence[UUID]) -> list[thread.Node]:
     ]
 
 
+def _bill_runs(ids: Sequence[UUID]) -> list[thread.Node]:
+    return [
+        thread.Node(
+            "bill_run", r.id, f"bill run {r.number}", day=r.issue_date, page=("billing:run", (r.number,))
+        )
+        for r in BillRun.objects.filter(id__in=ids)
+    ]
+
+
 def _find_invoice(text: str) -> list[UUID]:
     scope = current_scope()
     return list(
@@ -65,6 +74,7 @@ def _find_invoice(text: str) -> list[UUID]:
     )
 
 
+thread.register_kind("bill_run", _bill_runs, lane="On a document")
 thread.register_kind("invoice_line", _lines, lane="On a document")
 thread.register_kind("invoice", _invoices, _find_invoice, lane="On a document")
 thread.register_link(

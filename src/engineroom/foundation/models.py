@@ -12,6 +12,7 @@ from engineroom.foundation.audit.models import AuditEvent, AuditSeal, AuditUnsea
 from engineroom.foundation.commands.models import CommandRun
 from engineroom.foundation.imports.models import ImportCommit, ImportPreview
 from engineroom.foundation.numbering.models import NumberSeries
+from engineroom.foundation.search.models import SearchWord
 from engineroom.foundation.tenancy.models import Client, Installation
 from engineroom.foundation.vault.models import VaultFile
 
@@ -32,6 +33,7 @@ __all__ = [
     "Installation",
     "NumberSeries",
     "Release",
+    "SearchWord",
     "Token",
     "User",
     "VaultFile",

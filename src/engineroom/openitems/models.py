@@ -53,6 +53,7 @@ class OpenItem(ClientModel):
         constraints = [models.CheckConstraint(condition=~models.Q(amount=0), name="open_item_not_zero")]
         indexes = [
             models.Index(fields=["client", "account", "due"], name="open_item_account_due"),
+            models.Index(fields=["client", "amount"], name="open_item_amount"),
             models.Index(fields=["client", "subject_kind", "subject_id"], name="open_item_subject"),
         ]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from engineroom.foundation import thread
 from engineroom.ledger.services import on_reversal
-from engineroom.openitems import kinds
+from engineroom.openitems import kinds, search  # noqa: F401  registers what is found
 from engineroom.openitems.models import OpenItem
 from engineroom.openitems.services import reverse_items
 

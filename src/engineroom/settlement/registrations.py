@@ -8,7 +8,12 @@ from uuid import UUID
 from engineroom.foundation import thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.openitems import kinds
-from engineroom.settlement import clearing, duties, imports  # noqa: F401  registers commands, duties, the importer
+from engineroom.settlement import (  # noqa: F401  registers commands, duties, the importer, what is found
+    clearing,
+    duties,
+    imports,
+    search,
+)
 from engineroom.settlement.models import BankLine, BatchStage, Cleared, Payment, PaymentBatch
 from engineroom.settlement.selectors import furthest
 

@@ -12,7 +12,7 @@ from django.db import connection
 from engineroom.foundation import thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.money import format_minor
-from engineroom.timesheets import imports  # noqa: F401  registers the importers
+from engineroom.timesheets import imports, search  # noqa: F401  registers the importers and what is found
 
 HOURS = """
 SELECT e.id, p.payroll_number, p.name, k.name, e.day, e.minutes, t.status, u.email, t.id

@@ -306,6 +306,45 @@ class Contributes(GuardOperation):
         return [f"DROP TRIGGER {name} ON {table}" for name, _ in self._triggers(model)]
 
 
+class Searched(GuardOperation):
+    """Things of this table are found by words (`foundation/search`): their kind and their names in SQL, over
+    columns of the row. What stands already gets its words too."""
+
+    def __init__(self, model_name: str, kind: str, names: str) -> None:
+        self.model_name = model_name
+        self.kind = kind
+        self.names = names
+
+    def forwards(self, model: Any) -> list[str]:
+        table = model._meta.db_table
+        call = "FOR EACH STATEMENT EXECUTE FUNCTION keep_search_words({}, {})".format(
+            *("'" + text.replace("'", "''") + "'" for text in (self.kind, self.names))
+        )
+        rows = {
+            "insert": "NEW TABLE AS changed",
+            "update": "OLD TABLE AS gone NEW TABLE AS changed",
+            "delete": "OLD TABLE AS gone",
+        }
+        tables = (table, "foundation_searchword")
+        return [
+            *(
+                f"CREATE TRIGGER {table}_searched_{verb} AFTER {verb.upper()} ON {table} "
+                f"REFERENCING {named} {call}"
+                for verb, named in rows.items()
+            ),
+            # The owner sees no client's rows otherwise.
+            *(f"ALTER TABLE {each} NO FORCE ROW LEVEL SECURITY" for each in tables),
+            "INSERT INTO foundation_searchword (id, client_id, kind, subject_id, word) "  # noqa: S608 ours
+            f"SELECT gen_random_uuid(), c.client_id, {self.kind}, c.id, w "
+            f"FROM {table} c CROSS JOIN LATERAL search_words({self.names}) w",
+            *(f"ALTER TABLE {each} FORCE ROW LEVEL SECURITY" for each in tables),
+        ]
+
+    def backwards(self, model: Any) -> list[str]:
+        table = model._meta.db_table
+        return [f"DROP TRIGGER {table}_searched_{verb} ON {table}" for verb in ("insert", "update", "delete")]
+
+
 class GuardFunction(Operation):
     """An SQL function that must see every row: owned by `guard`, SECURITY DEFINER, search_path pinned.
 
