@@ -108,7 +108,10 @@ def event(request: PageRequest, client: str, event_id: UUID) -> HttpResponse:
         "subject": words,
         "subject_url": url,
         "summary": REGISTRY[found.verb].summary if found.verb in REGISTRY else "",
-        "detail": [(name.replace("_", " "), _text(value)) for name, value in found.detail.items()],
+        "detail": [
+            (name.replace("_", " "), _text(value), isinstance(value, dict | list))
+            for name, value in found.detail.items()
+        ],
     }
     return render(request, "web/audit_event.html", context)
 
