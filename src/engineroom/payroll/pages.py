@@ -57,7 +57,7 @@ class OpenRun(forms.Form):
 
     pay_date = forms.DateField(
         label="Pay date",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         help_text="It pays the weeks that ended before it.",
     )
 

@@ -193,7 +193,7 @@ class _PersonForm(forms.Form):
 
     name = forms.CharField(label="Full name")
     rate = forms.CharField(label="Pay rate", help_text="Pounds an hour, such as 14.50.", initial="14.50")
-    starts = forms.DateField(label="First day", widget=forms.DateInput(attrs={"type": "date"}))
+    starts = forms.DateField(label="First day", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
     basis = forms.ChoiceField(label="Paid", choices=[("week", "Every week"), ("month", "Every month")])
     pension = forms.ChoiceField(
         label="Pension",
