@@ -29,8 +29,14 @@ START_S = 60
 
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
-    """Where the demonstration is served: a database, a vault and processes of its own."""
+    """Where the demonstration is served: a database, a vault and processes of its own.
+
+    ENGINEROOM_AT=http://127.0.0.1:8000 takes one that runs already, while pages are being made.
+    """
     chromium()
+    if given := os.environ.get("ENGINEROOM_AT"):
+        yield given
+        return
     home = Path(tempfile.mkdtemp(prefix="er2", dir="/tmp")).resolve()
     home.chmod(0o755)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("ENGINEROOM_", "DATABASE_"))}

@@ -20,8 +20,8 @@ def heading(visitor: Visitor) -> str:
 def test_a_newcomer_follows_one_hour_to_its_bank_line_in_three_clicks(visit) -> None:
     """Time, the timesheet, the hour's thread: there the bank line stands, cleared."""
     priya = visit("priya")
-    page = priya.go(f"{N}/time?q=N1036")
-    page.get_by_role("link", name=re.compile("Aoife O'Neil")).first.click()
+    page = priya.go(f"{N}/people/N1036")
+    page.locator("a[href*='/time/']").last.click()
     page.locator("a[href*='/thread/hour/']").first.click()
     assert "Aoife O'Neil" in heading(priya)
     for lane in ("Worked", "Became", "On a document", "Owed", "Paid", "At the bank"):
