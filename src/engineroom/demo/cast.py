@@ -264,5 +264,21 @@ TEMPS: tuple[Temp, ...] = (
           tax_code="BR", pension=NONE),
 )  # fmt: skip
 
+
+@dataclass(frozen=True)
+class ClientContact:
+    """Somebody at the client who looks at what the bureau does for it. role: as grants name it."""
+
+    email: str
+    name: str
+    role: str
+
+
+CLIENT_CONTACTS = (
+    ClientContact("fiona@northgate.example", "Fiona Marsh", "client_finance"),
+    ClientContact("ivor@northgate.example", "Ivor Beck", "client_approver"),
+)
+"""The finance lead reads; the director approves, and so never prepares."""
+
 CUSTOMER_BY_CODE = {customer.code: customer for customer in CUSTOMERS}
 TEMP_BY_NUMBER = {temp.payroll_number: temp for temp in TEMPS}

@@ -19,10 +19,12 @@ from random import Random
 from engineroom.demo import week
 from engineroom.demo.bank import OwnAccountFacts
 from engineroom.demo.cast import (
+    CLIENT_CONTACTS,
     CUSTOMERS,
     LEAVER,
     RETURNED,
     STARTER,
+    TEMP_BY_NUMBER,
     TEMPS,
     TRACED,
     Customer,
@@ -371,24 +373,30 @@ def _harbour_row(worked: week.Worked) -> tuple[Cell, ...]:
 
 @dataclass(frozen=True)
 class StaffMember:
-    """Somebody of the bureau: roles by client code. HOUSE is the firm's own client."""
+    """Somebody who signs in: roles by client code. HOUSE is the firm's own client.
+
+    kind: staff of the bureau, a client's contact, or an employee, who is the temp of that payroll number.
+    """
 
     email: str
     name: str
     roles: dict[str, str]
+    kind: str = "staff"
+    payroll_number: str = ""
 
 
 @dataclass(frozen=True)
 class Firm:
-    """The bureau that serves the sample's clients."""
+    """The bureau that serves the sample's clients, and whom of theirs it lets in."""
 
     name: str
     staff: tuple[StaffMember, ...]
     clients: tuple[ClientFacts, ...]
+    contacts: tuple[StaffMember, ...] = ()
 
     def member(self, name: str) -> StaffMember:
         """By the part of the address before the @."""
-        return next(m for m in self.staff if m.email.partition("@")[0] == name)
+        return next(m for m in (*self.staff, *self.contacts) if m.email.partition("@")[0] == name)
 
 
 HOUSE = "HOUSE"
@@ -396,6 +404,7 @@ HOUSE = "HOUSE"
 
 def people_of_the_firm() -> Firm:
     """The bureau, its staff and their roles. From Priya and Omar Southquay is hidden."""
+    traced = TEMP_BY_NUMBER[TRACED]
     both = (NORTHGATE.code, SOUTHQUAY.code)
     return Firm(
         name="Harbour Payroll Bureau Ltd",
@@ -408,4 +417,10 @@ def people_of_the_firm() -> Firm:
             StaffMember("bea@harbour.example", "Bea Lindqvist", dict.fromkeys(both, "bookkeeper")),
         ),
         clients=(NORTHGATE, SOUTHQUAY),
+        contacts=(
+            *(StaffMember(c.email, c.name, {NORTHGATE.code: c.role}, kind="client") for c in CLIENT_CONTACTS),
+            StaffMember(
+                _email(traced), traced.name, {NORTHGATE.code: "employee"}, "employee", traced.payroll_number
+            ),
+        ),
     )

@@ -9,7 +9,7 @@ from django.urls import NoReverseMatch, reverse
 
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
-from engineroom.web import audit_pages, context, today_pages
+from engineroom.web import audit_pages, context, my_pages, portal_pages, today_pages
 
 FIRST_PAGES = {
     "firm": ("today", "clients"),
@@ -21,6 +21,8 @@ FIRST_PAGES = {
 
 NAVIGATION = [
     *today_pages.NAVIGATION,
+    *portal_pages.NAVIGATION,
+    *my_pages.NAVIGATION,
     NavigationEntry("Clients", "clients", key="c", order=20, of="firm", faces=("firm", "client")),
     NavigationEntry("Files in", "imports", "foundation.read", key="f", order=290),
     *audit_pages.NAVIGATION,

@@ -1,0 +1,359 @@
+"""Links in mails: each opens one thing, once, for the one it was sent to, and nothing else.
+
+A GET only says what the link is for: mail programs and their scanners look at every link. The POST of its
+button uses it up. Whoever holds the link reads that one thing without signing in, as the user it was made
+for; it approves nothing, since who forwards a mail forwards its link. Of the token only its hash is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import path, reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+
+from engineroom.foundation.access import services as access
+from engineroom.foundation.access.selectors import holders_of, installation
+from engineroom.foundation.approvals import selectors as approvals
+from engineroom.foundation.approvals import services as standing
+from engineroom.foundation.audit import services as audit
+from engineroom.foundation.commands import command
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
+from engineroom.payroll import papers, selectors
+from engineroom.payroll.models import PayRun
+from engineroom.payroll.services import blockers_of, find_run
+from engineroom.ui.display import format_count, format_day
+from engineroom.ui.pages import PageRequest, action
+from engineroom.web.models import Link
+from engineroom.web.portal_pages import pdf, run_facts
+
+DAYS = 14
+"""A payslip waits while its reader is on holiday; after that they ask for it."""
+
+
+class LinkOver(EngineroomError):
+    """The link was used, is too old, or what it opened is not for its reader any more."""
+
+    status = 410
+
+
+# --- making ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail to be sent with a link of its own."""
+
+    address: str
+    subject: str
+    template: str
+    words: dict[str, object]
+
+
+def new_link(
+    kind: str, subject_id: UUID, address: str, *, user_id: UUID | None = None, person_id: UUID | None = None
+) -> tuple[Link, str]:
+    """A row to be written, and the address that opens it: the only place where its token ever stands."""
+    scope = current_scope()
+    token = secrets.token_urlsafe(32)
+    link = Link(
+        client_id=scope.client_id,
+        sha256=_digest(token),
+        kind=kind,
+        subject_id=subject_id,
+        for_user_id=user_id,
+        for_person_id=person_id,
+        address=address,
+        expires_at=timezone.now() + timedelta(days=DAYS),
+        by_user_id=scope.user.id,
+    )
+    return link, settings.BASE_URL + reverse("link", args=[link.id, token])
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _send(letters: Iterable[Letter]) -> None:
+    """Last in the transaction: if the mail server refuses, no link is kept and nothing says it was sent."""
+    mail = get_connection()
+    mail.send_messages(
+        [
+            EmailMessage(
+                letter.subject, render_to_string(letter.template, letter.words), None, [letter.address]
+            )
+            for letter in letters
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class PayslipsNoticed:
+    """How many were mailed, had been before, and cannot be: no login and no address."""
+
+    run_id: UUID
+    sent: int
+    sent_before: int
+    without_address: int
+
+    @property
+    def subject(self) -> str:
+        return f"pay_run:{self.run_id}"
+
+
+# A login is the better address: its user proves who they are besides.
+RECIPIENTS = """
+SELECT s.id, s.person_id, p.name, l.user_id, coalesce(u.email, p.email)
+FROM payroll_payslip s
+JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
+LEFT JOIN people_personlogin l ON l.client_id = p.client_id AND l.person_id = p.id
+  AND l.starts <= current_date AND (l.ends IS NULL OR l.ends >= current_date)
+LEFT JOIN foundation_user u ON u.id = l.user_id AND u.is_active
+WHERE s.client_id = %s AND s.attempt_id = %s AND NOT EXISTS (
+  SELECT FROM web_link k WHERE k.client_id = s.client_id AND k.kind = 'payslip' AND k.subject_id = s.id)
+ORDER BY p.payroll_number COLLATE "C"
+"""
+
+
+@command("payroll.prepare")
+def notify_payslips(run_id: UUID) -> PayslipsNoticed:
+    """Mail everybody of a released run that their payslip is there, once. Amounts stand in no mail."""
+    run = find_run(run_id)
+    if not VaultFile.objects.filter(
+        client_id=run.client_id,
+        kind=papers.KIND,
+        subject_id__in=_payslip_ids(run),
+    ).exists():
+        raise Conflict(f"the payslips of {run} are not issued yet; issue them, then tell their people")
+    with connection.cursor() as cursor:
+        cursor.execute(RECIPIENTS, [run.client_id, run.published_id])
+        found = cursor.fetchall()
+    client, firm = Client.objects.get(id=run.client_id), _firm_name()
+    links: list[Link] = []
+    letters: list[Letter] = []
+    for slip_id, person_id, name, user_id, address in found:
+        if not address:
+            continue
+        link, url = new_link("payslip", slip_id, address, user_id=user_id, person_id=person_id)
+        links.append(link)
+        words = {"name": name, "client": client.name, "day": format_day(run.pay_date), "link": url,
+                 "until": link.expires_at, "firm": firm}  # fmt: skip
+        letters.append(Letter(address, f"Your payslip of {words['day']}", "web/mail_payslip.txt", words))
+    Link.objects.bulk_create(links)
+    _send(letters)
+    everybody = selectors.run_figures(run).payslips
+    return PayslipsNoticed(run.id, len(links), everybody - len(found), len(found) - len(links))
+
+
+def _payslip_ids(run: PayRun) -> list[UUID]:
+    if standing.released("pay_run", run.id) is None:
+        return []
+    return [slip.id for slip in selectors.payslips(run)]
+
+
+@dataclass(frozen=True)
+class ApproversAsked:
+    run_id: UUID
+    asked: int
+
+    @property
+    def subject(self) -> str:
+        return f"pay_run:{self.run_id}"
+
+
+@command("payroll.prepare")
+def ask_approver(run_id: UUID) -> ApproversAsked:
+    """Mail the client's approvers, except who made part of the run, that it waits for their yes."""
+    run = find_run(run_id)
+    if run.published_id is None or blockers_of(run):
+        raise Conflict(f"{run} cannot be approved yet: calculate it, and solve its blockers")
+    if standing.standing("pay_run", run.id):
+        raise Conflict(f"{run} is approved already")
+    makers = {maker.user_id for maker in approvals.makers("pay_run", run.id)}
+    people = [
+        user
+        for user in holders_of("payroll.approve", run.client_id)
+        if user.kind == "client" and user.id not in makers
+    ]
+    if not people:
+        raise Conflict("nobody of the client's may approve this run; grant somebody the role client_approver")
+    client, firm = Client.objects.get(id=run.client_id), _firm_name()
+    letters = []
+    for user in people:
+        link, url = new_link("pay_run", run.id, user.email, user_id=user.id)
+        link.save(force_insert=True)
+        words = {"name": user.name, "client": client.name, "run": run.number, "link": url, "firm": firm,
+                 "day": format_day(run.pay_date), "until": link.expires_at}  # fmt: skip
+        subject = f"Please approve pay run {run.number} of {client.name}"
+        letters.append(Letter(user.email, subject, "web/mail_approve.txt", words))
+    _send(letters)
+    return ApproversAsked(run.id, len(letters))
+
+
+def _firm_name() -> str:
+    row = installation()
+    return row.firm_name if row else "Engineroom"
+
+
+# --- opening --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Found:
+    """A link as its token finds it."""
+
+    id: UUID
+    client_id: UUID
+    kind: str
+    subject_id: UUID
+    for_user_id: UUID | None
+    for_person_id: UUID | None
+    expires_at: datetime
+    used_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.used_at is not None or self.expires_at <= timezone.now()
+
+
+def _look(link_id: UUID, token: str) -> Found | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM app_link(%s, %s)", [link_id, _digest(token)])
+        row = cursor.fetchone()
+    return Found(link_id, *row) if row else None
+
+
+def _use(link_id: UUID, token: str) -> None:
+    """Used up now, by us: of two at once, one gets it. Raises LinkOver for the other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT app_use_link(%s, %s)", [link_id, _digest(token)])
+        if not cursor.fetchone()[0]:
+            raise LinkOver("the link is used or too old")
+
+
+OFFERS = {
+    "payslip": ("Your payslip", "Open my payslip"),
+    "pay_run": ("A pay run waits for your approval", "Look at the pay run"),
+}
+
+
+@never_cache
+def open_link(request: HttpRequest, link_id: UUID, token: str) -> HttpResponse:
+    """GET: what it opens, and a button. POST: that thing, once."""
+    if request.method not in ("GET", "HEAD", "POST"):
+        return HttpResponseNotAllowed(["GET", "POST"])
+    found = _look(link_id, token)
+    if found is None or found.kind not in OPENS:
+        return _over(request, None)
+    if found.is_over:
+        return _over(request, found)
+    if request.method != "POST":
+        title, button = OFFERS[found.kind]
+        return render(request, "web/link.html", {"title": title, "button": button, "found": found})
+    try:
+        with acting(_reader(found), read=[found.client_id]):
+            _use(link_id, token)
+            return OPENS[found.kind](request, found)
+    except (LinkOver, NotFound, NotPermitted):
+        return _over(request, _look(link_id, token))
+
+
+def _reader(found: Found) -> Identity:
+    """The user whom it was made for, with what they may see today; a person without one has no face, so the
+    system hands them their one paper."""
+    return access.identity(found.for_user_id) if found.for_user_id else access.system_user()
+
+
+def _over(request: HttpRequest, found: Found | None) -> HttpResponse:
+    """Unknown, used and too old look alike to who guesses, and are told apart to who holds the token."""
+    return render(request, "web/link_over.html", {"found": found}, status=410 if found else 404)
+
+
+def _log(found: Found, kind: str) -> None:
+    audit.record_read(
+        found.client_id,
+        subject_kind=kind,
+        subject_id=found.subject_id,
+        detail={"link": str(found.id), "person": str(found.for_person_id or "")},
+    )
+
+
+def _open_payslip(request: HttpRequest, found: Found) -> HttpResponse:
+    file = VaultFile.objects.filter(
+        client_id=found.client_id, kind=papers.KIND, subject_id=found.subject_id
+    ).first()
+    if file is None:
+        raise NotFound("there is no such payslip for this reader")
+    _log(found, "payslip")
+    return pdf(file)
+
+
+def _open_run(request: HttpRequest, found: Found) -> HttpResponse:
+    run = PayRun.objects.filter(client_id=found.client_id, id=found.subject_id).first()
+    if run is None or not current_scope().may("payroll.read", found.client_id):
+        raise NotFound("there is no such run for this reader")
+    client = Client.objects.get(id=found.client_id)
+    _log(found, "pay_run")
+    url = reverse("portal_run", args=[client.code, run.number])
+    return render(
+        request,
+        "web/link_run.html",
+        {**run_facts(run, client), "company": client, "run_url": url},
+    )
+
+
+OPENS: dict[str, Callable[[HttpRequest, Found], HttpResponse]] = {
+    "payslip": _open_payslip,
+    "pay_run": _open_run,
+}
+
+
+# --- the firm's buttons ---------------------------------------------------------------------------------
+
+
+def _numbered(number: int) -> PayRun:
+    run = selectors.run_numbered(number)
+    if run is None:
+        raise NotFound(f"there is no pay run {number}")
+    return run
+
+
+@action("payroll.prepare")
+def notify(request: PageRequest, client: str, number: int) -> str:
+    """Tell everybody of the run that their payslip is there."""
+    done = notify_payslips(_numbered(number).id, key=request.key)  # type: ignore[call-arg]
+    parts: Sequence[str] = [
+        f"{format_count(done.sent, 'payslip notice is', 'payslip notices are')} mailed",
+        f"{done.sent_before} were before" if done.sent_before else "",
+        f"{done.without_address} have no address" if done.without_address else "",
+    ]
+    return "; ".join(filter(None, parts)) + "."
+
+
+@action("payroll.prepare")
+def ask(request: PageRequest, client: str, number: int) -> str:
+    """Ask the client's approvers for their yes."""
+    done = ask_approver(_numbered(number).id, key=request.key)  # type: ignore[call-arg]
+    return f"{format_count(done.asked, 'approver is', 'approvers are')} asked by mail."
+
+
+urlpatterns = [
+    path("open/<uuid:link_id>/<str:token>", open_link, name="link"),
+    path("c/<str:client>/runs/<int:number>/notify", notify, name="run_notify"),
+    path("c/<str:client>/runs/<int:number>/ask", ask, name="run_ask"),
+]

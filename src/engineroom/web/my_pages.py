@@ -1,0 +1,274 @@
+"""Somebody's own face: their hours by week, their pay and why, their payslips, their details. Nothing else.
+
+Who they are is what their login says (`people.own`), never what an address says; a payslip's id in an address
+is looked for among their own, and PostgreSQL shows no others to this face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby
+from operator import attrgetter
+from uuid import UUID
+
+from django.db import connection
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.payroll import papers, selectors
+from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.people import own
+from engineroom.people.models import Person
+from engineroom.ui import charts
+from engineroom.ui.pages import NavigationEntry, PageRequest, page
+from engineroom.ui.parts import TraceStep
+from engineroom.web.portal_pages import pdf
+
+FACES = ("self", "work")
+
+NAVIGATION = [
+    NavigationEntry("My work and pay", "me", key="h", order=10, of="firm", faces=FACES),
+]
+
+
+@page(None, scope="mine", faces=FACES)
+def me(request: PageRequest) -> HttpResponse:
+    """Where somebody works: of one employer alone, its page; of none, a calm word."""
+    somewhere = set(own.clients_where_i_am_somebody())
+    employers = [client for client, _ in request.clients if client.id in somewhere]
+    if len(employers) == 1:
+        return redirect("my_pay", employers[0].code)
+    return render(request, "web/me.html", {"employers": employers})
+
+
+def _myself() -> Person:
+    """The person of the login. Without one there is nothing here, for anybody."""
+    person = own.myself()
+    if person is None:
+        raise Http404
+    return person
+
+
+@page(None, reads="own_pay", faces=FACES)
+def pay(request: PageRequest, client: str) -> HttpResponse:
+    """My pay and my hours, newest first, and my details."""
+    person = _myself()
+    request.reading(person.counterparty_id)
+    slips = my_slips(person)
+    weeks = my_weeks(person)
+    return render(
+        request,
+        "web/my_pay.html",
+        {
+            "person": person,
+            "slips": slips,
+            "last": slips[0] if slips else None,
+            "weeks": weeks[:WEEKS_SHOWN],
+            "more_weeks": max(0, len(weeks) - WEEKS_SHOWN),
+            "accounts": own.my_accounts(person),
+            "employments": own.my_employments(person),
+        },
+    )
+
+
+WEEKS_SHOWN = 12
+
+
+# --- hours ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Worked:
+    """Hours of one kind, at one customer, in one week, and what they pay. Minor units."""
+
+    week_ending: date
+    customer: str
+    role: str
+    kind: str
+    minutes: int
+    rate: int
+    amount: int
+    run: int | None
+    paid_on: date | None
+
+
+@dataclass
+class Week:
+    """A week of mine, with what each part of it became."""
+
+    week_ending: date
+    lines: list[Worked] = field(default_factory=list)
+
+    @property
+    def minutes(self) -> int:
+        return sum(line.minutes for line in self.lines)
+
+    @property
+    def amount(self) -> int:
+        return sum(line.amount for line in self.lines)
+
+    @property
+    def paid_on(self) -> date | None:
+        days = [line.paid_on for line in self.lines]
+        return max((d for d in days if d), default=None) if all(days) else None
+
+
+# A run that is not released says nothing to its people yet.
+MY_HOURS = """
+SELECT t.week_ending, k.name, a.role, c.kind, sum(c.minutes)::bigint, c.pay_rate, sum(c.pay_amount)::bigint,
+  max(r.number) FILTER (WHERE x.id IS NOT NULL), max(r.pay_date) FILTER (WHERE x.id IS NOT NULL)
+FROM timesheets_assignment a
+JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
+JOIN timesheets_timesheet t ON t.client_id = a.client_id AND t.assignment_id = a.id
+JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
+JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
+LEFT JOIN payroll_paidtimesheet p ON p.client_id = t.client_id AND p.id = t.id
+LEFT JOIN payroll_payrun r ON r.client_id = p.client_id AND r.id = p.run_id
+LEFT JOIN foundation_release x
+  ON x.client_id = r.client_id AND x.subject_kind = 'pay_run' AND x.subject_id = r.id
+WHERE a.client_id = %s AND a.person_id = %s
+GROUP BY t.week_ending, k.name, a.role, c.kind, c.pay_rate
+ORDER BY t.week_ending DESC, k.name, a.role,
+  array_position(ARRAY['basic', 'overtime', 'weekend'], c.kind::text), c.pay_rate
+"""
+
+
+def my_weeks(person: Person) -> list[Week]:
+    """Every week with hours, newest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(MY_HOURS, [person.client_id, person.counterparty_id])
+        lines = [Worked(*row) for row in cursor.fetchall()]
+    return [Week(ending, list(part)) for ending, part in groupby(lines, key=attrgetter("week_ending"))]
+
+
+# --- payslips -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MySlip:
+    """One payslip of a released run. figures: minor units or minutes, by element."""
+
+    id: UUID
+    run: int
+    pay_date: date
+    period_starts: date
+    period_ends: date
+    tax_code: str
+    ni_category: str
+    figures: dict[str, int]
+    has_pdf: bool
+
+    @property
+    def deductions(self) -> int:
+        return self.figures["gross"] - self.figures["net_pay"]
+
+
+# Before its run is released a payslip is a calculation and nobody's pay.
+MY_SLIPS = """
+SELECT s.id, r.number, r.pay_date, r.period_starts, r.period_ends, s.tax_code, s.ni_category, k.elements,
+  s.amounts, EXISTS (SELECT FROM foundation_vaultfile f
+    WHERE f.client_id = s.client_id AND f.subject_id = s.id AND f.kind = %(pdf)s)
+FROM payroll_payslip s
+JOIN payroll_attempt k ON k.client_id = s.client_id AND k.id = s.attempt_id
+JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
+JOIN foundation_release x ON x.client_id = r.client_id AND x.subject_kind = 'pay_run' AND x.subject_id = r.id
+WHERE s.client_id = %(client)s AND s.person_id = %(person)s AND (%(slip)s::uuid IS NULL OR s.id = %(slip)s)
+ORDER BY r.pay_date DESC, r.number DESC LIMIT 60
+"""
+
+
+def my_slips(person: Person, slip_id: UUID | None = None) -> list[MySlip]:
+    """Payslips of released runs, newest first; or the one with that id, if it is the person's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            MY_SLIPS,
+            {
+                "client": person.client_id,
+                "person": person.counterparty_id,
+                "slip": slip_id,
+                "pdf": papers.KIND,
+            },
+        )
+        return [
+            MySlip(*row[:7], figures=dict(zip(row[7], row[8], strict=True)), has_pdf=row[9])  # type: ignore[misc]
+            for row in cursor.fetchall()
+        ]
+
+
+def _slip(slip_id: UUID) -> tuple[Person, MySlip]:
+    person = _myself()
+    found = my_slips(person, slip_id)
+    if not found:
+        raise Http404
+    return person, found[0]
+
+
+@page(None, reads="payslip", faces=FACES)
+def payslip(request: PageRequest, client: str, slip_id: UUID) -> HttpResponse:
+    """Gross to net as a waterfall, and every figure's why, from the columns the run itself kept."""
+    person, slip = _slip(slip_id)
+    request.reading(slip.id)
+    assert request.client is not None
+    return render(
+        request,
+        "web/my_payslip.html",
+        {
+            "person": person,
+            "slip": slip,
+            "chart": charts.waterfall_chart(
+                waterfall(slip.figures), request.client.currency, title="From gross to net"
+            ),
+            "why": why(selectors.explain(slip.id)),
+            "employer": [
+                (e.label, slip.figures[e.code])
+                for e in ELEMENTS
+                if e.kind == "employer" and slip.figures[e.code]
+            ],
+        },
+    )
+
+
+def waterfall(figures: dict[str, int]) -> list[charts.Bar]:
+    """What was earned, what was taken, what is left."""
+    taken = [(e.label, figures[e.code]) for e in ELEMENTS if e.kind == "deduction" and figures[e.code]]
+    return [
+        charts.Bar("Gross pay", figures["gross"], "total"),
+        *(charts.Bar(label, amount, "down") for label, amount in taken),
+        charts.Bar("Net pay", figures["net_pay"], "total"),
+    ]
+
+
+def why(lines: Sequence[str]) -> list[TraceStep]:
+    """The engine's sentences as steps: what a figure is, how it came about, and what it comes to."""
+    steps = []
+    for line in lines:
+        if line.startswith("Under "):
+            steps.append(TraceStep("The law used", "", rule=line.removeprefix("Under ")))
+            continue
+        label, _, how = line.partition(": ")
+        figure = how.rpartition(" = ")[2] if " = " in how else ""
+        steps.append(TraceStep(label, figure, rule=how, result=label == "Net pay"))
+    return steps
+
+
+@page(None, reads="payslip_pdf", faces=FACES)
+def payslip_pdf(request: PageRequest, client: str, slip_id: UUID) -> HttpResponse:
+    """The paper itself."""
+    _, slip = _slip(slip_id)
+    file = VaultFile.objects.filter(kind=papers.KIND, subject_id=slip.id).first()
+    if file is None:
+        raise Http404
+    request.reading(slip.id)
+    return pdf(file)
+
+
+urlpatterns = [
+    path("me", me, name="me"),
+    path("me/<str:client>", pay, name="my_pay"),
+    path("me/<str:client>/payslips/<uuid:slip_id>", payslip, name="my_payslip"),
+    path("me/<str:client>/payslips/<uuid:slip_id>/pdf", payslip_pdf, name="my_payslip_pdf"),
+]
