@@ -33,8 +33,10 @@ class Answer:
 GROUPS = {
     "gross": ("Gross pay", None),
     "pension": ("Pension", "pension_auto_enrolment"),
+    "employer-pension": ("Employer's pension", "pension_auto_enrolment"),
     "tax": ("Income tax", "income_tax"),
     "ni": ("National Insurance", "ni_class1"),
+    "employer-ni": ("Employer's National Insurance", "ni_class1"),
     "loans": ("Student loans", "student_loan"),
     "holiday": ("Holiday", "holiday"),
     "net": ("Net pay", None),
@@ -45,9 +47,9 @@ BEGINNINGS = {
     "Gross pay": "gross",
     "Qualifying earnings": "pension",
     "Pension": "pension",
-    "Employer's pension": "pension",
+    "Employer's pension": "employer-pension",
     "National Insurance": "ni",
-    "Employer's National Insurance": "ni",
+    "Employer's National Insurance": "employer-ni",
     "Student loan": "loans",
     "Postgraduate loan": "loans",
     "Holiday earned": "holiday",
@@ -67,7 +69,6 @@ GROUP_OF_ELEMENT = {
     **dict.fromkeys(
         (
             "employee_nic",
-            "employer_nic",
             "niable_pay",
             "earnings_at_lel",
             "earnings_lel_to_pt",
@@ -79,7 +80,6 @@ GROUP_OF_ELEMENT = {
     **dict.fromkeys(
         (
             "employee_pension",
-            "employer_pension",
             "qualifying_earnings",
             "pension_tax_relief",
             "salary_sacrifice",
@@ -87,6 +87,8 @@ GROUP_OF_ELEMENT = {
         "pension",
     ),
     **dict.fromkeys(("holiday_accrued_minutes", "holiday_accrued_pay"), "holiday"),
+    "employer_nic": "employer-ni",
+    "employer_pension": "employer-pension",
     "net_pay": "net",
 }
 

@@ -55,6 +55,7 @@ def weeks(request: PageRequest, client: str) -> HttpResponse:
         "customers": selectors.customers(),
         "states": STATE_WORDS.items(),
         "week": selectors.week(shown) if shown else None,
+        "week_words": f"week ending {format_day(shown)}" if shown else "",
         "run_page": selectors.run_page(),
         "may_prepare": request.may("timesheets.prepare"),
     }
