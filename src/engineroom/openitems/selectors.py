@@ -348,7 +348,10 @@ def item(item_id: UUID) -> ItemView | None:
             [_client(), item_id],
         )
         row = cursor.fetchone()
-    return ItemView(Open(*row[:12]), *row[12:], allocations) if row else None
+    if row is None:
+        return None
+    account_name, entry_id, at = row[12:]
+    return ItemView(Open(*row[:12]), account_name, entry_id, at, allocations)
 
 
 MOST_ALLOCATIONS = 200
