@@ -22,7 +22,7 @@ from engineroom.settlement.models import BankLine, Cleared, LineException, Payme
 from engineroom.settlement.selectors import Reconciliation, payment_files, reconcile
 from engineroom.settlement.services import add_own_account, record_stage
 from tests.firm import PAY_DATE, Temp, TestClient, run_payday, set_up
-from tests.ledger.raw import another_person, raw_books, until_somebody_waits
+from tests.ledger.raw import Raw, another_person, raw_books, until_somebody_waits
 from tests.settlement.bank import DAY, Booked, statement, write
 
 BANK, RECEIVABLES, WAGES, IN_TRANSIT = "1200", "1100", "2210", "2300"
@@ -311,8 +311,9 @@ def test_a_line_cleared_by_hand_meanwhile_is_not_cleared_again(paid: Paid) -> No
         with paid.client.acting("lead"):
             return clear_lines()
 
-    with raw_books(paid.client).connection() as connection, another_person() as somebody:
-        _clear_by_hand(connection, paid.client.id, line_id)
+    raw = raw_books(paid.client)
+    with raw.connection() as connection, another_person() as somebody:
+        _clear_by_hand(raw, connection, line_id, invoice.open)
         other = somebody(clear_too)
         until_somebody_waits()
         connection.commit()
@@ -323,10 +324,14 @@ def test_a_line_cleared_by_hand_meanwhile_is_not_cleared_again(paid: Paid) -> No
     agreed(paid.client)
 
 
-def _clear_by_hand(connection: psycopg.Connection[object], client_id: UUID, line_id: UUID) -> None:
+def _clear_by_hand(raw: Raw, connection: psycopg.Connection[object], line_id: UUID, amount: int) -> None:
+    batch, entry, _ = raw.simple()
+    lines = raw.lines(entry, (BANK, amount), ("4000", -amount))
+    of_line = {"kind": "bank_line", "subject_kind": "bank_line", "subject_id": line_id}
+    raw.write(connection, [batch | of_line], [entry], lines)
     connection.execute(
         "INSERT INTO settlement_cleared (id, client_id, rule, why) VALUES (%s, %s, 'by hand', 'raced')",
-        [line_id, client_id],
+        [line_id, raw.client.id],
     )
 
 

@@ -27,7 +27,7 @@ from engineroom.settlement.formats import bacs18
 from engineroom.settlement.models import BatchStage, Payment, PaymentBatch
 from engineroom.settlement.selectors import payment_files
 from engineroom.settlement.services import BatchReleased, PayeeChanged
-from tests.firm import PAY_DATE, Temp, TestClient, hours_file, set_up
+from tests.firm import PAY_DATE, Temp, TestClient, approve_payday, hours_file, set_up
 from tests.ledger.raw import another_person, raw_books, tamper, until_somebody_waits
 
 TEMPS = (
@@ -42,7 +42,7 @@ def approve_run(client: TestClient, temps: Sequence[Temp] = TEMPS) -> UUID:
     set_up(client, temps)
     client.take("timesheets", hours_file(client, temps, PAY_DATE - timedelta(days=11)))
     steps.calculate(client.staff["specialist"], client.id, PAY_DATE)
-    steps.approve(client.staff["lead"], client.id, PAY_DATE)
+    approve_payday(client)
     with client.acting("checker"):
         run = steps.payday_of(PAY_DATE).run
     assert run is not None

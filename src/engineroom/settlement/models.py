@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -12,7 +14,10 @@ from engineroom.openitems.models import Counterparty, OpenItem
 
 
 class OwnAccount(ClientModel):
-    """A bank account of the client: where it pays from and is paid to."""
+    """A bank account of the client: where it pays from and is paid to.
+
+    Only its code and name change: another account is another row, which may take over the code.
+    """
 
     code = models.CharField(max_length=20)
     name = models.CharField(max_length=100)
@@ -26,6 +31,12 @@ class OwnAccount(ClientModel):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["client", "code"], name="own_account_code")]
 
+    @property
+    def hash(self) -> bytes:
+        """What is paid from: PostgreSQL makes the same of the row (migration 0002)."""
+        says = (self.id, self.sort_code, self.account_number, self.service_user_number, self.account_id)
+        return hashlib.sha256("|".join(map(str, says)).encode()).digest()
+
 
 class PaymentBatch(ClientModel):
     """Payments that left in one file, for one subject. Released: the file was written, not: money moved."""
@@ -35,6 +46,8 @@ class PaymentBatch(ClientModel):
     number = models.IntegerField()
     scheme = models.CharField(max_length=20)
     own_account = ClientKey(OwnAccount, indexed=False)
+    own_account_hash = models.BinaryField()
+    """Of the account as the file was written for it (`OwnAccount.hash`)."""
     subject_kind = models.CharField(max_length=50)
     subject_id = models.UUIDField()
     pay_date = models.DateField()

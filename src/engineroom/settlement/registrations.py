@@ -74,7 +74,8 @@ def _bank_lines(ids: Sequence[UUID]) -> list[thread.Node]:
         thread.Node(
             "bank_line",
             row.id,
-            f"bank line {row.bank_reference or row.end_to_end or row.ordinal}: {row.counterparty_name or row.remittance[:60]}",
+            f"bank line {row.bank_reference or row.end_to_end or row.ordinal}: "
+            f"{row.counterparty_name or row.remittance[:60]}",
             row.amount,
             row.currency,
             row.booked,

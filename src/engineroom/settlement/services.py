@@ -79,6 +79,17 @@ def add_own_account(
     return AccountAdded(row.id, row.code)
 
 
+@command("settlement.prepare")
+def rename_own_account(code: str, *, to: str) -> AccountAdded:
+    """Give a bank account another code: so that the one that follows it can be added under its own."""
+    row = _own_account(code)
+    if OwnAccount.objects.filter(client_id=row.client_id, code=to).exists():
+        raise Conflict(f"this client has a bank account called {to!r} already")
+    row.code = to
+    row.save(update_fields=["code"])
+    return AccountAdded(row.id, row.code)
+
+
 @dataclass(frozen=True)
 class BatchReleased:
     """A payment file as written: not sent, not settled, not cleared."""
@@ -331,6 +342,7 @@ def _record(
         number=number,
         scheme="bacs18",
         own_account=ours,
+        own_account_hash=ours.hash,
         subject_kind=subject_kind,
         subject_id=subject_id,
         pay_date=pay_date,

@@ -154,6 +154,7 @@ class Migration(migrations.Migration):
                 ),
                 ("number", models.IntegerField()),
                 ("scheme", models.CharField(max_length=20)),
+                ("own_account_hash", models.BinaryField()),
                 ("subject_kind", models.CharField(max_length=50)),
                 ("subject_id", models.UUIDField()),
                 ("pay_date", models.DateField()),
