@@ -53,6 +53,8 @@ def main() -> None:
     with one_at_a_time():
         if not is_current(profile):
             make(profile, command)
+            if profile == "test":
+                provide_browser()
 
 
 @contextlib.contextmanager
@@ -176,6 +178,32 @@ def install_ensurepip(command: str) -> None:
         quietly(*install)
     if not has_ensurepip():
         fail(f"{package} could not be installed", f"apt-get update && apt-get install -y {package}", command)
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def provide_browser() -> None:
+    """The tests of the pages want the system's Chromium. Without one they are skipped, saying so."""
+    if any(shutil.which(name) for name in BROWSERS) or sys.platform == "darwin":
+        return
+    # Ubuntu's package of that name is a door to its snap store, which a container does not have.
+    if shutil.which("apt-get") and os.geteuid() == 0 and not is_ubuntu():
+        say("    installing chromium, for the tests of the pages")
+        install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
+        if not quietly(*install):
+            quietly("apt-get", "update")
+            quietly(*install)
+    if not any(shutil.which(name) for name in BROWSERS):
+        how = "sudo snap install chromium" if is_ubuntu() else "sudo apt-get install -y chromium"
+        say(f"    no Chromium here, so the tests in a browser are skipped; for them: {how}")
+
+
+def is_ubuntu() -> bool:
+    try:
+        return "ubuntu" in Path("/etc/os-release").read_text().lower().split("id_like")[0]
+    except OSError:
+        return False
 
 
 def quietly(*command: str) -> bool:

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import override_settings
+from tests.browser import RULES, chromium, screens
 
 sync_api = pytest.importorskip("playwright.sync_api")
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = Path("/usr/bin/chromium")
-SCREENS = Path(__file__).resolve().parents[2] / ".screens"
 POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 class Quiet(WSGIRequestHandler):
@@ -72,10 +69,9 @@ def address() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser():
-    if not CHROMIUM.exists():
-        pytest.skip("no system Chromium")
+    path = chromium()
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -107,17 +103,11 @@ def open_guide(browser, address):
     assert complaints == []
 
 
-@pytest.fixture(autouse=True)
-def screens() -> None:
-    SCREENS.mkdir(exist_ok=True)
-    (SCREENS / ".gitignore").write_text("*\n")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1440])
 def test_the_guide_is_accessible_and_never_scrolls_sideways(open_guide, width, scheme):
     page = open_guide(width, scheme)
-    page.screenshot(path=str(SCREENS / f"style-{width}-{scheme}.png"), full_page=True)
+    page.screenshot(path=str(screens() / f"style-{width}-{scheme}.png"), full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     found = axe_playwright.Axe().run(page, options={"runOnly": RULES}).response
     assert len(found["passes"]) > 30
@@ -141,7 +131,7 @@ def test_open_dialogs_and_menus_are_accessible_too(open_guide, scheme):
 def test_a_bare_page_is_accessible_too(open_guide, scheme):
     page = open_guide(360, scheme)
     page.goto(page.url.replace("/style", "/bare"))
-    page.screenshot(path=str(SCREENS / f"bare-360-{scheme}.png"))
+    page.screenshot(path=str(screens() / f"bare-360-{scheme}.png"))
     found = axe_playwright.Axe().run(page, options={"runOnly": RULES}).response
     assert [v["id"] for v in found["violations"]] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
