@@ -1,4 +1,4 @@
-"""Search: over all my clients and no other's, by words, numbers and exact amounts; pay that is shown is logged."""
+"""Search: over all my clients and no other's, by words, numbers and exact amounts; shown pay is logged."""
 
 from __future__ import annotations
 

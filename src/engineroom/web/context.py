@@ -17,7 +17,7 @@ from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND, in_scope
 from engineroom.kernel.ids import uuid7
 from engineroom.ui.parts import NavigationItem
-from engineroom.web import registry
+from engineroom.web import notices_pages, registry
 
 VERSION = version("engineroom")
 
@@ -47,13 +47,20 @@ def surroundings(request: HttpRequest) -> dict[str, Any]:
         "navigation": SimpleLazyObject(lambda: navigation(request)) if signed_in else [],
         "home_url": reverse("front"),
         "all_clients_url": reverse("clients"),
-        "search_url": _address("search"),
+        "search_url": _address("search") if _is_staff(request) else None,
+        "notices": notices_pages.bell(request) if _is_staff(request) else None,
         "sign_out_url": reverse("account_logout"),
         "account_links": [("Settings", reverse("settings"))],
         "form_key": lambda: str(uuid7()),
         "version": VERSION,
         "demo": SimpleLazyObject(is_demo),
     }
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    """Whether the firm's own pages are theirs: searching and notices are."""
+    user = getattr(request, "user", None)
+    return user is not None and user.is_authenticated and FACE_OF_KIND[user.kind] == "firm"
 
 
 def is_demo() -> bool:

@@ -9,7 +9,7 @@ from django.urls import NoReverseMatch, reverse
 
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
-from engineroom.web import audit_pages, context, my_pages, portal_pages, today_pages
+from engineroom.web import audit_pages, context, jobs_pages, my_pages, portal_pages, today_pages
 
 FIRST_PAGES = {
     "firm": ("today", "clients"),
@@ -24,6 +24,7 @@ NAVIGATION = [
     *portal_pages.NAVIGATION,
     *my_pages.NAVIGATION,
     NavigationEntry("Clients", "clients", key="c", order=20, of="firm", faces=("firm", "client")),
+    *jobs_pages.NAVIGATION,
     NavigationEntry("Files in", "imports", "foundation.read", key="f", order=290),
     *audit_pages.NAVIGATION,
     NavigationEntry("Users", "users", "foundation.admin", key="u", order=900, of="firm"),
