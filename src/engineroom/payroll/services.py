@@ -410,12 +410,13 @@ def content_hash(run: PayRun, attempt: Attempt) -> bytes:
 
 
 def _payslip_lines(run: PayRun, attempt: Attempt) -> list[str]:
-    """One line a payslip, by payroll number. The account is today's, so a change after approval shows."""
+    """One line a payslip, by payroll number. Account and name on it are today's, so a change after approval
+    shows."""
     elements = attempt.elements
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT p.payroll_number, s.tax_code, s.ni_category, b.fingerprint, s.amounts
+            SELECT p.payroll_number, s.tax_code, s.ni_category, b.fingerprint, s.amounts, b.account_name
             FROM payroll_payslip s
             JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
             LEFT JOIN people_bankaccount b ON b.client_id = s.client_id AND b.person_id = s.person_id
@@ -431,6 +432,7 @@ def _payslip_lines(run: PayRun, attempt: Attempt) -> list[str]:
         "tax_code": [row[1] for row in rows],
         "ni_category": [row[2] for row in rows],
         "payee": [row[3] and bytes(row[3]) for row in rows],
+        "payee_name": [row[5] for row in rows],
         **{element: [amounts[i] for amounts in figures] for i, element in enumerate(elements)},
     }
     return canonical.lines("payslip", [row[0] for row in rows], columns)

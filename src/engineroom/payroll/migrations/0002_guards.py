@@ -29,15 +29,18 @@ END
 
 
 def frozen(table: str, column: str, events: str) -> list[migrations.RunSQL]:
-    """One trigger an event: a transition table belongs to one. An update shows the rows as they were."""
+    """One trigger an event and picture: a transition table belongs to one. An update is looked at as it was and
+    as it is: nothing moves out of a released run, and nothing into one."""
+    pictures = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
     return [
         migrations.RunSQL(
-            f"CREATE TRIGGER {table}_frozen_{event.lower()} AFTER {event} ON {table} "
-            f"REFERENCING {'NEW' if event == 'INSERT' else 'OLD'} TABLE AS touched "
+            f"CREATE TRIGGER {name} AFTER {event} ON {table} REFERENCING {rows} TABLE AS touched "
             f"FOR EACH STATEMENT EXECUTE FUNCTION refuse_released('{column}')",
-            f"DROP TRIGGER {table}_frozen_{event.lower()} ON {table}",
+            f"DROP TRIGGER {name} ON {table}",
         )
         for event in events.split()
+        for rows in pictures[event]
+        for name in [f"{table}_frozen_{event.lower()}_{rows.lower()}"]
     ]
 
 
