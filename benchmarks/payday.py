@@ -22,7 +22,7 @@ Saturday: five entries, three kinds of hour, six charges each of a payable and a
 
 def main() -> None:
     with a_firm() as firm:
-        from tests.firm import HOURS_HEADINGS, MONDAY, PAY_DATE
+        from tests.firm import HOURS_HEADINGS, MONDAY, PAY_DATE, approve_payday
 
         from engineroom.foundation.imports import services as imports
         from engineroom.payday import steps
@@ -40,11 +40,11 @@ def main() -> None:
         marks.append(("take", time.perf_counter()))
         done = steps.calculate(client.staff["specialist"], client.id, PAY_DATE)
         marks.append(("calculate", time.perf_counter()))
-        steps.approve(client.staff["lead"], client.id, PAY_DATE)
+        approve_payday(client)
         marks.append(("approve", time.perf_counter()))
         steps.release(client.staff["checker"], client.id, PAY_DATE)
         marks.append(("release", time.perf_counter()))
-        steps.post(client.staff["specialist"], client.id, PAY_DATE, with_papers=False)
+        steps.issue(client.staff["checker"], client.id, PAY_DATE)
         marks.append(("post", time.perf_counter()))
         assert done and done.published.payslips == PEOPLE and not done.published.blockers
         print(f"# {taken.counts}")

@@ -229,16 +229,24 @@ def hours_file(
     return client.file(name, HOURS_HEADINGS, rows)
 
 
+def approve_payday(client: TestClient, role: str = "lead", pay_date: date = PAY_DATE) -> steps.ApprovedBoth:
+    """Look at what stands, then approve exactly that."""
+    with client.acting(role):
+        seen = steps.content_of(steps.payday_of(pay_date))
+    return steps.approve(client.staff[role], client.id, pay_date, run_hash=seen.run, bill_hash=seen.bills)
+
+
 def run_payday(
     client: TestClient, temps: Sequence[Temp], pay_date: date = PAY_DATE, *, with_papers: bool = False
 ) -> steps.Payday:
-    """From hours to posted invoices: specialist prepares, lead approves, checker releases."""
+    """From hours to posted invoices: specialist prepares, lead approves, checker releases and issues."""
     client.take(
         "timesheets", hours_file(client, temps, pay_date - timedelta(days=11), f"hours-{pay_date}.csv")
     )
     steps.calculate(client.staff["specialist"], client.id, pay_date)
-    steps.approve(client.staff["lead"], client.id, pay_date)
+    approve_payday(client, pay_date=pay_date)
     steps.release(client.staff["checker"], client.id, pay_date)
+    steps.issue(client.staff["checker"], client.id, pay_date)
     steps.post(client.staff["specialist"], client.id, pay_date, with_papers=with_papers)
     with client.acting("specialist"):
         return steps.payday_of(pay_date)

@@ -38,7 +38,7 @@ MAY: dict[str, set[str]] = {
     "payroll.issue_payslips": PAY,
     "payroll.approve_pay_run": CHECKERS,
     "billing.prepare_bill_run": PAY,
-    "billing.issue_bill_run": PAY,
+    "billing.issue_bill_run": CHECKERS - {"client_approver"},
     "billing.print_invoices": PAY,
     "billing.approve_bill_run": CHECKERS,
     "settlement.release_and_pay": CHECKERS - {"client_approver"},

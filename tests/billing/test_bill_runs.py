@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from django.db import connection, connections
+from django.db.utils import DatabaseError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.firm import (
@@ -21,6 +22,7 @@ from tests.firm import (
     Firm,
     Temp,
     TestClient,
+    approve_payday,
     connect,
     enter,
     hours_file,
@@ -32,9 +34,11 @@ from engineroom.billing import selectors, services
 from engineroom.billing.engine import Billable, draft_invoices
 from engineroom.billing.models import BillRun, Invoice, InvoiceLine
 from engineroom.foundation.approvals import services as approvals
-from engineroom.kernel.errors import Conflict, EngineroomError
+from engineroom.foundation.tenancy.models import Client
+from engineroom.kernel.errors import Conflict, EngineroomError, NotPermitted
 from engineroom.ledger import selectors as ledger
 from engineroom.openitems import selectors as openitems
+from engineroom.openitems.models import Counterparty
 from engineroom.payday import steps
 from engineroom.timesheets import services as timesheets
 from engineroom.timesheets.models import Timesheet
@@ -58,7 +62,7 @@ def bill(client: TestClient, day: date = PAY_DATE, through: date = WEEK_ENDS) ->
         run = services.prepare_bill_run(day, through)
     with client.acting("lead"):
         services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
-    with client.acting():
+    with client.acting("checker"):
         return services.issue_bill_run(run.bill_run_id)
 
 
@@ -314,16 +318,16 @@ def test_drafts_have_no_numbers_and_a_refused_issue_uses_none_up(client: TestCli
     with client.acting():
         run = services.prepare_bill_run(PAY_DATE, WEEK_ENDS)
     assert invoices(client) == []
-    with client.acting(), pytest.raises(approvals.NotApproved, match="have it approved first"):
+    with client.acting("checker"), pytest.raises(approvals.NotApproved, match="have it approved first"):
         services.issue_bill_run(run.bill_run_id)
     with client.acting("lead"):
         services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
-    with pytest.raises(PowerCut), client.acting():
+    with pytest.raises(PowerCut), client.acting("checker"):
         assert services.issue_bill_run(run.bill_run_id).invoices == ["INV-000001"]
         raise PowerCut
-    with client.acting():
+    with client.acting("checker"):
         assert services.issue_bill_run(run.bill_run_id).invoices == ["INV-000001"]
-    with client.acting(), pytest.raises(Conflict, match="issued already"):
+    with client.acting("checker"), pytest.raises(Conflict, match="issued already"):
         services.issue_bill_run(run.bill_run_id)
 
 
@@ -354,7 +358,7 @@ def race(client: TestClient, runs: Sequence[services.BillRunPrepared], *, first_
 
     def issue(at: int) -> None:
         try:
-            with client.acting():
+            with client.acting("checker"):
                 if at == 1:
                     issued.wait(10)
                 results[at] = services.issue_bill_run(runs[at].bill_run_id).invoices
@@ -402,7 +406,7 @@ def test_hours_that_come_after_the_approval_are_not_slipped_into_the_invoice(cli
     with client.acting("lead"):
         services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
     take_hours(client, temps[1:], name="late.csv")
-    with client.acting(), pytest.raises(approvals.ContentChanged, match="prepare it again"):
+    with client.acting("checker"), pytest.raises(approvals.ContentChanged, match="prepare it again"):
         services.issue_bill_run(run.bill_run_id)
     with client.acting():
         again = services.prepare_bill_run(PAY_DATE, WEEK_ENDS)
@@ -432,8 +436,8 @@ def test_holds_that_end_after_an_empty_bill_run_are_billed_by_the_same_payday(cl
     assert (again.published, again.bill_run.invoices, again.bill_run.approval_voided) == (None, 1, True)
     with client.acting():
         assert not steps.is_approved(PAY_DATE)
-    steps.approve(client.staff["lead"], client.id, PAY_DATE)
-    steps.post(client.staff["specialist"], client.id, PAY_DATE, with_papers=False)
+    approve_payday(client)
+    steps.issue(client.staff["checker"], client.id, PAY_DATE)
     assert [i.net for i in invoices(client)] == [84000]
 
 
@@ -499,3 +503,175 @@ def test_a_charge_is_on_one_invoice(client: TestClient) -> None:
             )
     with client.acting():
         assert BillRun.objects.filter(client_id=client.id).count() == 1
+
+
+# --- who made it, who lets it out ---------------------------------------------------------------------
+
+
+def test_whoever_approved_the_invoices_does_not_issue_them(client: TestClient) -> None:
+    set_up(client, [Temp("T1")])
+    take_hours(client, [Temp("T1")])
+    with client.acting():
+        run = services.prepare_bill_run(PAY_DATE, WEEK_ENDS)
+    with client.acting("lead"):
+        services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
+    with client.acting("lead"), pytest.raises(approvals.MakerIsNotChecker, match="another person must"):
+        services.issue_bill_run(run.bill_run_id)
+    with client.acting(), pytest.raises(NotPermitted, match=r"billing\.release"):
+        services.issue_bill_run(run.bill_run_id)
+    with client.acting("checker"):
+        services.issue_bill_run(run.bill_run_id)
+        released = approvals.released("bill_run", run.bill_run_id)
+        assert released is not None and released.user_id == client.staff["checker"].id
+
+
+def test_whoever_set_the_customers_terms_does_not_approve_the_bill(client: TestClient) -> None:
+    set_up(client, [Temp("T1")])
+    terms = client.file("terms.csv", ("code", "name", "payment_days"), [("ACME", "ACME Ltd", "300")])
+    steps.import_files(client.staff["specialist"], client.id, "customers", [terms])
+    with client.acting("lead"):
+        Counterparty.objects.filter(client_id=client.id, code="ACME").update(name="ACME Limited")
+    take_hours(client, [Temp("T1")])
+    with client.acting():
+        run = services.prepare_bill_run(PAY_DATE, WEEK_ENDS)
+    with client.acting("lead"), pytest.raises(approvals.MakerIsNotChecker):
+        services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
+    with client.acting("owner"):
+        services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
+
+
+def test_whoever_changed_what_is_printed_of_the_supplier_does_not_approve_the_bill(
+    client: TestClient,
+) -> None:
+    set_up(client, [Temp("T1")])
+    take_hours(client, [Temp("T1")])
+    with client.acting("lead"):
+        details = Client.objects.get(id=client.id).details
+        Client.objects.filter(id=client.id).update(details={**details, "sort_code": "99-99-99"})
+    with client.acting():
+        run = services.prepare_bill_run(PAY_DATE, WEEK_ENDS)
+    with client.acting("lead"), pytest.raises(approvals.MakerIsNotChecker):
+        services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
+
+
+def test_another_customers_order_of_the_same_number_makes_nobody_a_maker(client: TestClient) -> None:
+    temps = [Temp("T1", order="PO-1"), Temp("T2", "Al", customer="BETA")]
+    set_up(client, temps, [("ACME", "PO-1", "2026-01-01", "", "", "")])
+    headings = ("customer", "order_number", "from_date", "until_date", "limit_amount", "limit_hours")
+    client.take(
+        "orders",
+        client.file("beta.csv", headings, [("BETA", "PO-1", "2026-01-01", "", "", "")]),
+        role="lead",
+    )
+    take_hours(client, temps)
+    with client.acting():
+        run = services.prepare_bill_run(PAY_DATE, WEEK_ENDS)
+    with client.acting("lead"):
+        services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
+
+
+# --- by raw SQL ---------------------------------------------------------------------------------------
+
+
+def test_a_charge_that_is_billed_is_not_held(client: TestClient) -> None:
+    set_up(client, [Temp("T1")])
+    run_payday(client, [Temp("T1")])
+    with connect() as db:
+        enter(db, client.staff["specialist"], write=client.id)
+        with pytest.raises(psycopg.Error, match="not held any more"):
+            db.execute(
+                "INSERT INTO timesheets_hold (id, client_id, reason, note) "
+                "SELECT id, client_id, 'disputed', 'x' FROM billing_billed LIMIT 1"
+            )
+
+
+def test_a_charge_is_billed_on_no_line_but_its_own(client: TestClient) -> None:
+    """Hours of one customer, free to be billed, do not hang themselves on a line of another."""
+    temps = [Temp("T1", status="disputed"), Temp("T2", "Al", customer="BETA")]
+    set_up(client, temps)
+    run_payday(client, temps)
+    end_holds(client, "billable", "ACME")
+    with connect() as db:
+        enter(db, client.staff["specialist"], write=client.id)
+        with pytest.raises(psycopg.Error, match="add to it, with its assignment"):
+            db.execute(
+                "INSERT INTO billing_billed (id, client_id, invoice_line_id) "
+                "SELECT x.id, x.client_id, (SELECT id FROM billing_invoiceline LIMIT 1) "
+                "FROM timesheets_holdend x"
+            )
+
+
+def test_no_invoice_without_a_released_bill_run_and_none_added_to_one(client: TestClient) -> None:
+    temps = [Temp("T1", status="disputed"), Temp("T2", "Al", customer="BETA")]
+    set_up(client, temps)
+    run_payday(client, temps)
+    end_holds(client, "billable", "ACME")
+    with client.acting():
+        services.prepare_bill_run(PAY_DATE + WEEK, WEEK_ENDS + WEEK)
+    for number, message in ((1, "issued once, whole"), (2, "approved and released")):
+        with connect() as db:
+            enter(db, client.staff["specialist"], write=client.id)
+            with pytest.raises(psycopg.Error, match=message):
+                db.execute(
+                    f"WITH i AS ({FORGED_INVOICE}) {FORGED_LINE}",
+                    {"new": uuid4(), "number": number, "line": 1},
+                )
+
+
+FORGED_INVOICE = (
+    "INSERT INTO billing_invoice (id, client_id, bill_run_id, number, customer_id, order_number, issue_date, "
+    "tax_point, due, currency, net, vat, gross, vat_rule, parties, line_count) SELECT %(new)s, i.client_id, "
+    "r.id, 'INV-999999', i.customer_id, '', i.issue_date, i.tax_point, i.due, 'GBP', 100, 20, 120, '', "
+    "i.parties, 1 "
+    "FROM billing_invoice i, billing_billrun r WHERE r.number = %(number)s LIMIT 1"
+)
+FORGED_LINE = (
+    "INSERT INTO billing_invoiceline (id, client_id, invoice_id, line_no, description, assignment_id, "
+    "week_ending, kind, minutes, rate, net, vat_ppm) SELECT gen_random_uuid(), client_id, %(new)s, %(line)s, "
+    "'x', assignment_id, week_ending, kind, 0, rate, 100, vat_ppm FROM billing_invoiceline LIMIT 1"
+)
+
+
+@pytest.mark.parametrize("line", [1, 7])
+def test_an_invoice_line_is_numbered_in_turn_and_stands_on_charges(client: TestClient, line: int) -> None:
+    set_up(client, [Temp("T1", status="disputed"), Temp("T2", "Al", customer="BETA")])
+    run_payday(client, [Temp("T1", status="disputed"), Temp("T2", "Al", customer="BETA")])
+    end_holds(client, "billable", "ACME")
+    with client.acting():
+        run = services.prepare_bill_run(PAY_DATE + WEEK, WEEK_ENDS + WEEK)
+    with client.acting("lead"):
+        services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
+    with client.acting("checker"):
+        approvals.release("bill_run", run.bill_run_id, bytes.fromhex(run.content_hash))
+    with connect() as db:
+        enter(db, client.staff["checker"], write=client.id)
+        with pytest.raises(psycopg.Error, match="numbered in turn"):
+            db.execute(
+                f"WITH i AS ({FORGED_INVOICE}) {FORGED_LINE}", {"new": uuid4(), "number": 2, "line": line}
+            )
+
+
+def test_an_invoice_that_nobody_owes_is_refused_at_commit(client: TestClient) -> None:
+    """The items come after the invoice, so the books are asked when all is said."""
+    set_up(client, [Temp("T1")])
+    take_hours(client, [Temp("T1")])
+    with client.acting():
+        run = services.prepare_bill_run(PAY_DATE, WEEK_ENDS)
+    with client.acting("lead"):
+        services.approve_bill_run(run.bill_run_id, content_hash=run.content_hash)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "_add_receivables", lambda *_: None)
+        patch.setattr(services, "_post", lambda *_: [])
+        with pytest.raises(DatabaseError, match="is on the books with 0"), client.acting("checker"):
+            services.issue_bill_run(run.bill_run_id)
+    assert invoices(client) == []
+
+
+def test_an_issued_bill_run_is_frozen(client: TestClient) -> None:
+    set_up(client, [Temp("T1")])
+    run_payday(client, [Temp("T1")])
+    with connect() as db:
+        enter(db, client.staff["specialist"], write=client.id)
+        for sql in ("UPDATE billing_billrun SET issue_date = '2020-01-01'", "DELETE FROM billing_billrun"):
+            with pytest.raises(psycopg.Error, match=r"is frozen|permission denied"), db.transaction():
+                db.execute(sql)

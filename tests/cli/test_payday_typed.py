@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shlex
 import stat
 from collections import defaultdict
@@ -62,6 +63,11 @@ def balances(client: TestClient) -> dict[str, int]:
         return {b.code: b.balance for b in ledger.trial_balance()}
 
 
+def contents(said: str) -> list[str]:
+    """The hashes that were printed: of the run, and of the invoices."""
+    return re.findall(r"content (?:of the run: |of the invoices: |)([0-9a-f]{16})\b", said)[-2:]
+
+
 def test_payday_stops_where_another_person_must_act_and_prints_what_they_type(
     cli: Cli, ready: TestClient, mail: dict[str, str], tmp_path: Path
 ) -> None:
@@ -73,7 +79,14 @@ def test_payday_stops_where_another_person_must_act_and_prints_what_they_type(
     assert f"--as {mail['specialist']} approve" not in stopped.out
     assert balances(ready) == {}
 
-    assert cli(*shlex.split(command)[3:], "--yes", who=mail["lead"]).code == 0
+    words = shlex.split(command)[3:]
+    assert cli(*words, "--yes", who=mail["lead"]).code == 1  # yes to what?
+    run, bills = contents(stopped.out)
+    for content in (run, f"{bills},{run}", f"{run},{'0' * 16}", f"{run},{bills[:8]}"):
+        assert cli(*words, "--yes", "--content", content, who=mail["lead"]).code == 1
+    approved = cli(*words, "--yes", "--content", f"{run},{bills}", who=mail["lead"])
+    assert approved.code == 0
+    assert "2 drafts of bill run 1" in approved.out and "30 days" in approved.out
     stopped = payday(cli, ready)
     assert stopped.code == 3
     assert "taken before, nothing done" in stopped.out
@@ -83,10 +96,12 @@ def test_payday_stops_where_another_person_must_act_and_prints_what_they_type(
     )
 
     assert cli("release", ready.code, "--pay-date", PAY_DATE, who=mail["lead"]).code == 1  # who approved
-    assert cli("release", ready.code, "--pay-date", PAY_DATE, who=mail["checker"]).code == 0
+    released = cli("release", ready.code, "--pay-date", PAY_DATE, who=mail["checker"])
+    assert released.code == 0
+    assert "issued 2 invoices, INV-000001 to INV-000002" in released.out
     done = payday(cli, ready, "--out", tmp_path)
     assert done.code == 0
-    assert "issued 2 invoices, INV-000001 to INV-000002" in done.out
+    assert "papers: 3 payslips and 2 invoices as PDF" in done.out
     assert (tmp_path / "invoices" / "INV-000001.pdf").read_bytes()[:5] == b"%PDF-"
 
 
@@ -102,15 +117,19 @@ def test_the_steps_one_by_one_are_the_same_as_payday(
     assert payday(cli, ready, *second_people(ready)).code == 0
     emails = {role: user.email for role, user in other_client.staff.items()}
     code, day = other_client.code, ("--pay-date", PAY_DATE)
+    said = ""
     for who, words in [
         ("specialist", ("import", code, "timesheets", other_client.folder / "hours.csv")),
         ("specialist", ("calculate", code, *day)),
-        ("lead", ("approve", code, *day, "--yes")),
+        ("lead", ("approve", code, *day, "--yes", "--content", "")),
         ("checker", ("release", code, *day)),
         ("specialist", ("post", code, *day)),
     ]:
+        if words[-1] == "":
+            words = (*words[:-1], ",".join(contents(said)))
         ended = cli(*words, who=emails[who])
         assert ended.code == 0, ended
+        said = ended.out
     assert balances(other_client) == balances(ready)
     assert len(balances(ready)) > 8
 
@@ -335,7 +354,62 @@ def test_held_hours_are_ended_on_the_command_line(
         "billing", "end-hold", client.code, "T2@2026-11-16", "--outcome", "written_off", "--reason", "lost",
         who=mail["specialist"],
     )  # fmt: skip
-    assert (ended.code, ended.out.strip()) == (0, "5 charges of 840.00 are now written off")
+    said = "BETA Ltd, week ending 2026-11-22: 5 charges of 840.00 now written off"
+    assert (ended.code, ended.out.strip()) == (0, said)
     verified = cli("ledger", "verify", client.code, who=mail["bookkeeper"])
     assert verified.code == 0
     assert "WRONG" not in verified.out
+
+
+def test_a_checker_is_left_the_report_and_the_drafts_before_they_say_yes(
+    cli: Cli, ready: TestClient, tmp_path: Path
+) -> None:
+    stopped = payday(cli, ready, "--out", tmp_path)
+    assert stopped.code == 3
+    (report,) = tmp_path.glob("report-*.html")
+    (drafts,) = tmp_path.glob("drafts-*.csv")
+    rows = list(csv.DictReader(drafts.read_text(encoding="utf-8-sig").splitlines()))
+    assert {row["customer"] for row in rows} == {"ACME Ltd", "BETA Ltd"}
+    assert {row["terms in days"] for row in rows} == {"30"}
+    assert "T1" in report.read_text(encoding="utf-8")
+    assert str(drafts) in stopped.out
+
+
+def test_what_waits_is_listed(cli: Cli, ready: TestClient, mail: dict[str, str]) -> None:
+    assert payday(cli, ready).code == 3
+    drafts = cli("billing", "drafts", ready.code, who=mail["checker"])
+    assert (drafts.code, "drafts of bill run 1 of" in drafts.out) == (0, True)
+    held = cli("billing", "held", ready.code, who=mail["checker"])
+    assert (held.code, "5 charges held" in held.out, "disputed" in held.out) == (0, True, True)
+
+
+def test_an_hour_on_two_timesheets_is_asked_about(
+    cli: Cli, staffed: TestClient, mail: dict[str, str]
+) -> None:
+    temps = [
+        Temp("T1", hours=("4",), status="disputed"),
+        Temp("T1", hours=("4",), customer="BETA", status="disputed"),
+    ]
+    set_up(staffed, temps)
+    staffed.take("timesheets", hours_file(staffed, temps))
+    words = ("billing", "end-hold", staffed.code, "T1@2026-11-16", "--outcome", "billable", "--reason", "ok")
+    asked = cli(*words, who=mail["specialist"])
+    assert asked.code == 1
+    assert "add --assignment with one of T1-ACME (ACME Ltd), T1-BETA (BETA Ltd)" in asked.err
+    ended = cli(*words, "--assignment", "T1-BETA", who=mail["specialist"])
+    assert ended.out.strip() == "BETA Ltd, week ending 2026-11-22: 1 charge of 84.00 now billable"
+
+
+def test_who_blocks_the_run_is_printed_when_it_is_calculated(
+    cli: Cli, ready: TestClient, mail: dict[str, str]
+) -> None:
+    headings = ("payroll_number", "name", "start_date", "sort_code", "account_number")
+    ready.take("people", ready.file("new.csv", headings, [("T77", "Nu", "2026-01-05", "", "")]))
+    headings = ("assignment", "payroll_number", "customer", "order_number", "role", "start_date", "pay_rate")
+    row = ("T77-ACME", "T77", "ACME", "", "Operative", "2026-01-05", "15.00", "21.00")
+    ready.take("assignments", ready.file("a77.csv", (*headings, "bill_rate"), [row]))
+    ready.take("timesheets", hours_file(ready, [Temp("T77")], name="h77.csv"))
+    done = cli("calculate", ready.code, "--pay-date", PAY_DATE, who=mail["specialist"])
+    assert done.code == 0
+    assert "the run cannot be approved" in done.out
+    assert "T77" in done.out

@@ -10,7 +10,18 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from tests.firm import PAY_DATE, Temp, TestClient, connect, enter, hours_file, run_payday, set_up
+from tests.firm import (
+    PAY_DATE,
+    Temp,
+    TestClient,
+    approve_payday,
+    connect,
+    enter,
+    hours_file,
+    run_payday,
+    set_up,
+    superuser,
+)
 
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.jobs.worker import run_worker
@@ -58,7 +69,7 @@ def calculate(client: TestClient, pay_date: date = PAY_DATE) -> steps.Calculated
 
 
 def approve(client: TestClient, pay_date: date = PAY_DATE) -> steps.ApprovedBoth:
-    return steps.approve(client.staff["lead"], client.id, pay_date)
+    return approve_payday(client, pay_date=pay_date)
 
 
 def release(client: TestClient, pay_date: date = PAY_DATE) -> steps.Released:
@@ -409,7 +420,7 @@ def test_who_prepared_hours_or_run_does_not_approve_it(client: TestClient) -> No
     calculate(client)
     with pytest.raises(approvals.MakerIsNotChecker):
         approve(client)
-    steps.approve(client.staff["owner"], client.id, PAY_DATE)
+    approve_payday(client, "owner")
 
 
 # --- what is frozen -----------------------------------------------------------------------------------
@@ -501,6 +512,32 @@ def test_a_released_run_is_frozen_whoever_asks(client: TestClient) -> None:
         services.release_pay_run(run.id)
 
 
+def test_nothing_moves_into_a_released_run_either(client: TestClient) -> None:
+    """Hours bound to a later run, then moved back: they would count as paid and never be."""
+    temps = [Temp("T1"), Temp("T9", "Ivy", customer="BETA")]
+    set_up(client, temps)
+    run_payday(client, temps[:1])
+    released = run_of(client)
+    prepare(client, temps[1:], PAY_DATE + WEEK)
+    for table in ("payroll_paidtimesheet", "payroll_attemptchunk"):
+        with connect() as db:
+            enter(db, client.staff["specialist"], write=client.id)
+            with pytest.raises(psycopg.Error, match="is released: what was issued is frozen"):
+                db.execute(f"UPDATE {table} SET run_id = %s WHERE run_id <> %s", [released.id] * 2)
+
+
+def test_another_name_on_the_account_after_the_approval_is_not_paid(client: TestClient) -> None:
+    """The name goes into the payment file; the approval binds it like the account itself."""
+    set_up(client, [Temp("T1")])
+    prepare(client, [Temp("T1")])
+    approve(client)
+    with superuser() as db:
+        db.execute("SET session_replication_role = replica")
+        db.execute("UPDATE people_bankaccount SET account_name = 'X' WHERE client_id = %s", [client.id])
+    with pytest.raises(approvals.ContentChanged, match="changed after it was approved"):
+        release(client)
+
+
 def test_a_step_done_twice_is_done_once(client: TestClient) -> None:
     set_up(client, [Temp("T1")])
     run_payday(client, [Temp("T1")])
@@ -509,7 +546,7 @@ def test_a_step_done_twice_is_done_once(client: TestClient) -> None:
     assert (again.published, again.bill_run) == (None, None)
     approve(client)
     assert release(client) == steps.Released(None, None)
-    posted = steps.post(client.staff["specialist"], client.id, PAY_DATE, with_papers=False)
+    posted = steps.post(client.staff["checker"], client.id, PAY_DATE, with_papers=False)
     assert posted.invoices is None
     assert booked(client) == before
     with client.acting():
@@ -686,7 +723,7 @@ def test_whoever_entered_the_bank_accounts_does_not_approve_their_pay(client: Te
     prepare(client, [Temp("T1")])
     with pytest.raises(approvals.MakerIsNotChecker):
         approve(client)
-    steps.approve(client.staff["owner"], client.id, PAY_DATE)
+    approve_payday(client, "owner")
 
 
 def test_an_abandoned_run_gives_its_hours_back(client: TestClient) -> None:

@@ -10,7 +10,7 @@ from engineroom.foundation import duties
 from engineroom.foundation.duties import Task
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.payday import steps
-from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, set_up
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_payday, hours_file, set_up
 from tests.web.conftest import signed_in
 
 TUESDAY = date(2026, 11, 24)
@@ -44,14 +44,14 @@ def test_a_payday_is_one_duty_after_another_and_each_is_gone_when_it_is_done(hou
     assert seen["Check pay run 1"].state == "mine" and seen["Check bill run 1"].state == "mine"
     assert board(staff["specialist"], hours)["Check pay run 1"].state == "colleague"
 
-    steps.approve(staff["lead"], hours.id, PAY_DATE)
+    approve_payday(hours)
     seen = board(staff["checker"], hours)
     assert "Check pay run 1" not in seen
     assert seen["Release pay run 1"].state == "mine" and seen["Release pay run 1"].duty.due == SUBMIT_BY
     assert seen["Issue bill run 1"].state == "colleague", "a checker does not prepare"
 
     steps.release(staff["checker"], hours.id, PAY_DATE)
-    steps.post(staff["specialist"], hours.id, PAY_DATE, with_papers=False)
+    steps.issue(staff["checker"], hours.id, PAY_DATE)
     seen = board(staff["bookkeeper"], hours)
     assert not {"Release pay run 1", "Issue bill run 1"} & set(seen)
     assert seen["Submit payment file ER000001"].state == "mine"
@@ -85,7 +85,7 @@ def test_today_is_of_my_clients_and_of_what_i_may_read(
 
 def test_a_clients_home_shows_its_board_its_run_and_its_books(hours: TestClient):
     steps.calculate(hours.staff["specialist"], hours.id, PAY_DATE)
-    steps.approve(hours.staff["lead"], hours.id, PAY_DATE)
+    approve_payday(hours)
     steps.release(hours.staff["checker"], hours.id, PAY_DATE)
     text = signed_in(hours.staff["lead"]).get(f"/c/{hours.code}").content.decode()
     for words in ("Latest pay run", "Owed and owing", "Balanced", "Submit payment file ER000001"):

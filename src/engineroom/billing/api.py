@@ -236,7 +236,7 @@ def approve_bill_run(client: Client, bill_run_id: UUID, asked: ApproveBillsAsked
     "/bill-runs/{bill_run_id}/issue",
     InvoicesIssuedOut,
     "Issue and post the invoices",
-    permission="billing.prepare",
+    permission="billing.release",
 )
 def issue_bill_run(client: Client, bill_run_id: UUID) -> InvoicesIssuedOut:
     """Numbers are taken, invoices stand for good, revenue and receivables are posted."""

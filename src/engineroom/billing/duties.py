@@ -57,7 +57,7 @@ def _bill_run(
 ) -> Duty:
     page, note = ("billing:run", (number,)), f"weeks through {through:%d %b}"
     if approved:
-        return Duty(client_id, f"Issue bill run {number}", note, "billing.prepare", page, issue_date)
+        return Duty(client_id, f"Issue bill run {number}", note, "billing.release", page, issue_date)
     subject = ("bill_run", run_id)
     return Duty(
         client_id, f"Check bill run {number}", note, "billing.approve", page, issue_date, subject=subject

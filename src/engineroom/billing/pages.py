@@ -253,6 +253,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "events": [_approval_event(yes) for yes in yeses],
         "may_approve": request.may("billing.approve"),
         "may_prepare": request.may("billing.prepare"),
+        "may_release": request.may("billing.release"),
         "held": (held := selectors.held()),
         "held_sums": [(row, hold_words(row.reason)) for row in selectors.held_by_reason(held)],
     }
@@ -322,7 +323,7 @@ def approve(request: PageRequest, client: str, number: int) -> Done:
     return Done(f"Bill run {number} is approved as it stands.", to=_run_url(client, number))
 
 
-@action("billing.prepare")
+@action("billing.release")
 def issue(request: PageRequest, client: str, number: int) -> Done:
     """Numbers are taken, invoices stand for good."""
     done = services.issue_bill_run(_run(number).id, key=request.key)  # type: ignore[call-arg]

@@ -16,7 +16,7 @@ from engineroom.foundation import vault
 from engineroom.foundation.commands import command
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.money import format_minor
-from engineroom.ui.display import format_hours
+from engineroom.ui.display import format_duration
 
 KIND = "billing.invoice"
 
@@ -129,6 +129,6 @@ def held_by_customer() -> dict[UUID, str]:
     notes: dict[UUID, list[str]] = defaultdict(list)
     for (customer, why), (minutes, amount) in sorted(sums.items()):
         notes[customer].append(
-            f"{format_hours(minutes)} hours ({format_minor(amount, symbol=True)}) are held: {why}"
+            f"{format_duration(minutes)} ({format_minor(amount, symbol=True)}) are held: {why}"
         )
     return {customer: "; ".join(parts) for customer, parts in notes.items()}

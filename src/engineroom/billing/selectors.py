@@ -38,9 +38,7 @@ def drafts(through: date, issue_date: date) -> list[Draft]:
     """What would be invoiced now for the weeks through a day: computed, not stored, without numbers."""
     rates = load_table("engineroom.billing", "vat").at(issue_date)
     with connection.cursor() as cursor:
-        cursor.execute(
-            BILLABLE.format(columns=LINES), {"client": current_scope().client_id, "through": through}
-        )
+        cursor.execute(BILLABLE.format(columns=LINES), {"client": _client(), "through": through})
         rows = [Billable._make(row) for row in cursor.fetchall()]
     return draft_invoices(rows, rates[rates["staff_supply"]])
 
@@ -59,7 +57,7 @@ def _distinct(column: str, through: date) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(
             BILLABLE.format(columns=f"DISTINCT {column}"),
-            {"client": current_scope().client_id, "through": through},
+            {"client": _client(), "through": through},
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -120,6 +118,10 @@ class Reconciliation:
     held_amount: int
     written_off_minutes: int
     written_off_amount: int
+    payslip_minutes: int | None = None
+    """What the payslips of released runs say was worked; None where only some files are looked at."""
+    unpaid_minutes: int = 0
+    """Hours that no released run has paid yet."""
 
     @property
     def difference(self) -> tuple[int, int]:
@@ -129,12 +131,22 @@ class Reconciliation:
         return self.paid_minutes - minutes, self.paid_amount - amount
 
     @property
+    def payslip_difference(self) -> int:
+        """Minutes of released runs that no payslip pays, or payslips pay beyond them; always 0."""
+        if self.payslip_minutes is None:
+            return 0
+        return self.paid_minutes - self.unpaid_minutes - self.payslip_minutes
+
+    @property
     def ok(self) -> bool:
-        return self.difference == (0, 0)
+        return self.difference == (0, 0) and self.payslip_difference == 0
 
 
 def reconcile(import_ids: list[UUID] | None = None) -> Reconciliation:
-    """Every charged hour by what became of its billable side. Billed amounts are the invoice lines' own."""
+    """Every charged hour by what became of its billable side, and against the hours that payslips pay.
+
+    Billed amounts are the invoice lines' own, paid minutes the payslips' own.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -176,7 +188,30 @@ def reconcile(import_ids: list[UUID] | None = None) -> Reconciliation:
             """,
             {"client": _client(), "imports": import_ids},
         )
-        return Reconciliation(*cursor.fetchone())
+        sides = cursor.fetchone()
+        if import_ids is not None:
+            return Reconciliation(*sides)
+        cursor.execute(PAID_ON_PAYSLIPS, {"client": _client()})
+        return Reconciliation(*sides, *cursor.fetchone())
+
+
+PAID_ON_PAYSLIPS = """
+WITH released AS (
+  SELECT r.id, r.client_id, r.published_id FROM payroll_payrun r
+  JOIN foundation_release f ON f.client_id = r.client_id AND f.subject_kind = 'pay_run'
+    AND f.subject_id = r.id
+  WHERE r.client_id = %(client)s)
+SELECT (
+    SELECT coalesce(sum(s.amounts[array_position(a.elements, 'minutes_worked')]), 0)::bigint
+    FROM released r
+    JOIN payroll_attempt a ON a.client_id = r.client_id AND a.id = r.published_id
+    JOIN payroll_payslip s ON s.client_id = a.client_id AND s.attempt_id = a.id),
+  (SELECT coalesce(sum(e.minutes), 0)::bigint
+    FROM timesheets_timeentry e
+    LEFT JOIN payroll_paidtimesheet p ON p.client_id = e.client_id AND p.id = e.timesheet_id
+      AND p.run_id IN (SELECT id FROM released)
+    WHERE e.client_id = %(client)s AND p.id IS NULL)
+"""
 
 
 # --- pages ----------------------------------------------------------------------------------------------

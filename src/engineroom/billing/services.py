@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from engineroom.billing.models import Billed, BillRun, Invoice, InvoiceLine
 from engineroom.foundation import numbering
 from engineroom.foundation.approvals import canonical
 from engineroom.foundation.approvals import services as approvals
-from engineroom.foundation.columns import insert_columns, insert_together
+from engineroom.foundation.columns import insert_together
 from engineroom.foundation.commands import command
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.tenancy.models import Client
@@ -83,17 +83,37 @@ def prepare_bill_run(issue_date: date, through: date) -> BillRunPrepared:
 
 
 def _take_in_makers(run: BillRun, found: Sequence[Draft]) -> None:
-    """Whoever took in the hours, set the rates or orders, or ended a hold, made the bill run too."""
-    client_id, lines = run.client_id, [line for d in found for line in d.lines]
+    """Whoever took in the hours, set rates, orders or the customer's terms, wrote what is printed of the
+    supplier, or ended a hold, made the bill run too."""
+    lines = [line for d in found for line in d.lines]
     charges = {c for line in lines for c in line.charge_ids}
     approvals.takes_in("bill_run", run.id, "import", selectors.imports_to_bill(run.through))
-    orders = PurchaseOrder.objects.filter(client_id=client_id, number__in={d.order_number for d in found})
     for kind, parts in (
         ("hold", [hold for hold in selectors.holds_to_bill(run.through) if hold in charges]),
         ("assignment", list({line.assignment_id for line in lines})),
-        ("order", list(orders.values_list("id", flat=True))),
+        ("order", _orders_of(found)),
+        ("counterparty", [c.id for c in _customers_of(found)]),
+        ("client", [run.client_id]),
     ):
         approvals.makers_of_parts("bill_run", run.id, kind, parts)
+
+
+def _orders_of(found: Sequence[Draft]) -> list[UUID]:
+    """The orders billed on: another customer's of the same number is not one of them."""
+    asked = {(d.customer, d.order_number) for d in found}
+    rows = PurchaseOrder.objects.filter(
+        client_id=current_scope().client_id, number__in={number for _, number in asked}
+    )
+    return [
+        order
+        for order, customer, number in rows.values_list("id", "customer__code", "number")
+        if (customer, number) in asked
+    ]
+
+
+def _customers_of(found: Sequence[Draft]) -> list[Counterparty]:
+    codes = {d.customer for d in found}
+    return list(Counterparty.objects.filter(client_id=_client(), kind="customer", code__in=codes))
 
 
 Parties = dict[str, dict[str, dict[str, Any]]]
@@ -102,12 +122,20 @@ Parties = dict[str, dict[str, dict[str, Any]]]
 
 def parties_of(found: Sequence[Draft]) -> Parties:
     """Names, addresses, VAT numbers, terms and where to pay, as they stand now."""
-    client_id = current_scope().client_id
-    client = Client.objects.get(id=client_id)
+    client = Client.objects.get(id=_client())
     supplier = {**client.details, "name": client.name}
-    codes = {d.customer for d in found}
-    customers = Counterparty.objects.filter(client_id=client_id, kind="customer", code__in=codes)
+    customers = _customers_of(found)
     return {c.code: {"supplier": supplier, "customer": {**c.details, "name": c.name}} for c in customers}
+
+
+def _client() -> UUID:
+    scope = current_scope()
+    return scope.write or scope.read[0]  # a page that shows the drafts only reads
+
+
+def terms_of(party: Mapping[str, Mapping[str, Any]]) -> int:
+    """Days to pay in."""
+    return int(party["customer"].get("payment_days", 30))
 
 
 def content_hash(found: Sequence[Draft], issue_date: date, parties: Parties) -> bytes:
@@ -177,12 +205,19 @@ class InvoicesIssued:
         return f"bill_run:{self.bill_run_id}"
 
 
-@command("billing.prepare")
-def issue_bill_run(bill_run_id: UUID) -> InvoicesIssued:
-    """Issue the approved drafts: numbers are taken, invoices stand for good, revenue and receivables are
-    posted.
+def anything_to_issue(bill_run_id: UUID) -> bool:
+    """Whether there are drafts now for a bill run that is not issued."""
+    run = find_bill_run(bill_run_id)
+    return bool(selectors.imports_to_bill(run.through))
 
-    Raises NotApproved, or ContentChanged when the drafts are no longer what was approved.
+
+@command("billing.release")
+def issue_bill_run(bill_run_id: UUID) -> InvoicesIssued:
+    """Let the approved drafts out: numbers are taken, invoices stand for good, revenue and receivables are
+    posted. Never by whoever approved them.
+
+    Release and issue are one transaction, so what was released is always issued. Raises NotApproved,
+    ContentChanged when the drafts are no longer what was approved, MakerIsNotChecker.
     """
     run = BillRun.objects.select_for_update().get(id=find_bill_run(bill_run_id).id)
     if Invoice.objects.filter(client_id=run.client_id, bill_run=run).exists():
@@ -199,6 +234,7 @@ def issue_bill_run(bill_run_id: UUID) -> InvoicesIssued:
         )
     if not found:
         return InvoicesIssued(run.id, [], 0, 0, 0)
+    approvals.release("bill_run", run.id, bytes(approval.content_hash))
     numbers = _write(run, found, parties)
     failpoint("post")
     return InvoicesIssued(
@@ -216,14 +252,9 @@ def _one_at_a_time() -> None:
 
 
 def _write(run: BillRun, found: Sequence[Draft], parties: Parties) -> list[str]:
-    customers = {
-        c.code: c
-        for c in Counterparty.objects.filter(
-            client_id=run.client_id, kind="customer", code__in={d.customer for d in found}
-        )
-    }
+    customers = {c.code: c for c in _customers_of(found)}
     ids = uuid7s(len(found))
-    terms = [parties[d.customer]["customer"].get("payment_days", 30) for d in found]
+    terms = [terms_of(parties[d.customer]) for d in found]
     due = [run.issue_date + timedelta(days=days) for days in terms]
     customer_ids = [customers[d.customer].id for d in found]
     entry_ids = _post(run, found, customer_ids)
@@ -244,7 +275,7 @@ def _insert_invoices(
     numbers: list[str],
     parties: Parties,
 ) -> None:
-    """Invoices with their lines in one statement, then which charge stands on which line."""
+    """Invoices with their lines and the charges on them: one statement, which the guards look at as one."""
     n = len(found)
     rule = load_table("engineroom.billing", "vat").at(run.issue_date)
     invoices = {
@@ -281,20 +312,18 @@ def _insert_invoices(
         "net": [line.net for _, _, line in lines],
         "vat_ppm": [found[i].vat_ppm for i, _, _ in lines],
     }
-    insert_together((Invoice, invoices, n), (InvoiceLine, listed, len(lines)))
     billed = [
         (charge, line_id)
         for line_id, (_, _, line) in zip(line_ids, lines, strict=True)
         for charge in line.charge_ids
     ]
-    insert_columns(
-        Billed,
-        {
-            "id": uuids_to_column([c for c, _ in billed]),
-            "client_id": run.client_id,
-            "invoice_line_id": uuids_to_column([line_id for _, line_id in billed]),
-        },
-        len(billed),
+    stands_on = {
+        "id": uuids_to_column([c for c, _ in billed]),
+        "client_id": run.client_id,
+        "invoice_line_id": uuids_to_column([line_id for _, line_id in billed]),
+    }
+    insert_together(
+        (Invoice, invoices, n), (InvoiceLine, listed, len(lines)), (Billed, stands_on, len(billed))
     )
 
 

@@ -4,7 +4,7 @@ payday."""
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -12,6 +12,10 @@ import typer
 from engineroom.cli import show
 from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
 from engineroom.kernel.errors import EngineroomError, NotFound
+from engineroom.ui.display import format_count, format_hours
+
+if TYPE_CHECKING:
+    from engineroom.timesheets.models import Timesheet
 
 ledger = typer.Typer(no_args_is_help=True, help="The books.")
 audit = typer.Typer(no_args_is_help=True, help="The audit trail.")
@@ -37,15 +41,13 @@ def verify_ledger(client: Client) -> None:
         checks = [*selectors.verify(), *openitems.verify()]
         reconciled = reconcile()
     rows = [("ok" if c.ok else "WRONG", c.what, c.wrong) for c in checks]
-    minutes, amount = reconciled.difference
-    rows.append(
-        (
-            "ok" if reconciled.ok else "WRONG",
-            "paid hours that are not billed, waiting, held or written off (minutes)",
-            minutes,
-        )
-    )
-    rows.append(("ok" if reconciled.ok else "WRONG", "the same in billable money", amount))
+    (minutes, amount), paid = reconciled.difference, reconciled.payslip_difference
+    for what, wrong in (
+        ("paid hours that are not billed, waiting, held or written off (minutes)", minutes),
+        ("the same in billable money", amount),
+        ("hours of released runs that no payslip pays, or none was worked for (minutes)", paid),
+    ):
+        rows.append(("WRONG" if wrong else "ok", what, wrong))
     show.table("Ledger", ("", "what must hold", "wrong"), rows, right=[2])
     if any(row[0] != "ok" for row in rows):
         raise EngineroomError("the books do not hold; see above")
@@ -138,7 +140,7 @@ def open_items(client: Client, kind: Annotated[str | None, typer.Option()] = Non
     with acting(user, read=[client_named(user, client).id]):
         rows = selectors.open_items(kind=kind)
     show.table(
-        f"{len(rows)} open items",
+        format_count(len(rows), "open item"),
         ("due", "kind", "counterparty", "reference", "amount", "open"),
         [
             (
@@ -176,26 +178,99 @@ def verify_audit(client: Client) -> None:
 def end_hold(
     client: Client,
     hour: Annotated[str, typer.Argument(help="PAYROLLNUMBER@DATE: any hour of the held timesheet")],
+    assignment: Annotated[
+        str | None, typer.Option(metavar="CODE", help="which, if the person worked on several that day")
+    ] = None,
+    *,
     outcome: Annotated[str, typer.Option(help="billable or written_off")],
     reason: Annotated[str, typer.Option()],
 ) -> None:
     """End the holds of a timesheet: the customer agreed, or the hours are written off to margin."""
-    from engineroom.foundation import thread
     from engineroom.foundation.tenancy.scope import acting
-    from engineroom.timesheets.models import TimeEntry
     from engineroom.timesheets.services import end_holds
 
     user = identity()
     with acting(user, write=client_named(user, client).id):
-        found = thread.FIND["hour"](hour)
-        if not found:
-            raise NotFound(f"there is no hour {hour!r}; write PAYROLLNUMBER@DATE")
-        entry = TimeEntry.objects.get(id=found[0])
-        done = end_holds(entry.timesheet_id, outcome=outcome, reason=reason)
-    typer.echo(
-        f"{done.charges} charges of {show.money(done.amount)} are now {done.outcome.replace('_', ' ')}"
-    )
+        sheet = _timesheet_of(hour, assignment)
+        done = end_holds(sheet.id, outcome=outcome, reason=reason)
+        of = f"{sheet.assignment.customer.name}, week ending {sheet.week_ending}"
+    charges = format_count(done.charges, "charge")
+    typer.echo(f"{of}: {charges} of {show.money(done.amount)} now {done.outcome.replace('_', ' ')}")
     seal_everything()
+
+
+def _timesheet_of(hour: str, assignment: str | None) -> Timesheet:
+    """The one timesheet that an hour is on. Refuses when a person worked for two customers on the day."""
+    from engineroom.foundation import thread
+    from engineroom.timesheets.models import TimeEntry
+
+    entries = TimeEntry.objects.filter(id__in=thread.FIND["hour"](hour)).select_related(
+        "timesheet__assignment__customer"
+    )
+    sheets = {e.timesheet_id: e.timesheet for e in entries}
+    if assignment is not None:
+        sheets = {key: s for key, s in sheets.items() if s.assignment.code == assignment}
+    if not sheets:
+        on = f" on assignment {assignment}" if assignment else ""
+        raise NotFound(f"there is no hour {hour!r}{on}; write PAYROLLNUMBER@DATE")
+    if len(sheets) > 1:
+        codes = ", ".join(
+            sorted(f"{s.assignment.code} ({s.assignment.customer.name})" for s in sheets.values())
+        )
+        raise EngineroomError(f"{hour} is on several timesheets: add --assignment with one of {codes}")
+    (found,) = sheets.values()
+    return found
+
+
+@billing.command("held")
+@on_the_ground
+def held(client: Client) -> None:
+    """What is paid and may not be billed yet, hour by hour, and why."""
+    from engineroom.billing import selectors
+    from engineroom.cli.days import print_held
+    from engineroom.foundation.tenancy.scope import acting
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]):
+        rows = selectors.held()
+    if not rows:
+        typer.echo("nothing is held")
+        return
+    headings = ("customer", "order", "person", "day", "hours", "net", "why")
+    lines = [
+        (
+            h.customer,
+            h.order_number,
+            h.person,
+            h.day,
+            format_hours(h.minutes),
+            show.money(h.amount),
+            f"{h.reason.replace('_', ' ')}{f': {h.note}' if h.note else ''}",
+        )
+        for h in rows
+    ]
+    show.table(f"{format_count(len(rows), 'charge')} held", headings, lines, right=[4, 5])
+    print_held(selectors.held_by_reason(rows))
+
+
+@billing.command("drafts")
+@on_the_ground
+def drafts(client: Client) -> None:
+    """The invoices of every bill run that is not issued, as they would go out now."""
+    from engineroom.billing import selectors, services
+    from engineroom.cli.days import print_drafts
+    from engineroom.foundation.tenancy.scope import acting
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]):
+        waiting = [run for run in selectors.bill_runs().rows if run.waiting]
+        for run in waiting:
+            found = selectors.drafts(run.through, run.issue_date)
+            now = services.content_hash(found, run.issue_date, services.parties_of(found)).hex()
+            stale = "" if now == run.content_hash else "; changed since it was prepared: prepare it again"
+            print_drafts(found, f"bill run {run.number} of {run.issue_date} ({run.state}{stale})")
+    if not waiting:
+        typer.echo("no bill run waits to be issued")
 
 
 @payments.command("stage")

@@ -11,19 +11,26 @@ from uuid import UUID
 import typer
 from django.utils import timezone
 
+from engineroom.billing import selectors as billing
+from engineroom.billing.engine import Draft
+from engineroom.billing.services import InvoicesIssued, parties_of, terms_of
 from engineroom.cli import papers, show
 from engineroom.cli.ground import client_named, identity, seal_everything
 from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.access.selectors import installation
+from engineroom.foundation.approvals.services import ContentChanged
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted, Problem, errors_of
 from engineroom.payday import steps
 from engineroom.payday.steps import AnotherPersonNeeded
 from engineroom.payroll import selectors as payroll
-from engineroom.payroll.services import Published, RunOpened
+from engineroom.payroll.services import Published, RunOpened, blockers_of, find_run
 from engineroom.settlement.clearing import open_exceptions
+from engineroom.settlement.models import Cleared
+from engineroom.ui.display import format_count as counted
+from engineroom.ui.display import format_hours
 
 
 class DemoOnly(NotPermitted):
@@ -48,7 +55,8 @@ def _preview(user: Identity, client_id: UUID, kind: str, files: Sequence[Path]) 
         again = "; the very same content was taken before" if seen.already_taken else ""
         errors = len(errors_of(problems))
         warnings = len(problems) - errors
-        typer.echo(f"{path.name}: {seen.rows} rows read, {errors} errors, {warnings} warnings{again}")
+        said = f"{counted(seen.rows, 'row')} read, {counted(errors, 'error')}, {counted(warnings, 'warning')}"
+        typer.echo(f"{path.name}: {said}{again}")
     if errors_of(found):
         raise InputRefused(found, "the files have errors and would not be taken")
     if found:
@@ -63,9 +71,30 @@ def _print_imported(done: steps.Imported) -> None:
         show.problems(done.problems)
 
 
-def calculate(user: Identity, client: str, pay_date: date) -> None:
-    done = steps.calculate(user, client_named(user, client).id, pay_date)
+def calculate(user: Identity, client: str, pay_date: date, out: Path | None) -> None:
+    row = client_named(user, client)
+    done = steps.calculate(user, row.id, pay_date)
     _print_calculated(done)
+    if done.published:
+        _print_blockers(user, row.id, done.run.run_id)
+    _leave_drafts(user, row.id, pay_date, out)
+
+
+def _print_blockers(user: Identity, client_id: UUID, run_id: UUID) -> None:
+    """Who keeps the run from being approved, and what to do about each."""
+    with acting(user, write=client_id):
+        rows = [(b.payroll_number, b.field, b.problem, b.remedy) for b in blockers_of(find_run(run_id))]
+    if not rows:
+        return
+    title = f"{counted(len(rows), 'blocker')}: the run cannot be approved"
+    show.table(title, ("who", "field", "problem", "do"), rows[: show.SHOWN_PROBLEMS])
+
+
+def _leave_drafts(user: Identity, client_id: UUID, pay_date: date, out: Path | None) -> None:
+    """What a checker looks at before saying yes: the run's report and the drafts, nothing issued yet."""
+    written = papers.leave_drafts(user, client_id, pay_date, out)
+    for path in written:
+        typer.echo(f"to look at before anybody approves: {path}")
 
 
 def _print_calculated(done: steps.Calculated) -> None:
@@ -77,28 +106,99 @@ def _print_calculated(done: steps.Calculated) -> None:
         b = done.bill_run
         voided = "; the approval was voided" if b.approval_voided else ""
         net = f"net {show.money(b.net)}, content {b.content_hash[:16]}"
-        typer.echo(f"bill run {b.number}: {b.invoices} invoices drafted, {net}{voided}")
+        typer.echo(f"bill run {b.number}: {counted(b.invoices, 'invoice')} drafted, {net}{voided}")
 
 
 def _print_published(run: RunOpened, p: Published) -> None:
     voided = "; the approval was voided" if p.approval_voided else ""
     typer.echo(
-        f"pay run {run.number}: tax week {run.tax_period} of {run.tax_year}, {p.payslips} payslips, "
-        f"{p.blockers} blockers, content {p.content_hash[:16]}{voided}"
+        f"pay run {run.number}: tax week {run.tax_period} of {run.tax_year}, "
+        f"{counted(p.payslips, 'payslip')}, content {p.content_hash[:16]}{voided}"
     )
 
 
-def approve(user: Identity, client: str, pay_date: date, *, ask: bool) -> None:
+def approve(user: Identity, client: str, pay_date: date, *, content: str | None, ask: bool) -> None:
+    """content: what the approver saw before, by hash, run and invoices; else it is shown, and asked about."""
     client_id = client_named(user, client).id
-    with acting(user, write=client_id):
-        day = steps.payday_of(pay_date)
-        if day.run is not None:
-            _print_totals(day.run)
+    seen = _show_what_stands(user, client_id, pay_date)
+    if content is not None:
+        seen = _named(content, seen)
     if ask:
         typer.confirm("Approve exactly this?", abort=True)
-    done = steps.approve(user, client_id, pay_date)
-    typer.echo(f"approved by {user.email}: pay {done.run.content_hash[:16]}", nl=False)
-    typer.echo(f", invoices {done.bill_run.content_hash[:16]}" if done.bill_run else "")
+    done = steps.approve(user, client_id, pay_date, run_hash=seen.run, bill_hash=seen.bills)
+    _print_approved(user, done)
+
+
+def _print_approved(user: Identity, done: steps.ApprovedBoth) -> None:
+    bills = f", invoices {done.bill_run.content_hash[:16]}" if done.bill_run else ""
+    typer.echo(f"approved by {user.email}: pay {done.run.content_hash[:16]}{bills}")
+
+
+HASH_DIGITS = 16
+"""As many as are printed: enough to name a content."""
+
+
+def _named(content: str, stands: steps.Content) -> steps.Content:
+    """The content that was named, if it is what stands. Raises ContentChanged."""
+    named = [part.strip().lower() for part in content.split(",") if part.strip()]
+    hashes = [h for h in (stands.run, stands.bills) if h is not None]
+    if len(named) != len(hashes) or any(len(part) < HASH_DIGITS for part in named):
+        what = "run and invoices" if len(hashes) == 2 else "the run"
+        form = ",".join("HASH" for _ in hashes)
+        raise EngineroomError(f"name the content of {what}, {HASH_DIGITS} digits each: --content {form}")
+    if not all(whole.startswith(part) for whole, part in zip(hashes, named, strict=True)):
+        raise ContentChanged("what stands is not the content you name; look again")
+    return stands
+
+
+def _show_what_stands(user: Identity, client_id: UUID, pay_date: date) -> steps.Content:
+    """Totals, drafts and what is held, with their hashes, in one transaction: a yes is to exactly that."""
+    with acting(user, write=client_id):
+        day = steps.payday_of(pay_date)
+        seen = steps.content_of(day)
+        assert day.run is not None
+        _print_totals(day.run)
+        typer.echo(f"content of the run: {seen.run[:HASH_DIGITS]}")
+        if day.bill_run and seen.bills:
+            drafts = billing.drafts(day.bill_run.through, day.bill_run.issue_date)
+            print_drafts(drafts, f"bill run {day.bill_run.number}")
+            print_held(billing.held_by_reason(billing.held()))
+            typer.echo(f"content of the invoices: {seen.bills[:HASH_DIGITS]}")
+    return seen
+
+
+def print_drafts(drafts: Sequence[Draft], of: str) -> None:
+    """Invoices to be, customer by customer. Inside `acting`."""
+    parties = parties_of(drafts)
+    rows: list[tuple[object, ...]] = [
+        (
+            parties[d.customer]["customer"]["name"],
+            d.order_number,
+            format_hours(sum(line.minutes for line in d.lines)),
+            show.money(d.net),
+            show.money(d.vat),
+            show.money(d.gross),
+            counted(terms_of(parties[d.customer]), "day"),
+        )
+        for d in drafts
+    ]
+    sums = [show.money(sum(getattr(d, name) for d in drafts)) for name in ("net", "vat", "gross")]
+    rows.append(("Total", "", format_hours(sum(x.minutes for d in drafts for x in d.lines)), *sums, ""))
+    headings = ("customer", "order", "hours", "net", "VAT", "gross", "terms")
+    show.table(f"{counted(len(drafts), 'draft')} of {of}", headings, rows, right=[2, 3, 4, 5])
+
+
+def print_held(sums: Sequence[billing.HeldSum]) -> None:
+    """What is paid and not billed yet, by customer and reason."""
+    if sums:
+        rows = [
+            (h.customer, h.reason.replace("_", " "), format_hours(h.minutes), show.money(h.amount))
+            for h in sums
+        ]
+        minutes, amount = sum(h.minutes for h in sums), sum(h.amount for h in sums)
+        rows.append(("Total", "", format_hours(minutes), show.money(amount)))
+        headings = ("customer", "why", "hours", "net")
+        show.table("Held: paid, not billed yet", headings, rows, right=[2, 3])
 
 
 def _print_totals(run: object) -> None:
@@ -124,18 +224,20 @@ def release(user: Identity, client: str, pay_date: date, out: Path | None) -> No
     client_id = client_named(user, client).id
     done = steps.release(user, client_id, pay_date)
     _print_released(done)
+    _print_issued(steps.issue(user, client_id, pay_date))
     _leave(user, client_id, pay_date, out)
 
 
 def _print_released(done: steps.Released) -> None:
     if done.run:
         typer.echo(
-            f"released: {done.run.payslips} payslips, net {show.money(done.run.net)}, obligations posted"
+            f"released: {counted(done.run.payslips, 'payslip')}, net {show.money(done.run.net)}, "
+            "obligations posted"
         )
     if done.batch:
         b = done.batch
         typer.echo(
-            f"payment file {b.file_name}: {b.payments} payments, "
+            f"payment file {b.file_name}: {counted(b.payments, 'payment')}, "
             f"{show.money(b.total)}; submit by {b.submit_by}, "
             f"processed {b.processing_day}, on accounts {b.entry_day}; sha256 {b.sha256[:16]}"
         )
@@ -152,31 +254,52 @@ def post(user: Identity, client: str, pay_date: date, out: Path | None) -> None:
     _leave(user, client_id, pay_date, out)
 
 
-def _print_posted(done: steps.Posted) -> None:
-    if done.invoices and done.invoices.invoices:
-        i = done.invoices
+def _print_issued(i: InvoicesIssued | None) -> None:
+    if i and i.invoices:
         span = i.invoices[0] if len(i.invoices) == 1 else f"{i.invoices[0]} to {i.invoices[-1]}"
-        typer.echo(
-            f"issued {len(i.invoices)} invoices, {span}: net {show.money(i.net)}, VAT {show.money(i.vat)}"
-        )
+        invoices = counted(len(i.invoices), "invoice")
+        typer.echo(f"issued {invoices}, {span}: net {show.money(i.net)}, VAT {show.money(i.vat)}")
+
+
+def _print_posted(done: steps.Posted) -> None:
+    _print_issued(done.invoices)
     if done.payslips:
-        printed = done.printed.invoices if done.printed else 0
-        typer.echo(f"papers: {done.payslips.payslips} payslips and {printed} invoices as PDF")
+        printed = counted(done.printed.invoices if done.printed else 0, "invoice")
+        typer.echo(f"papers: {counted(done.payslips.payslips, 'payslip')} and {printed} as PDF")
+    else:
+        typer.echo("papers: for whoever prepares to make, by `post` or the same payday again")
 
 
 def clear(user: Identity, client: str, statements: Sequence[Path]) -> None:
-    client_id = client_named(user, client).id
+    _clear(user, client_named(user, client).id, statements)
+
+
+def _clear(user: Identity, client_id: UUID, statements: Sequence[Path]) -> None:
+    with acting(user, read=[client_id]):
+        before = set(Cleared.objects.values_list("line_id", flat=True))
     done = steps.clear(user, client_id, statements)
     _print_imported(done.imported)
-    _print_cleared(user, client_id, done)
+    _print_cleared(user, client_id, done, before)
 
 
-def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared) -> None:
+def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared, before: set[UUID]) -> None:
     c = done.clearing
     typer.echo(
-        f"cleared {c.cleared} bank lines, {c.returned} of them returned payments; {c.exceptions} exceptions"
+        f"cleared {counted(c.cleared, 'bank line')}, {c.returned} of them returned payments; "
+        f"{counted(c.exceptions, 'exception')}"
     )
     with acting(user, read=[client_id]):
+        new = Cleared.objects.exclude(line_id__in=before).select_related("line")
+        cleared = [
+            (
+                x.line.booked,
+                show.money(x.line.amount, x.line.currency),
+                x.line.counterparty_name,
+                x.rule,
+                x.why,
+            )
+            for x in new.order_by("line__booked", "line__ordinal")
+        ]
         rows = [
             (
                 e.line.booked,
@@ -187,6 +310,8 @@ def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared) -> None
             )
             for e in open_exceptions()
         ]
+    if cleared:
+        show.table("Cleared", ("day", "amount", "who", "rule", "what"), cleared, right=[1])
     if rows:
         show.table("Exceptions", ("day", "amount", "who", "reason", "detail"), rows, right=[1])
 
@@ -194,7 +319,7 @@ def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared) -> None
 def _leave(user: Identity, client_id: UUID, pay_date: date, out: Path | None) -> None:
     written = papers.leave(user, client_id, pay_date, out)
     if written:
-        typer.echo(f"{len(written)} files in {out}")
+        typer.echo(f"{counted(len(written), 'file')} in {out}")
 
 
 def payday(
@@ -216,11 +341,11 @@ def payday(
     _print_imported(steps.import_files(user, row.id, "timesheets", timesheets))
     _print_calculated(steps.calculate(user, row.id, pay_date))
     seal_everything()
-    _approve(user, row, pay_date, approve_as)
+    _approve(user, row, pay_date, approve_as, out)
     _release(user, row, pay_date, release_as)
     _print_posted(steps.post(user, row.id, pay_date))
     if statements and _may(user, row, "settlement.prepare"):
-        _print_cleared(user, row.id, steps.clear(user, row.id, statements))
+        _clear(user, row.id, statements)
     seal_everything()
     _leave(user, row.id, pay_date, out)
     seal_everything()
@@ -241,8 +366,8 @@ def _say_what_waits(user: Identity, client: Client, pay_date: date) -> None:
         waiting = payroll.timesheets_waiting(day.run.period_ends) if day.run else 0
     if waiting:
         raise EngineroomError(
-            f"{waiting} timesheets were taken in after the run was released: this payday does not pay them; "
-            "the next week's run takes them"
+            f"{counted(waiting, 'timesheet')} taken in after the run was released: "
+            "this payday does not pay them; the next week's run takes them"
         )
 
 
@@ -272,14 +397,16 @@ def _commands(user: Identity, client: Client, permission: str, words: str) -> li
     return [f"engineroom --as {email} {words}" for email in emails or ["SOMEBODY"]]
 
 
-def _approve(user: Identity, client: Client, pay_date: date, approve_as: str | None) -> None:
+def _approve(
+    user: Identity, client: Client, pay_date: date, approve_as: str | None, out: Path | None
+) -> None:
     with acting(user, write=client.id):
         day = steps.payday_of(pay_date)
         if steps.is_approved(pay_date) or (day.run_released and day.issued):
             return
-        if day.run is not None:
-            _print_totals(day.run)
+    seen = _show_what_stands(user, client.id, pay_date)
     if approve_as is None:
+        _leave_drafts(user, client.id, pay_date, out)
         raise AnotherPersonNeeded(
             f"prepared. Another person must approve exactly this; {user.email} "
             "prepared it and cannot. Then type "
@@ -287,15 +414,16 @@ def _approve(user: Identity, client: Client, pay_date: date, approve_as: str | N
             _commands(user, client, "payroll.approve", f"approve {client.code} --pay-date {pay_date}"),
         )
     approver = identity(approve_as)
-    done = steps.approve(approver, client.id, pay_date)
-    bills = f", invoices {done.bill_run.content_hash[:16]}" if done.bill_run else ""
-    typer.echo(f"approved by {approver.email}: pay {done.run.content_hash[:16]}{bills}")
+    done = steps.approve(approver, client.id, pay_date, run_hash=seen.run, bill_hash=seen.bills)
+    _print_approved(approver, done)
 
 
 def _release(user: Identity, client: Client, pay_date: date, release_as: str | None) -> None:
+    """Pay and invoices let out, each unless it was: neither by whoever approved it."""
     with acting(user, write=client.id):
-        if steps.is_released(pay_date):
-            return
+        paid, billed = steps.is_released(pay_date), steps.is_issued(pay_date)
+    if paid and billed:
+        return
     if release_as is None and not _may(user, client, "payroll.release"):
         raise AnotherPersonNeeded(
             "approved. Another person must release it, not who approved; "
@@ -303,4 +431,8 @@ def _release(user: Identity, client: Client, pay_date: date, release_as: str | N
             "the same payday again. One of:",
             _commands(user, client, "payroll.release", f"release {client.code} --pay-date {pay_date}"),
         )
-    _print_released(steps.release(identity(release_as) if release_as else user, client.id, pay_date))
+    releaser = identity(release_as) if release_as else user
+    if not paid:
+        _print_released(steps.release(releaser, client.id, pay_date))
+    if not billed:
+        _print_issued(steps.issue(releaser, client.id, pay_date))

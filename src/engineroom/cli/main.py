@@ -57,35 +57,48 @@ def import_(
 
 @app.command()
 @on_the_ground
-def calculate(client: Client, pay_date: Day) -> None:
+def calculate(
+    client: Client,
+    pay_date: Day,
+    out: Annotated[Path | None, typer.Option(help="folder for the run's report and the drafts")] = None,
+) -> None:
     """Calculate the pay run of a pay date, publish it, and prepare its invoices."""
     from engineroom.cli import days
 
-    days.calculate(identity(), client, pay_date.date())
+    days.calculate(identity(), client, pay_date.date(), out)
     seal_everything()
 
 
 @app.command()
 @on_the_ground
 def approve(
-    client: Client, pay_date: Day, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False
+    client: Client,
+    pay_date: Day,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask; needs --content")] = False,
+    content: Annotated[
+        str | None,
+        typer.Option(metavar="HASH[,HASH]", help="the content of run and invoices that you looked at"),
+    ] = None,
 ) -> None:
-    """Approve the run and its invoices, exactly as they stand. Not for whoever prepared them."""
+    """Show the run and its invoices, and approve exactly them. Not for whoever prepared them."""
     from engineroom.cli import days
 
+    if yes and content is None:
+        raise EngineroomError("--yes says yes to what you looked at: name it with --content HASH[,HASH]")
     if not yes and not sys.stdin.isatty():
         raise EngineroomError(
-            "nobody is at the terminal to say yes; look at the run, then approve with --yes"
+            "nobody is at the terminal to say yes; look at the run, then approve with "
+            "--yes --content HASH[,HASH]"
         )
-    days.approve(identity(), client, pay_date.date(), ask=not yes)
+    days.approve(identity(), client, pay_date.date(), content=content, ask=not yes)
     seal_everything()
 
 
 @app.command()
 @on_the_ground
 def release(client: Client, pay_date: Day, out: Out = None) -> None:
-    """Release the approved run: obligations are posted and the payment file is written. Not for whoever
-    approved it."""
+    """Release the approved run and its invoices: obligations are posted, the payment file is written, the
+    invoices are issued. Not for whoever approved them."""
     from engineroom.cli import days
 
     days.release(identity(), client, pay_date.date(), out)
@@ -95,7 +108,8 @@ def release(client: Client, pay_date: Day, out: Out = None) -> None:
 @app.command()
 @on_the_ground
 def post(client: Client, pay_date: Day, out: Out = None) -> None:
-    """Issue and post the invoices of a released pay date, and make payslips and invoices as PDF."""
+    """Make payslips and invoices of a released pay date as PDF; issue and post the invoices first, if that is
+    left to do."""
     from engineroom.cli import days
 
     days.post(identity(), client, pay_date.date(), out)

@@ -8,7 +8,9 @@ from pathlib import Path
 from uuid import UUID
 
 from engineroom.billing import papers as billing_papers
-from engineroom.billing.models import Invoice
+from engineroom.billing import selectors as billing
+from engineroom.billing.models import BillRun, Invoice
+from engineroom.billing.services import parties_of, terms_of
 from engineroom.cli import report
 from engineroom.foundation import vault
 from engineroom.foundation.imports.sheets import write_csv
@@ -68,6 +70,63 @@ def leave(user: Identity, client_id: UUID, pay_date: date, out: Path | None) -> 
             return []
         written = [_write(out / f"journal-{stem}.csv", journal), _write(out / f"report-{stem}.html", page)]
         return written + _copy_files(day, out)
+
+
+DRAFT_HEADERS = (
+    "customer",
+    "order",
+    "assignment",
+    "person",
+    "role",
+    "week ending",
+    "kind",
+    "minutes",
+    "rate",
+    "net",
+    "invoice net",
+    "invoice VAT",
+    "invoice gross",
+    "terms in days",
+)
+
+
+def leave_drafts(user: Identity, client_id: UUID, pay_date: date, out: Path | None) -> list[Path]:
+    """The run's report and the drafts of its invoices as they stand, for whoever checks them. Returns the
+    paths written."""
+    if out is None:
+        return []
+    with acting(user, write=client_id):
+        day = payday_of(pay_date)
+        if day.run is None or day.run.published is None:
+            return []
+        stem = f"{pay_date}-run-{day.run.number}"
+        written = [_write(out / f"report-{stem}.html", render_report(report.build(pay_date)).encode())]
+        if day.bill_run and not day.issued:
+            written.append(_write(out / f"drafts-{stem}.csv", _drafts(day.bill_run)))
+        return written
+
+
+def _drafts(run: BillRun) -> bytes:
+    """Every line of every draft, with the sums of its invoice."""
+    drafts = billing.drafts(run.through, run.issue_date)
+    parties = parties_of(drafts)
+    rows = [
+        (
+            parties[d.customer]["customer"]["name"],
+            d.order_number,
+            line.assignment,
+            line.person,
+            line.role,
+            line.week_ending,
+            line.kind,
+            line.minutes,
+            *(format_minor(n, grouped=False) for n in (line.rate, line.net, d.net, d.vat, d.gross)),
+            terms_of(parties[d.customer]),
+        )
+        for d in drafts
+        for line in d.lines
+    ]
+    return write_csv(DRAFT_HEADERS, rows)
 
 
 def _journal(day: Payday) -> bytes:

@@ -293,8 +293,15 @@ def _checks(run: PayRun) -> list[report.Check]:
     checks.append(
         report.Check(
             "Paid hours = billed + unbilled + held + written off",
-            reconciled.ok,
+            reconciled.difference == (0, 0),
             f"difference {reconciled.difference[0]} minutes, {reconciled.difference[1]} pence",
+        )
+    )
+    checks.append(
+        report.Check(
+            "Hours on payslips = hours of released runs",
+            reconciled.payslip_difference == 0,
+            f"difference {reconciled.payslip_difference} minutes",
         )
     )
     recheck = payroll.recheck(run)

@@ -13,6 +13,7 @@ from rich.tree import Tree as RichTree
 
 from engineroom.kernel.errors import Problem
 from engineroom.kernel.money import format_minor
+from engineroom.ui.display import format_count
 
 WIDTH_OF_FILES = 160
 """Into a file or another program nothing is wrapped at a terminal's eighty columns."""
@@ -37,7 +38,7 @@ def table(
 def problems(found: Sequence[Problem]) -> None:
     """Errors and warnings as a table: where, what, what to do."""
     rows = [(p.severity, p.where(), p.problem, p.remedy) for p in found[:SHOWN_PROBLEMS]]
-    table(f"{len(found)} problems", ("", "where", "what", "do"), rows)
+    table(format_count(len(found), "problem"), ("", "where", "what", "do"), rows)
     if len(found) > SHOWN_PROBLEMS:
         typer.echo(f"and {len(found) - SHOWN_PROBLEMS} more")
 

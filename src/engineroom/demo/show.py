@@ -14,12 +14,15 @@ import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import UUID
 
 import typer
 from django.conf import settings
 from django.utils import timezone
 
+from engineroom.billing import selectors as billing
+from engineroom.billing.models import Invoice
 from engineroom.cli import days, papers, serving, show
 from engineroom.cli.firm import migrate
 from engineroom.cli.ground import identity, options, seal_everything, write_token_file
@@ -39,9 +42,13 @@ from engineroom.ledger.charts import STAFFING
 from engineroom.ledger.models import Book
 from engineroom.openitems import selectors as openitems
 from engineroom.payday import steps
+from engineroom.payroll.selectors import run_of
+from engineroom.people import services as people
+from engineroom.people.models import Person, PersonLogin
 from engineroom.settlement import services as settlement
-from engineroom.settlement.models import OwnAccount, Payment, PaymentBatch
+from engineroom.settlement.models import OwnAccount, Payment
 from engineroom.settlement.selectors import reconcile
+from engineroom.web import links
 
 OPENING_BALANCE_MINOR = 250_000_00
 HOST, FIRST_PORT = "127.0.0.1", 8000
@@ -85,21 +92,27 @@ def run(out: Path, *, reset: bool, serve: bool = False) -> None:
     seal_everything()
     written = papers.leave(_member(firm, "priya"), client.id, sample.pay_date, out)
     seal_everything()
+    say("letters, with a link each that opens one thing once")
+    _tell_people(firm, sample, client.id)
     say(f"payday {sample.pay_date + WEEK}: calculated, and left for somebody to check")
     _leave_the_next_week(firm, sample, client.id)
     seal_everything()
     _print_books(firm, client.id)
     _print_where(sample, out, written)
     if serve:
-        _serve()
+        _serve(sample)
 
 
-def _serve() -> None:
+def _serve(sample: Sample) -> None:
     """On the first free port, so that a second demonstration beside this one comes up too."""
     port = serving.free_port(HOST, FIRST_PORT)
-    typer.secho("The pages", bold=True)
-    typer.echo(f"  http://{HOST}:{port}/")
-    typer.echo(f"  no password needed: choose whom to be at http://{HOST}:{port}/demo/become")
+    story = sample.story
+    hour = f"/c/{sample.client.code}/thread?reference={story.traced_payroll_number}@{story.traced_day}"
+    typer.secho("The pages (no password needed: choose whom to be)", bold=True)
+    typer.echo("  begin with one hour, followed from the timesheet to the bank:")
+    typer.echo(f"    http://{HOST}:{port}/demo/become?{urlencode({'next': hour})}")
+    typer.echo("  or with what waits to be done:")
+    typer.echo(f"    http://{HOST}:{port}/")
     typer.echo("  stop with Ctrl-C; come back with ./demo")
     serving.serve(HOST, port)
 
@@ -192,6 +205,18 @@ def _staff(firm: Firm) -> None:
                         reason="sample firm",
                         on_client_id=clients[code],
                     )
+        for contact in firm.contacts:
+            if contact.email in ids:
+                continue
+            made_id = access.create_user(contact.email, contact.name, kind=contact.kind).user_id
+            for code, role in contact.roles.items():
+                access.grant(
+                    made_id,
+                    role,
+                    starts=timezone.now().date(),
+                    reason="sample firm",
+                    on_client_id=clients[code],
+                )
 
 
 def _open_client(firm: Firm, sample: Sample, client_id: UUID) -> None:
@@ -214,17 +239,32 @@ def _open_client(firm: Firm, sample: Sample, client_id: UUID) -> None:
             done = steps.import_files(priya, client_id, kind, [path])
             counts = ", ".join(f"{n:,} {what}" for t in done.taken for what, n in t.counts.items())
             typer.echo(f"  {path.name}: {counts or 'taken before'}")
+    _give_logins(firm, client_id)
+
+
+def _give_logins(firm: Firm, client_id: UUID) -> None:
+    """Whoever has a payroll number is that person from now on."""
+    with acting(_member(firm, "lena"), write=client_id):
+        for contact in firm.contacts:
+            user = User.objects.filter(email=contact.email).first()
+            person = Person.objects.filter(payroll_number=contact.payroll_number).first()
+            if user and person and not PersonLogin.objects.filter(user_id=user.id).exists():
+                people.give_login(person.counterparty_id, user.id, starts=timezone.now().date())
 
 
 def _play_the_bank(firm: Firm, sample: Sample, client_id: UUID, out: Path) -> Path:
     with acting(_member(firm, "bea"), read=[client_id]):
-        batch = PaymentBatch.objects.order_by("number").get()
-        back = Payment.objects.select_related("payee").get(payee__code=sample.story.returned)
+        day = steps.payday_of(sample.pay_date)  # others may have had their paydays since
+        assert day.run is not None and day.batch is not None and day.bill_run is not None
+        batch = day.batch
+        issued = set(Invoice.objects.filter(bill_run=day.bill_run).values_list("number", flat=True))
+        back = Payment.objects.select_related("payee").get(batch=batch, payee__code=sample.story.returned)
         invoices = [
             bank.InvoiceFacts(i.reference, i.amount, i.counterparty)
             for i in sorted(
                 openitems.open_items(kind="invoice", include_closed=True), key=lambda i: i.reference
             )
+            if i.reference in issued
         ]
     return bank.write_statement(
         out / "sample" / "statement.xml",
@@ -234,6 +274,17 @@ def _play_the_bank(firm: Firm, sample: Sample, client_id: UUID, out: Path) -> Pa
         receipts=bank.customers_pay(invoices, _later(batch.entry_day)),
         opening_minor=OPENING_BALANCE_MINOR,
     )
+
+
+def _tell_people(firm: Firm, sample: Sample, client_id: UUID) -> None:
+    """Every temp with an address learns that their payslip is there: in the outbox, nothing leaves."""
+    with acting(_member(firm, "priya"), write=client_id):
+        run = run_of(sample.pay_date)
+        if run is not None:
+            told = links.notify_payslips(run.id)
+            typer.echo(
+                f"  {told.sent} letters in {settings.OUTBOX_DIR}; {told.without_address} have no address"
+            )
 
 
 WEEK = timedelta(days=7)
@@ -265,6 +316,7 @@ def _print_books(firm: Firm, client_id: UUID) -> None:
         controls = openitems.controls()
         bank_account = reconcile()
         wrong = sum(c.wrong for c in ledger_selectors.verify())
+        billed = billing.reconcile()
     rows = [(b.code, b.name, show.money(max(b.balance, 0)), show.money(max(-b.balance, 0))) for b in balances]
     rows.append(
         (
@@ -278,6 +330,7 @@ def _print_books(firm: Firm, client_id: UUID) -> None:
     holds: list[tuple[str, Callable[[], bool]]] = [
         ("every entry balances and no balance is without its postings", lambda: wrong == 0),
         ("every control account is the sum of its open items", lambda: all(c.ok for c in controls)),
+        ("every hour on a payslip is billed, waits, is held or was written off", lambda: billed.ok),
         ("the bank's statement is the ledger plus the exceptions", lambda: bank_account.ok),
     ]
     for what, ok in holds:

@@ -171,19 +171,50 @@ class ApprovedBoth:
     bill_run: billing.BillRunApproved | None
 
 
-def approve(user: Identity, client_id: UUID, pay_date: date) -> ApprovedBoth:
-    """Approve the run and the invoices of a pay date exactly as they stand."""
+@dataclass(frozen=True)
+class Content:
+    """What stands to be approved, by hash: what a checker looks at and then says yes to.
+
+    bills: None when there are none, or they are issued.
+    """
+
+    run: str
+    bills: str | None
+
+
+def content_of(day: Payday) -> Content:
+    """Inside `acting`, in the transaction that shows the figures: a yes must name what was seen."""
+    if day.run is None or day.run.content_hash is None:
+        raise NotFound("there is no calculated pay run for that pay date; calculate it first")
+    bills = bytes(day.bill_run.content_hash).hex() if day.bill_run and not day.issued else None
+    return Content(bytes(day.run.content_hash).hex(), bills)
+
+
+def approve(
+    user: Identity, client_id: UUID, pay_date: date, *, run_hash: str, bill_hash: str | None
+) -> ApprovedBoth:
+    """Approve the run and the invoices of a pay date exactly as the approver saw them.
+
+    run_hash, bill_hash: of what was shown. Raises ContentChanged when either is no longer what stands.
+    """
     with acting(user, write=client_id):
         day = payday_of(pay_date)
-        if day.run is None or day.run.content_hash is None:
-            raise NotFound(f"there is no calculated pay run for {pay_date}; calculate it first")
-        run = payroll.approve_pay_run(day.run.id, content_hash=bytes(day.run.content_hash).hex())
-        bills = None
-        if day.bill_run and not day.issued:
-            bills = billing.approve_bill_run(
-                day.bill_run.id, content_hash=bytes(day.bill_run.content_hash).hex()
+        stands = content_of(day)
+        if (stands.bills is None) != (bill_hash is None):
+            raise approvals.ContentChanged(
+                f"the invoices of {pay_date} are not as they were when you looked; look again"
             )
+        run = payroll.approve_pay_run(_run_of(day).id, content_hash=run_hash)
+        bills = None
+        if bill_hash is not None and day.bill_run is not None:
+            bills = billing.approve_bill_run(day.bill_run.id, content_hash=bill_hash)
     return ApprovedBoth(run, bills)
+
+
+def _run_of(day: Payday) -> PayRun:
+    if day.run is None:
+        raise NotFound("there is no pay run for that pay date; calculate it first")
+    return day.run
 
 
 def is_approved(pay_date: date) -> bool:
@@ -231,24 +262,50 @@ def release(user: Identity, client_id: UUID, pay_date: date) -> Released:
     return Released(run, batch)
 
 
+def issue(user: Identity, client_id: UUID, pay_date: date) -> billing.InvoicesIssued | None:
+    """Let the approved invoices out and post them: for one who may release, and did not approve them. None
+    when they are out already, or there are none."""
+    with acting(user, write=client_id):
+        day = payday_of(pay_date)
+        if day.run is None or not day.run_released:
+            raise NotFound(f"there is no released pay run for {pay_date}; release it first")
+        issued = billing.issue_bill_run(day.bill_run.id) if day.bill_run and not day.issued else None
+    failpoint("post:after")
+    return issued
+
+
+def is_issued(pay_date: date) -> bool:
+    """Inside `acting`: whether nothing of the pay date is left to be issued. A bill run without drafts has no
+    invoices; issuing it once more does nothing."""
+    day = payday_of(pay_date)
+    return day.bill_run is None or day.issued or not billing.anything_to_issue(day.bill_run.id)
+
+
 @dataclass(frozen=True)
 class Posted:
+    """invoices: None when they were issued before; payslips and printed: None when no papers were asked for,
+    or they are another's to make.
+    """
+
     invoices: billing.InvoicesIssued | None
     payslips: payroll_papers.PayslipsIssued | None
     printed: billing_papers.InvoicesPrinted | None
 
 
 def post(user: Identity, client_id: UUID, pay_date: date, *, with_papers: bool = True) -> Posted:
-    """Issue and post the invoices, then make the papers: payslips and invoices as PDF."""
-    invoices = payslips = printed = None
-    with acting(user, write=client_id):
+    """Issue and post the invoices, if that is not done, then make the papers: payslips and invoices as PDF.
+
+    Issuing is a releaser's, papers are a preparer's: whoever holds one of the two does that part.
+    """
+    with acting(user, write=client_id) as scope:
         day = payday_of(pay_date)
         if day.run is None or not day.run_released:
             raise NotFound(f"there is no released pay run for {pay_date}; release it first")
-        if day.bill_run and not day.issued:
-            invoices = billing.issue_bill_run(day.bill_run.id)
-    failpoint("post:after")
-    if with_papers:
+        left = not is_issued(pay_date)
+        may_print = scope.may("payroll.prepare") and scope.may("billing.prepare")
+    invoices = issue(user, client_id, pay_date) if left else None
+    payslips = printed = None
+    if with_papers and may_print:
         with acting(user, write=client_id):
             payslips = payroll_papers.issue_payslips(day.run.id)
             if day.bill_run:

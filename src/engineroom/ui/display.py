@@ -65,6 +65,12 @@ def format_count(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def format_duration(minutes: int) -> str:
+    """Hours with their unit, once: "37.50 h", or "37 h 20 min" where two decimals cannot hold it."""
+    text = format_hours(minutes)
+    return f"{text} min" if " h " in text else f"{text} h"
+
+
 def format_hours(minutes: int) -> str:
     """Minutes as hours: 2250 is "37.50"; 2240, which two decimals cannot hold, is "37 h 20".
 

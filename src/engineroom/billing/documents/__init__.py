@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.kernel.money import SYMBOLS, format_minor
 from engineroom.kernel.rates import format_ppm
-from engineroom.ui.display import format_day, format_hours, format_period
+from engineroom.ui.display import format_day, format_duration, format_period
 from engineroom.ui.typeset import Typesetter
 
 
@@ -211,7 +211,7 @@ def _groups(lines: Sequence[InvoiceLine], currency: str) -> list[dict[str, Any]]
 def _line(line: InvoiceLine, currency: str) -> dict[str, str]:
     return {
         "description": ", ".join(filter(None, (line.description, line.kind))),
-        "quantity": f"{format_hours(line.minutes)} h" if line.minutes is not None else f"{line.quantity:,}",
+        "quantity": format_duration(line.minutes) if line.minutes is not None else f"{line.quantity:,}",
         "rate": format_minor(line.rate_minor, currency),
         "vat_rate": _rate(line.vat_rate_ppm),
         "net": format_minor(line.net_minor, currency),
