@@ -1,5 +1,5 @@
 # For developers. Newcomers need only ./demo and ./test.
-.PHONY: lint test lock bench behaviours
+.PHONY: lint test lock bench behaviours picture
 
 UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
@@ -22,3 +22,8 @@ bench:
 
 behaviours:
 	.venv/bin/python -m tests.behaviours
+
+# The README's picture, from the demonstration as it stands.
+picture:
+	./test tests/e2e/test_days.py -k three_clicks
+	cp .screens/first-five-minutes-thread-light-1440.png docs/thread.png
