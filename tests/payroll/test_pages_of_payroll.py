@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -58,6 +59,19 @@ def content_hash(client) -> str:
 
 def test_a_client_without_runs_is_told_the_first_step(client):
     assert "No pay run yet" in page_of(client, "specialist", "payroll:runs")
+
+
+def test_the_pay_date_that_is_proposed_is_a_friday_without_a_run(staffed, client):
+    def proposed() -> date:
+        page = page_of(client, "specialist", "payroll:runs")
+        return date.fromisoformat(re.search(r'name="pay_date" value="([0-9-]{10})"', page)[1])
+
+    first = proposed()
+    post(client, "specialist", "payroll:open", pay_date=str(first))
+    assert first.weekday() == 4
+    with client.acting():
+        there = PayRun.objects.filter(pay_date=first).exists()
+    assert proposed() == first + timedelta(days=7 * there)
 
 
 def test_opening_a_run_calculates_it_once_however_often_the_form_is_sent(staffed):

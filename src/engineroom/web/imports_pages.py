@@ -47,7 +47,7 @@ class FileIn(forms.Form):
 
     def __init__(self, kinds: list[imports.Importer], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(i.kind, f"{i.kind.replace('-', ' ')}: {i.summary}") for i in kinds]
+        choices = [(i.kind, i.kind.replace("-", " ").capitalize()) for i in kinds]
         self.fields["kind"] = forms.ChoiceField(label="What it holds", choices=choices)
 
 
