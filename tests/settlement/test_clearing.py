@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -19,10 +20,10 @@ from engineroom.openitems import selectors as openitems
 from engineroom.openitems.services import counterparty
 from engineroom.settlement.clearing import AlreadyCleared, ClearingDone, clear_lines, open_exceptions
 from engineroom.settlement.models import BankLine, Cleared, LineException, Payment, PaymentBatch
-from engineroom.settlement.selectors import Reconciliation, payment_files, reconcile
+from engineroom.settlement.selectors import Reconciliation, payment_files, reconcile, verify
 from engineroom.settlement.services import add_own_account, record_stage
 from tests.firm import PAY_DATE, Temp, TestClient, run_payday, set_up
-from tests.ledger.raw import Raw, another_person, raw_books, until_somebody_waits
+from tests.ledger.raw import Raw, another_person, raw_books, tamper, until_somebody_waits
 from tests.settlement.bank import DAY, Booked, statement, write
 
 BANK, RECEIVABLES, WAGES, IN_TRANSIT = "1200", "1100", "2210", "2300"
@@ -465,3 +466,61 @@ def test_a_line_is_found_on_the_thread_by_whatever_reference_it_has(paid: Paid) 
             for text, ids in found.items()
         }
     assert amounts == {"b9": [5], "rent-11": [6], "NONREF": [], "": []}
+
+
+def _without_balances(text: str) -> str:
+    return re.sub(r"<Bal>.*?</Bal>\n", "", text)
+
+
+def test_one_statement_without_balances_breaks_one_link_and_not_the_proof(paid: Paid) -> None:
+    """Before and after it lines are proven; between, it is said from when to when they are not."""
+    days = [DAY + timedelta(days=n) for n in (0, 3, 4, 5)]
+    texts = [
+        statement(
+            [Booked(n + 1, f"l{n}", reference=f"L{n}", day=day)],
+            id_=f"S{n}",
+            opening=opening,
+            period=(day, day),
+        )
+        for n, (day, opening) in enumerate(zip(days, (0, 1, 3, 6), strict=True))
+    ]
+    texts[1] = _without_balances(texts[1])
+    paid.client.take("statement", write(paid.client.folder, *texts), role="bookkeeper")
+    with paid.client.acting("bookkeeper"):
+        found = reconcile()
+    assert (found.ok, found.missing, found.unproven) == (True, 0, ((days[0], days[2]),))
+    late = days[3] + timedelta(days=1)
+    lost = statement(
+        [Booked(5, "m", reference="L9", day=late)], id_="S9", opening=10 + 77, period=(late, late)
+    )
+    paid.client.take("statement", write(paid.client.folder, lost, name="9.xml"), role="bookkeeper")
+    with paid.client.acting("bookkeeper"):
+        found = reconcile()
+    assert (found.ok, found.missing) == (False, 77)
+
+
+def test_statements_that_give_no_balances_at_all_prove_nothing(paid: Paid) -> None:
+    text = _without_balances(statement([Booked(5, "m", reference="L1")]))
+    paid.client.take("statement", write(paid.client.folder, text), role="bookkeeper")
+    with paid.client.acting("bookkeeper"):
+        found = reconcile()
+    assert (found.ok, found.missing, found.unproven) == (True, None, ((DAY, None),))
+
+
+@pytest.mark.parametrize(
+    ("damage", "check"),
+    [
+        ("UPDATE settlement_bankline SET amount = amount - 1", "cleared lines"),
+        ("DELETE FROM settlement_cleared", "postings for bank lines"),
+        ("UPDATE settlement_paymentbatch SET total = total + 1", "payment files whose"),
+        ("UPDATE settlement_payment SET amount = 1", "payments that are not"),
+        ("UPDATE settlement_ownaccount SET sort_code = '0'", "payment files written"),
+    ],
+)
+def test_verify_sees_what_was_changed_behind_the_guards(paid: Paid, damage: str, check: str) -> None:
+    clear(paid.client, paid.whole_file())
+    with paid.client.acting("bookkeeper"):
+        assert [c for c in verify() if not c.ok] == []
+    tamper(f"{damage} WHERE client_id = %(client)s", {"client": paid.client.id})
+    with paid.client.acting("bookkeeper"):
+        assert any(c.what.startswith(check) for c in verify() if not c.ok)

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.ledger.selectors import Check
 from engineroom.settlement.models import (
     BatchStage,
     Cleared,
@@ -76,7 +77,8 @@ class Reconciliation:
     bank_movement: of all lines taken. ledger: what the books posted for those lines. exceptions: lines that
     are not cleared. without_bank: what the books moved on the account without any bank line. missing: what
     the bank's own balances say moved, from the first statement to the last, beyond the lines taken: a
-    statement is missing, or a line was taken twice; None when the statements give no balances.
+    statement is missing, or a line was taken twice; None when no statement gives its balances. unproven: from
+    when to when statements give none, so that nothing can be said (None: no other end is known).
     """
 
     account: str
@@ -85,6 +87,7 @@ class Reconciliation:
     exceptions: int
     without_bank: int = 0
     missing: int | None = None
+    unproven: tuple[tuple[date | None, date | None], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -113,12 +116,87 @@ SELECT
 """
 
 BANKS_OWN_BALANCES = """
-SELECT
-  (array_agg(opening ORDER BY starts, import_id, ordinal))[1],
-  (array_agg(closing ORDER BY ends DESC, import_id DESC, ordinal DESC))[1],
-  bool_and(opening IS NOT NULL AND closing IS NOT NULL AND starts IS NOT NULL AND ends IS NOT NULL)
-FROM settlement_statement WHERE client_id = %(client)s AND own_account_id = %(own)s
+SELECT s.id, s.starts, s.ends, s.opening, s.closing
+FROM settlement_statement s
+LEFT JOIN LATERAL (SELECT min(l.booked) AS booked FROM settlement_bankline l
+  WHERE l.client_id = s.client_id AND l.statement_id = s.id) line ON s.starts IS NULL
+WHERE s.client_id = %(client)s AND s.own_account_id = %(own)s
+ORDER BY coalesce(s.starts, line.booked, s.ends), s.import_id, s.ordinal
 """
+MOVED_BY_DAY = """
+SELECT statement_id, booked, sum(amount)::bigint FROM settlement_bankline
+WHERE client_id = %(client)s AND own_account_id = %(own)s GROUP BY 1, 2
+"""
+
+
+@dataclass
+class _Chain:
+    """Statements in a row, each with its balances: what lies between them is what the lines must come to."""
+
+    starts: date
+    ends: date
+    opening: int
+    closing: int
+    statements: set[UUID]
+
+    @property
+    def movement(self) -> int:
+        return self.closing - self.opening
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """opening: of the bank's very first statement, if it gives one."""
+
+    opening: int | None
+    missing: int | None
+    unproven: tuple[tuple[date | None, date | None], ...]
+
+
+def _bank_proof(asked: dict[str, UUID | str]) -> _Proof:
+    """Lines against the bank's own balances, chain by chain: a statement without them breaks one link."""
+    with connection.cursor() as cursor:
+        cursor.execute(BANKS_OWN_BALANCES, asked)
+        rows = cursor.fetchall()
+        cursor.execute(MOVED_BY_DAY, asked)
+        moved = cursor.fetchall()
+    chains, unproven = _chains(rows)
+    taken = [0] * len(chains)
+    of_statement = {statement: n for n, chain in enumerate(chains) for statement in chain.statements}
+    for statement, day, amount in moved:
+        n = of_statement.get(statement)
+        if n is None:  # a line may have come first with a statement that proves nothing
+            n = next((n for n, chain in enumerate(chains) if chain.starts <= day <= chain.ends), None)
+        if n is not None:
+            taken[n] += amount
+    off = [chain.movement - amount for chain, amount in zip(chains, taken, strict=True)]
+    wrong = [amount for amount in off if amount]
+    missing = (sum(wrong) or wrong[0]) if wrong else 0  # two that cancel out are still two
+    first = chains[0].opening if chains and rows[0][0] in chains[0].statements else None
+    return _Proof(first, missing if chains else None, unproven)
+
+
+def _chains(rows: list[Any]) -> tuple[list[_Chain], tuple[tuple[date | None, date | None], ...]]:
+    """Chains of statements that give all their balances, and from when to when nothing is provable."""
+    chains: list[_Chain] = []
+    unproven: list[tuple[date | None, date | None]] = []
+    broken = True
+    for statement, starts, ends, opening, closing in rows:
+        if None in (starts, ends, opening, closing):
+            if not broken or not unproven:
+                unproven.append((chains[-1].ends if chains else starts, None))
+            broken = True
+        elif broken:
+            chains.append(_Chain(starts, ends, opening, closing, {statement}))
+            if unproven and unproven[-1][1] is None:
+                unproven[-1] = (unproven[-1][0], starts)
+            broken = False
+        else:
+            chain = chains[-1]
+            chain.statements.add(statement)
+            if ends >= chain.ends:
+                chain.ends, chain.closing = ends, closing
+    return chains, tuple(unproven)
 
 
 def reconcile(own_account: str = "main") -> Reconciliation:
@@ -137,16 +215,63 @@ def reconcile(own_account: str = "main") -> Reconciliation:
     with connection.cursor() as cursor:
         cursor.execute(RECONCILE, asked)
         moved, posted, left, without_bank = cursor.fetchone()
-        cursor.execute(BANKS_OWN_BALANCES, asked)
-        opening, closing, all_given = cursor.fetchone()
+    proof = _bank_proof(asked)
     return Reconciliation(
         account.name,
         moved,
         posted,
         left,
-        without_bank=0 if all_given and without_bank == opening else without_bank,
-        missing=closing - opening - moved if all_given else None,
+        without_bank=0 if without_bank == proof.opening else without_bank,
+        missing=proof.missing,
+        unproven=proof.unproven,
     )
+
+
+CHECKS = {
+    "cleared lines whose posting is not their amount": """
+        SELECT count(*) FROM settlement_cleared c
+        JOIN settlement_bankline l ON l.client_id = c.client_id AND l.id = c.id
+        JOIN settlement_ownaccount o ON o.client_id = l.client_id AND o.id = l.own_account_id
+        LEFT JOIN (
+          SELECT b.subject_id, p.account_id, p.currency, sum(p.amount) AS amount
+          FROM ledger_batch b
+          JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
+          JOIN ledger_posting p ON p.client_id = e.client_id AND p.entry_id = e.id
+          WHERE b.client_id = %(client)s AND b.kind = 'bank_line' AND b.subject_kind = 'bank_line'
+          GROUP BY 1, 2, 3) t
+          ON t.subject_id = l.id AND t.account_id = o.account_id AND t.currency = l.currency
+        WHERE c.client_id = %(client)s AND t.amount IS DISTINCT FROM l.amount""",
+    "postings for bank lines that are not cleared": """
+        SELECT count(*) FROM ledger_batch b WHERE b.client_id = %(client)s AND b.kind = 'bank_line'
+          AND NOT EXISTS (
+            SELECT FROM settlement_cleared c WHERE c.client_id = b.client_id AND c.id = b.subject_id)""",
+    "payment files whose payments are not their count and total": """
+        SELECT count(*) FROM settlement_paymentbatch b
+        LEFT JOIN (SELECT batch_id, count(*) AS n, sum(amount) AS total FROM settlement_payment
+          WHERE client_id = %(client)s GROUP BY 1) p ON p.batch_id = b.id
+        WHERE b.client_id = %(client)s AND (b.count, b.total) IS DISTINCT FROM (p.n, p.total)""",
+    "payments that are not the allocation of their item": """
+        SELECT count(*) FROM settlement_payment p
+        LEFT JOIN openitems_allocation l ON l.client_id = p.client_id AND l.id = p.id
+        WHERE p.client_id = %(client)s
+          AND (p.item_id, p.amount, p.batch_id) IS DISTINCT FROM (l.item_a_id, l.amount, l.subject_id)""",
+    "payment files written for an account that has changed since": """
+        SELECT count(*) FROM settlement_paymentbatch b
+        JOIN settlement_ownaccount o ON o.client_id = b.client_id AND o.id = b.own_account_id
+        WHERE b.client_id = %(client)s AND b.own_account_hash <> sha256(convert_to(concat_ws(
+          '|', o.id, o.sort_code, o.account_number, o.service_user_number, o.account_id), 'UTF8'))""",
+}
+"""Each question counts what is wrong."""
+
+
+def verify() -> list[Check]:
+    """Cleared lines against their postings, payment files against their payments."""
+    results = []
+    with connection.cursor() as cursor:
+        for what, sql in CHECKS.items():
+            cursor.execute(sql, {"client": _client()})
+            results.append(Check(what, int(cursor.fetchone()[0])))
+    return results
 
 
 def statements() -> list[Statement]:
