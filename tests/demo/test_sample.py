@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 
 from engineroom.demo import cast, week
-from engineroom.demo.sample import HOUSE, NORTHGATE, SOUTHQUAY, Sample, people_of_the_firm, write_sample
+from engineroom.demo.sample import (
+    HOUSE,
+    NORTHGATE,
+    SOUTHQUAY,
+    Sample,
+    people_of_the_firm,
+    the_story,
+    write_sample,
+)
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.imports.services import find_importer
 from engineroom.foundation.imports.sheets import Sheet
@@ -474,3 +482,14 @@ def test_the_week_after_is_the_agreed_hours_of_who_still_works_then(sample: Samp
     assert all(w.placement.runs_on(w.day) and w.minutes > 0 for w in worked)
     assert cast.LEAVER not in {w.placement.temp.payroll_number for w in worked}
     assert sample.next_timesheets.read_text().count("\n") == len(worked) + 1
+
+
+def test_all_four_faces_have_somebody():
+    """The client's two never prepare what they approve; the employee is the temp whose hour is followed."""
+    firm = people_of_the_firm()
+    kinds = {member.kind for member in (*firm.staff, *firm.contacts)}
+    assert kinds == {"staff", "client", "employee"}
+    roles = {role for contact in firm.contacts for role in contact.roles.values()}
+    assert roles == {"client_finance", "client_approver", "employee"}
+    [employee] = [contact for contact in firm.contacts if contact.kind == "employee"]
+    assert employee.payroll_number == the_story().traced_payroll_number

@@ -53,6 +53,7 @@ def test_it_is_refused_in_postgresqls_own_words_and_nothing_remains(paid, name):
     state, words = WORDS[name]
     assert f"<code>{state}</code>" in text and words in text
     assert "NOT refused" not in text and "Refused" in text
+    assert re.search(r"(INSERT INTO|UPDATE|DELETE FROM) \w+", text) and "%(" not in text
     assert counts() == before
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
 import pytest
+from django.utils.html import escape
 
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import Identity
@@ -77,7 +79,8 @@ def test_a_payslip_answers_why_with_the_engines_own_words(two):
     assert lines and "From gross to net" in text
     for line in lines:
         what, _, how = line.partition(": ")
-        assert (how or what.removeprefix("Under ")).replace("'", "&#x27;").replace("<", "&lt;") in text
+        assert escape(how or what.removeprefix("Under ")) in text
+    assert re.search(r"Tax deducted.{0,200}\d\.\d\d", text, re.DOTALL)
 
 
 def test_the_pdf_is_theirs_and_its_reading_is_logged(two):

@@ -17,6 +17,7 @@ from django.db.utils import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render
 from django.urls import path
+from psycopg import ClientCursor
 
 from engineroom.foundation.access.roles import WRITING
 from engineroom.foundation.access.sign_in import clients_of, identity_of
@@ -291,8 +292,8 @@ def _tried(statements: Sequence[str], values: Values) -> tuple[list[str], Refusa
 
 def _as_sent(statement: str, values: Values) -> str:
     """The statement with its values in place, as PostgreSQL would be typed to."""
-    with connection.cursor() as cursor:
-        return str(connection.ops.last_executed_query(cursor, statement, values))
+    connection.ensure_connection()
+    return ClientCursor(connection.connection).mogrify(statement, values)
 
 
 def _refusal(error: DatabaseError) -> Refusal:

@@ -6,6 +6,7 @@ is looked for among their own, and PostgreSQL shows no others to this face.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -242,6 +243,10 @@ def waterfall(figures: dict[str, int]) -> list[charts.Bar]:
     ]
 
 
+FIGURE = re.compile(r"(?: = |: )(-?[\d,]+\.\d\d)(?![\d%])")
+"""What a sentence of the engine's comes to: the last amount that it says something equals."""
+
+
 def why(lines: Sequence[str]) -> list[TraceStep]:
     """The engine's sentences as steps: what a figure is, how it came about, and what it comes to."""
     steps = []
@@ -250,8 +255,9 @@ def why(lines: Sequence[str]) -> list[TraceStep]:
             steps.append(TraceStep("The law used", "", rule=line.removeprefix("Under ")))
             continue
         label, _, how = line.partition(": ")
-        figure = how.rpartition(" = ")[2] if " = " in how else ""
-        steps.append(TraceStep(label, figure, rule=how, result=label == "Net pay"))
+        figures = FIGURE.findall(line)
+        figure = figures[-1] if figures else ""
+        steps.append(TraceStep(label, figure, rule="" if how == figure else how, result=label == "Net pay"))
     return steps
 
 

@@ -36,9 +36,9 @@ FACES = ("client",)
 
 NAVIGATION = [
     NavigationEntry("Overview", "portal", key="h", order=10, of="firm", faces=FACES),
-    NavigationEntry("At a glance", "portal_client", "foundation.read", key="t", order=20, faces=FACES),
-    NavigationEntry("Pay runs", "portal_runs", "payroll.read", key="p", order=30, faces=FACES),
-    NavigationEntry("Invoices", "portal_invoices", "billing.read", key="i", order=40, faces=FACES),
+    NavigationEntry("At a glance", "portal_client", "foundation.read", key="t", order=100, faces=FACES),
+    NavigationEntry("Pay runs", "portal_runs", "payroll.read", key="p", order=110, faces=FACES),
+    NavigationEntry("Invoices", "portal_invoices", "billing.read", key="i", order=120, faces=FACES),
 ]
 
 INVOICE_SHAPES = {"issued": "wait", "part paid": "run", "paid": "done", "overdue": "risk", "reversed": "void"}
