@@ -27,7 +27,7 @@ LIBRARY = re.compile(
 )
 """Library tables: Django's, allauth's and procrastinate's, by name. No client columns; a job has ids only."""
 
-READ = "(client_id = ANY ((( SELECT app_read() AS app_read))::uuid[]))"
+READ = "(client_id = ANY (( SELECT app_read() AS app_read)::uuid[]))"
 WRITE = "(client_id = ( SELECT app_write() AS app_write))"
 FIRM_WRITE = "(( SELECT app_face() AS app_face) = 'firm'::text)"
 

@@ -329,7 +329,7 @@ def test_a_pooled_connection_has_no_scope_left_after_an_error(busy):
         assert pooled.connection.info.backend_pid == backend, "the same connection"
         with transaction.atomic(), pooled.cursor() as cursor:
             cursor.execute("SELECT app_read(), app_write(), app_user(), app_on_behalf(), app_face()")
-            assert cursor.fetchone() == ("{}", None, None, None, "")
+            assert cursor.fetchone() == ([], None, None, None, "")
         assert NumberSeries.objects.count() == 0
         with pytest.raises(OutsideActing):
             current_scope()

@@ -132,7 +132,11 @@ class Booked:
 
 
 def booked(entry_ids: list[UUID], subject_ids: list[UUID]) -> Booked:
-    """These entries and those of the batches that have one of the subjects."""
+    """These entries and those of the batches that have one of the subjects.
+
+    Postings are looked up entry by entry (OFFSET 0 keeps it so): PostgreSQL, which counts the client twice,
+    once here and once in the policy, would go over all postings of the book.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -147,8 +151,10 @@ def booked(entry_ids: list[UUID], subject_ids: list[UUID]) -> Booked:
               array_agg(DISTINCT e.id ORDER BY e.id),
               (SELECT max(s.sealed_no) FROM ledger_batchseal s
                WHERE s.client_id = %(client)s AND s.id = ANY(array_agg(e.batch_id)))
-            FROM e JOIN ledger_posting p ON p.client_id = %(client)s AND p.entry_id = e.id
-            JOIN ledger_account a ON a.client_id = p.client_id AND a.id = p.account_id
+            FROM e CROSS JOIN LATERAL (
+              SELECT l.account_id, l.currency, l.amount FROM ledger_posting l
+              WHERE l.client_id = %(client)s AND l.entry_id = e.id OFFSET 0) p
+            JOIN ledger_account a ON a.client_id = %(client)s AND a.id = p.account_id
             GROUP BY p.currency ORDER BY p.currency
             """,
             {"client": _client(), "entries": entry_ids, "subjects": subject_ids},

@@ -44,7 +44,7 @@ GROUP BY t.client_id
 
 OWED = """
 SELECT o.client_id, o.kind, o.due, min(o.currency),
-  sum(o.amount - sign(o.amount) * coalesce(u.used, 0))::bigint
+  sum(o.amount - CASE WHEN o.amount < 0 THEN -1 ELSE 1 END * coalesce(u.used, 0))::bigint
 FROM ledger_account a
 JOIN openitems_openitem o ON o.client_id = a.client_id AND o.account_id = a.id
 LEFT JOIN LATERAL (
@@ -53,7 +53,7 @@ LEFT JOIN LATERAL (
 WHERE a.client_id = ANY(%(clients)s) AND a.code = ANY(%(codes)s)
   AND o.due BETWEEN %(since)s AND %(until)s AND o.kind = ANY(%(kinds)s)
 GROUP BY o.client_id, o.kind, o.due
-HAVING sum(o.amount - sign(o.amount) * coalesce(u.used, 0)) < 0
+HAVING sum(o.amount - CASE WHEN o.amount < 0 THEN -1 ELSE 1 END * coalesce(u.used, 0)) < 0
 """
 
 LOOK_BACK_DAYS = 120

@@ -15,8 +15,10 @@ from engineroom.foundation.tenancy.scope import FACE_OF_KIND
 SCOPE = """
 CREATE TYPE uuidrange AS RANGE (subtype = uuid);
 
-CREATE FUNCTION app_read() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS
-  $$ SELECT coalesce(nullif(current_setting('app.read', true), ''), '{}') $$;
+-- uuids, not text: a cast outside the SELECT of a policy is done again for every row (200 clients: 15 s for what
+-- takes 0.1, measured).
+CREATE FUNCTION app_read() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE AS
+  $$ SELECT coalesce(nullif(current_setting('app.read', true), ''), '{}')::uuid[] $$;
 CREATE FUNCTION app_write() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
   $$ SELECT nullif(current_setting('app.write', true), '')::uuid $$;
 CREATE FUNCTION app_user() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS
