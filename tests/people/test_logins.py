@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.db import connection
 from django.utils import timezone
-from tests.firm import Firm, Temp, TestClient, connect, run_payday, set_up
+from tests.firm import Firm, Temp, TestClient, connect, enter, run_payday, set_up
 
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
@@ -143,6 +143,18 @@ def test_a_login_is_given_by_somebody_who_grants_and_not_to_themselves_or_to_sta
         services.give_login(pair.al_id, pair.client.staff["checker"].id, starts=STARTS)
     with pytest.raises(NotPermitted, match="themselves"), pair.client.acting("lead"):
         services.give_login(pair.al_id, pair.client.staff["lead"].id, starts=STARTS)
+
+
+def test_raw_sql_gives_no_login_without_the_permission(firm, pair):
+    user = employee_of(firm, pair.client)
+    with connect() as app:
+        enter(app, pair.client.staff["specialist"], write=pair.client.id)
+        with pytest.raises(psycopg.Error, match="may give a login"):
+            app.execute(
+                "INSERT INTO people_personlogin (id, client_id, person_id, user_id, starts, given_by_id) "
+                "VALUES (gen_random_uuid(), %s, %s, %s, current_date, %s)",
+                [pair.client.id, pair.al_id, user.id, user.id],
+            )
 
 
 def test_a_user_is_one_person_and_a_person_has_one_user(firm, pair):

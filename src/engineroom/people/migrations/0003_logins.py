@@ -19,6 +19,9 @@ BEGIN
   IF NOT EXISTS (SELECT FROM foundation_user u WHERE u.id = NEW.user_id AND u.kind IN ('employee', 'worker')) THEN
     RAISE EXCEPTION 'only an employee or a worker is a person with a login' USING ERRCODE = 'ER403';
   END IF;
+  IF NOT user_may(app_user(), NEW.client_id, 'foundation.grant') THEN
+    RAISE EXCEPTION 'no role of this user here may give a login' USING ERRCODE = 'ER403';
+  END IF;
   RETURN NEW;
 END
 """
