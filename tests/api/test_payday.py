@@ -50,7 +50,8 @@ def test_a_payday_from_file_to_posted_invoices(ready: TestClient, caller: Callab
     assert releaser.post(f"{at}/pay-runs/{run}/release", key="release-1").body == out.body
     assert releaser.post(f"{at}/pay-runs/{run}/release").status == 409
 
-    issued = maker.post(f"{at}/bill-runs/{bills['bill_run_id']}/issue").body
+    assert checker.post(f"{at}/bill-runs/{bills['bill_run_id']}/issue").status == 403, "who approved"
+    issued = releaser.post(f"{at}/bill-runs/{bills['bill_run_id']}/issue").body
     assert issued["net_minor"] == bills["net_minor"]
     assert maker.post(f"{at}/pay-runs/{run}/issue").body["payslips"] == 2
     assert maker.post(f"{at}/bill-runs/{bills['bill_run_id']}/print").body["invoices"] == 1

@@ -9,6 +9,7 @@ from pypdf import PdfReader
 
 from engineroom.billing.documents import InvoiceDocument, InvoiceLine, PaymentDetail, VatLine, render_invoices
 from engineroom.kernel.errors import InputRefused
+from engineroom.ui.display import format_duration
 
 INVOICE = InvoiceDocument(
     supplier_name="Northgate Temps Ltd",
@@ -157,3 +158,10 @@ def test_a_credit_note_says_what_it_is():
     assert "Credit note" in text
     assert "−£2,109.06" in text
     assert "To pay by" not in text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(2250, "37.50 h"), (2200, "36 h 40 min"), (-40, "-0 h 40 min"), (60, "1.00 h")]
+)
+def test_hours_have_their_unit_once(minutes: int, said: str) -> None:
+    assert format_duration(minutes) == said

@@ -413,3 +413,19 @@ def test_who_blocks_the_run_is_printed_when_it_is_calculated(
     assert done.code == 0
     assert "the run cannot be approved" in done.out
     assert "T77" in done.out
+
+
+def test_every_row_of_a_file_counts_also_those_that_cannot_be_read(
+    cli: Cli, ready: TestClient, mail: dict[str, str]
+) -> None:
+    headings = ("assignment", "payroll_number", "date", "hours")
+    rows = [
+        ("T1-ACME", "T1", "2026-11-16", "8"),
+        ("T1-ACME", "T1", "soon", "many"),
+        ("X", "T1", "2026-11-17", "8"),
+    ]
+    refused = cli(
+        "import", ready.code, "timesheets", ready.file("b.csv", headings, rows), who=mail["specialist"]
+    )
+    assert refused.code == 2
+    assert "3 errors in 3 rows; nothing was taken" in refused.err

@@ -30,6 +30,7 @@ from engineroom.payroll.models import AttemptChunk, PayRun
 from engineroom.settlement import clearing
 from engineroom.settlement import services as settlement
 from engineroom.settlement.models import PaymentBatch
+from engineroom.ui.display import format_count
 
 
 class AnotherPersonNeeded(EngineroomError):
@@ -66,7 +67,8 @@ def import_files(user: Identity, client_id: UUID, kind: str, paths: Sequence[Pat
         problems += found
     if errors := errors_of(problems):
         rows = sum(p.rows for p in previews)
-        raise InputRefused(problems, f"{len(errors)} errors in {rows} rows; nothing was taken")
+        found = f"{format_count(len(errors), 'error')} in {format_count(rows, 'row')}"
+        raise InputRefused(problems, f"{found}; nothing was taken")
     with acting(user, write=client_id):
         taken = [imports.take(p.preview_id) for p in previews]
     failpoint("import:after")

@@ -18,7 +18,8 @@ class TableImporter(Importer):
 
     def parse(self, path: Path, file_name: str) -> Parsed:
         sheet = read_sheet(path, file_name=file_name, columns=self.columns)
-        return Parsed(sheet, len(sheet.row_numbers), list(sheet.problems))
+        # All rows of the file: one that could not be read is a row with errors, not a row less.
+        return Parsed(sheet, len(sheet.row_numbers) + sheet.rows_refused, list(sheet.problems))
 
 
 class Findings:
