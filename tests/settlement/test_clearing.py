@@ -524,3 +524,25 @@ def test_verify_sees_what_was_changed_behind_the_guards(paid: Paid, damage: str,
     tamper(f"{damage} WHERE client_id = %(client)s", {"client": paid.client.id})
     with paid.client.acting("bookkeeper"):
         assert any(c.what.startswith(check) for c in verify() if not c.ok)
+
+
+def test_files_lines_slips_and_invoices_lead_to_their_entries(paid: Paid) -> None:
+    """And an entry is found by the letters that the thread shows of it."""
+    clear(paid.client, paid.whole_file())
+    with paid.client.acting("bookkeeper"):
+        line = BankLine.objects.get(client_id=paid.client.id)
+        starts = [
+            ("batch", paid.batch.id),
+            ("bank_line", line.id),
+            ("payslip", thread.FIND["payslip"]("1/T1")[0]),
+            ("invoice", thread.FIND["invoice"](paid.invoices[0].reference)[0]),
+        ]
+        for kind, node in starts:
+            entries = [
+                b.node for b in thread.walk(kind, node, forward=True).branches if b.node.kind == "entry"
+            ]
+            assert entries, kind
+            short = entries[0].label.split(":")[0].removeprefix("entry ")
+            assert thread.FIND["entry"](short) == [entries[0].id]
+            assert thread.FIND["entry"](str(entries[0].id)) == [entries[0].id]
+        assert thread.FIND["entry"]("abc") == []

@@ -77,7 +77,11 @@ def _find_invoice(text: str) -> list[UUID]:
 thread.register_kind("bill_run", _bill_runs, lane="On a document")
 thread.register_kind("invoice_line", _lines, lane="On a document")
 thread.register_kind("invoice", _invoices, _find_invoice, lane="On a document")
+INVOICE_ENTRIES = """(
+  SELECT client_id, subject_id AS invoice_id, entry_id FROM openitems_openitem WHERE subject_kind = 'invoice'
+) posted"""
 thread.register_link(
+    thread.Link("invoice", "entry", INVOICE_ENTRIES, "invoice_id", "entry_id"),
     thread.Link("billable", "invoice_line", "billing_billed", "id", "invoice_line_id"),
     thread.Link("invoice_line", "invoice", "billing_invoiceline", "id", "invoice_id"),
     thread.Link("invoice", "item", "openitems_openitem", "subject_id", "id", "subject_kind = 'invoice'"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
@@ -15,6 +14,7 @@ from engineroom.kernel.errors import EngineroomError, NotFound
 from engineroom.ui.display import format_count, format_hours
 
 if TYPE_CHECKING:
+    from engineroom.settlement.selectors import Reconciliation
     from engineroom.timesheets.models import Timesheet
 
 ledger = typer.Typer(no_args_is_help=True, help="The books.")
@@ -30,17 +30,19 @@ OptionalDay = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 @on_the_ground
 def verify_ledger(client: Client) -> None:
     """Re-prove the books from the postings: whole entries, balances, control accounts, nothing lost in
-    billing."""
+    billing, lines cleared and files paid as they say, the bank beside the books."""
     from engineroom.billing.selectors import reconcile
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.ledger import selectors
     from engineroom.openitems import selectors as openitems
+    from engineroom.settlement import selectors as settlement
 
     user = identity()
     with acting(user, read=[client_named(user, client).id]):
-        checks = [*selectors.verify(), *openitems.verify()]
+        checks = [*selectors.verify(), *openitems.verify(), *settlement.verify()]
         reconciled = reconcile()
-    rows = [("ok" if c.ok else "WRONG", c.what, c.wrong) for c in checks]
+        banks = [(a.currency, settlement.reconcile(a.code)) for a in settlement.own_accounts()]
+    rows: list[tuple[str, str, object]] = [("ok" if c.ok else "WRONG", c.what, c.wrong) for c in checks]
     (minutes, amount), paid = reconciled.difference, reconciled.payslip_difference
     for what, wrong in (
         ("paid hours that are not billed, waiting, held or written off (minutes)", minutes),
@@ -48,9 +50,32 @@ def verify_ledger(client: Client) -> None:
         ("hours of released runs that no payslip pays, or none was worked for (minutes)", paid),
     ):
         rows.append(("WRONG" if wrong else "ok", what, wrong))
+    rows += [row for currency, bank in banks for row in _bank_rows(bank, currency)]
     show.table("Ledger", ("", "what must hold", "wrong"), rows, right=[2])
-    if any(row[0] != "ok" for row in rows):
+    if any(row[0] == "WRONG" for row in rows):
         raise EngineroomError("the books do not hold; see above")
+
+
+def _bank_rows(bank: Reconciliation, currency: str) -> list[tuple[str, str, object]]:
+    """A bank account beside its statements. What no balance of the bank proves is said, and is not wrong."""
+    off = bank.bank_movement - bank.ledger - bank.exceptions
+    found = [
+        ("statement lines are the ledger's postings and the exceptions", off),
+        ("posted without a line of the bank", bank.without_bank),
+        ("moved by the bank's own balances, beyond the lines", bank.missing or 0),
+    ]
+    rows: list[tuple[str, str, object]] = [
+        (
+            "WRONG" if amount else "ok",
+            f"{bank.account}: {what}",
+            show.money(amount, currency) if amount else 0,
+        )
+        for what, amount in found
+    ]
+    for first, last in bank.unproven:
+        span = f"from {first or 'the beginning'} to {last or 'now'}"
+        rows.append(("open", f"{bank.account}: not provable {span}: statements without balances", ""))
+    return rows
 
 
 @ledger.command("trial-balance")
@@ -114,17 +139,23 @@ def lock(
 @on_the_ground
 def reverse(
     client: Client,
-    entry: Annotated[str, typer.Argument(help="the entry's id")],
+    entry: Annotated[str, typer.Argument(help="the entry's id, or its first or last 8 letters")],
     day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])],
     reason: Annotated[str, typer.Option()],
 ) -> None:
     """Post an entry's negative, linked both ways."""
+    from engineroom.foundation import thread
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.ledger import services
 
     user = identity()
     with acting(user, write=client_named(user, client).id):
-        done = services.reverse_entry(UUID(entry), day=day.date(), reason=reason)
+        found = thread.FIND["entry"](entry)
+        if len(found) != 1:
+            raise NotFound(
+                f"{len(found) or 'no'} entries are called {entry!r}; `trace` and open items show ids"
+            )
+        done = services.reverse_entry(found[0], day=day.date(), reason=reason)
     typer.echo(f"reversed by entry {done.entry_id}")
     seal_everything()
 

@@ -28,7 +28,7 @@ def _entries(ids: Sequence[UUID]) -> list[thread.Node]:
             thread.Node(
                 "entry",
                 row[0],
-                row[1],
+                f"entry {str(row[0])[-8:]}: {row[1]}",
                 row[4],
                 day=row[2],
                 who=row[3] or "",
@@ -38,6 +38,24 @@ def _entries(ids: Sequence[UUID]) -> list[thread.Node]:
         ]
 
 
-thread.register_kind("entry", _entries)
+SHORT = 8
+
+
+def _find_entry(text: str) -> list[UUID]:
+    """By id, or by its first or last letters, eight at least."""
+    asked = text.strip().lower()
+    if len(asked) < SHORT or set(asked) - set("0123456789abcdef-"):
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM ledger_entry WHERE client_id = ANY(%(clients)s) "
+            "AND (starts_with(id::text, %(asked)s) OR right(id::text, length(%(asked)s)) = %(asked)s) "
+            "ORDER BY id LIMIT 20",
+            {"clients": list(current_scope().read), "asked": asked},
+        )
+        return [row[0] for row in cursor]
+
+
+thread.register_kind("entry", _entries, _find_entry)
 thread.register_link(thread.Link("entry", "entry", "ledger_entry", "reverses_id", "id"))
 SEALERS.append(seal_batches)

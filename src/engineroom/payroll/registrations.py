@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.foundation import thread
+from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.openitems import kinds
 from engineroom.payroll import duties, imports, tasks  # noqa: F401  registers duties, importers and jobs
@@ -34,21 +34,19 @@ WHERE s.client_id = ANY(%s) AND s.id = ANY(%s)
 
 
 def _payslips(ids: Sequence[UUID]) -> list[thread.Node]:
-    with connection.cursor() as cursor:
-        cursor.execute(PAYSLIPS, [list(current_scope().read), list(ids)])
-        nodes = {}
-        for row in cursor:
-            nodes[row[0]] = thread.Node(
-                "payslip",
-                row[0],
-                f"payslip {row[1]}/{row[2]} {row[3]}, net",
-                row[4],
-                day=row[5],
-                who=f"approved by {row[8]}" if row[8] else "",
-                rule=f"engine {row[6]}, rules {row[7][:12]}",
-                page=("payroll:payslip", (row[1], row[2])),
-            )
-        return list(nodes.values())
+    nodes = {}
+    for row in prepared.rows(PAYSLIPS, [list(current_scope().read), list(ids)]):
+        nodes[row[0]] = thread.Node(
+            "payslip",
+            row[0],
+            f"payslip {row[1]}/{row[2]} {row[3]}, net",
+            row[4],
+            day=row[5],
+            who=f"approved by {row[8]}" if row[8] else "",
+            rule=f"engine {row[6]}, rules {row[7][:12]}",
+            page=("payroll:payslip", (row[1], row[2])),
+        )
+    return list(nodes.values())
 
 
 def _find_payslip(text: str) -> list[UUID]:
@@ -87,7 +85,15 @@ PAYSLIP_ITEMS = """(
     AND o.kind = 'net_pay' AND o.counterparty_id = s.person_id
   JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
 ) owed"""
+RUN_ENTRIES = """(
+  SELECT s.client_id, s.id AS payslip_id, e.id AS entry_id
+  FROM payroll_payslip s
+  JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
+  JOIN ledger_batch b ON b.client_id = r.client_id AND b.subject_kind = 'pay_run' AND b.subject_id = r.id
+  JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
+) posted"""
 thread.register_link(
+    thread.Link("payslip", "entry", RUN_ENTRIES, "payslip_id", "entry_id"),
     thread.Link("payable", "payslip", PAID_CHARGES, "charge_id", "payslip_id"),
     thread.Link("payslip", "item", PAYSLIP_ITEMS, "payslip_id", "item_id"),
 )

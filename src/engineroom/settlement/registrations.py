@@ -121,7 +121,13 @@ RETURNS = """(
     ON o.client_id = p.client_id AND o.subject_kind = 'payment' AND o.subject_id = p.id
   JOIN settlement_cleared c ON c.client_id = o.client_id AND c.item_id = o.id
 ) returned"""
+ENTRIES = """(
+  SELECT b.client_id, b.subject_kind, b.subject_id, e.id AS entry_id
+  FROM ledger_batch b JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
+) posted"""
 thread.register_link(
+    thread.Link("batch", "entry", ENTRIES, "subject_id", "entry_id", "subject_kind = 'payment_batch'"),
+    thread.Link("bank_line", "entry", ENTRIES, "subject_id", "entry_id", "subject_kind = 'bank_line'"),
     thread.Link("item", "payment", "settlement_payment", "item_id", "id"),
     thread.Link("payment", "batch", "settlement_payment", "id", "batch_id"),
     thread.Link("batch", "bank_line", BATCH_LINES, "batch_id", "line_id"),
