@@ -28,6 +28,7 @@ from tests.firm import (
     hours_file,
     run_payday,
     set_up,
+    superuser,
 )
 
 from engineroom.billing import selectors, services
@@ -675,3 +676,26 @@ def test_an_issued_bill_run_is_frozen(client: TestClient) -> None:
         for sql in ("UPDATE billing_billrun SET issue_date = '2020-01-01'", "DELETE FROM billing_billrun"):
             with pytest.raises(psycopg.Error, match=r"is frozen|permission denied"), db.transaction():
                 db.execute(sql)
+
+
+def test_an_hour_that_no_payslip_pays_shows_in_the_reconciliation(client: TestClient) -> None:
+    """Guards set aside, as by whoever owns the database: charged, billed or waiting, and paid to nobody."""
+    set_up(client, [Temp("T1")])
+    run_payday(client, [Temp("T1")])
+    before = reconciled(client)
+    assert (before.payslip_minutes, before.unpaid_minutes, before.ok) == (2400, 0, True)
+    with superuser() as db:
+        db.execute("SET session_replication_role = replica")
+        db.execute(
+            "UPDATE timesheets_timeentry SET minutes = minutes + 60 WHERE id = (SELECT id FROM "
+            "timesheets_timeentry WHERE client_id = %s LIMIT 1)",
+            [client.id],
+        )
+        db.execute(
+            "UPDATE timesheets_charge SET minutes = minutes + 60, pay_amount = pay_amount + pay_rate, "
+            "bill_amount = bill_amount + bill_rate WHERE client_id = %s AND time_entry_id IN "
+            "(SELECT id FROM timesheets_timeentry WHERE client_id = %s AND minutes > 480)",
+            [client.id, client.id],
+        )
+    after = reconciled(client)
+    assert (after.payslip_difference, after.ok) == (60, False)

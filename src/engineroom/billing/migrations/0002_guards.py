@@ -18,17 +18,20 @@ BEGIN
     RAISE EXCEPTION 'a held hour is in no invoice: %', wrong USING ERRCODE = 'ER409';
   END IF;
   -- What stands on a line is what the line says: its hours at its rate, of its assignment, kind and week.
-  SELECT format('invoice line %s', l.id) INTO wrong
-    FROM (SELECT DISTINCT client_id, invoice_line_id FROM added) a
-    JOIN billing_invoiceline l ON l.client_id = a.client_id AND l.id = a.invoice_line_id
-    JOIN billing_billed b ON b.client_id = l.client_id AND b.invoice_line_id = l.id
-    JOIN timesheets_charge c ON c.client_id = b.client_id AND c.id = b.id
-    JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
-    JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
-    GROUP BY l.id, l.minutes, l.net
-    HAVING sum(c.minutes) <> l.minutes OR sum(c.bill_amount) <> l.net
-      OR bool_or((t.assignment_id, t.week_ending, c.kind, c.bill_rate)
-        IS DISTINCT FROM (l.assignment_id, l.week_ending, l.kind, l.rate)) LIMIT 1;
+  SELECT format('invoice line %s', g.id) INTO wrong
+    FROM (
+      SELECT l.client_id, l.id, l.minutes, l.net, count(*) AS n, sum(c.minutes) AS worked, sum(c.bill_amount) AS amount,
+        bool_or((t.assignment_id, t.week_ending, c.kind, c.bill_rate)
+          IS DISTINCT FROM (l.assignment_id, l.week_ending, l.kind, l.rate)) AS another
+      FROM added a
+      JOIN billing_invoiceline l ON l.client_id = a.client_id AND l.id = a.invoice_line_id
+      JOIN timesheets_charge c ON c.client_id = a.client_id AND c.id = a.id
+      JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
+      JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
+      GROUP BY l.client_id, l.id, l.minutes, l.net) g
+    CROSS JOIN LATERAL (SELECT count(*) AS n FROM billing_billed b
+      WHERE b.client_id = g.client_id AND b.invoice_line_id = g.id) stands
+    WHERE g.another OR g.worked <> g.minutes OR g.amount <> g.net OR stands.n <> g.n LIMIT 1;
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'the charges on an invoice line add to it, with its assignment, week, kind and rate: %', wrong
       USING ERRCODE = 'ER422';
