@@ -67,8 +67,8 @@ def import_files(user: Identity, client_id: UUID, kind: str, paths: Sequence[Pat
         problems += found
     if errors := errors_of(problems):
         rows = sum(p.rows for p in previews)
-        found = f"{format_count(len(errors), 'error')} in {format_count(rows, 'row')}"
-        raise InputRefused(problems, f"{found}; nothing was taken")
+        counted = f"{format_count(len(errors), 'error')} in {format_count(rows, 'row')}"
+        raise InputRefused(problems, f"{counted}; nothing was taken")
     with acting(user, write=client_id):
         taken = [imports.take(p.preview_id) for p in previews]
     failpoint("import:after")
