@@ -50,7 +50,7 @@ def surroundings(request: HttpRequest) -> dict[str, Any]:
         "search_url": _address("search") if _is_staff(request) else None,
         "notices": notices_pages.bell(request) if _is_staff(request) else None,
         "sign_out_url": reverse("account_logout"),
-        "account_links": [("Settings", reverse("settings"))],
+        "account_links": SimpleLazyObject(lambda: account_links(request)) if signed_in else [],
         "form_key": lambda: str(uuid7()),
         "version": VERSION,
         "demo": SimpleLazyObject(is_demo),
@@ -61,6 +61,16 @@ def _is_staff(request: HttpRequest) -> bool:
     """Whether the firm's own pages are theirs: searching and notices are."""
     user = getattr(request, "user", None)
     return user is not None and user.is_authenticated and FACE_OF_KIND[user.kind] == "firm"
+
+
+def account_links(request: HttpRequest) -> list[tuple[str, str]]:
+    """What stands under one's name. In a demonstration also: being somebody else, and trying to break it."""
+    links = [("Settings", reverse("settings"))]
+    if is_demo():
+        links.append(("Become somebody else", reverse("demo_become")))
+        if _is_staff(request):
+            links.append(("Break it", reverse("break_it")))
+    return links
 
 
 def is_demo() -> bool:
