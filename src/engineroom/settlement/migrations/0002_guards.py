@@ -48,11 +48,11 @@ CHECK_PAID = """
 DECLARE
   has record;
 BEGIN
-  SELECT count(*) AS n, coalesce(sum(p.amount), 0) AS total, count(l.id) AS allocated INTO has
-    FROM settlement_payment p
-    LEFT JOIN openitems_allocation l ON l.id = p.id AND l.client_id = p.client_id
-      AND l.item_a_id = p.item_id AND l.amount = p.amount AND l.undoes_id IS NULL
-      AND l.subject_kind = 'payment_batch' AND l.subject_id = NEW.id
+  -- Joined by the one key that is unique: whatever the plan, a payment meets one allocation.
+  SELECT count(*) AS n, coalesce(sum(p.amount), 0) AS total, count(*) FILTER (
+      WHERE (l.client_id, l.item_a_id, l.amount, l.subject_kind, l.subject_id)
+        = (p.client_id, p.item_id, p.amount, 'payment_batch', NEW.id) AND l.undoes_id IS NULL) AS allocated INTO has
+    FROM settlement_payment p LEFT JOIN openitems_allocation l ON l.id = p.id
     WHERE p.client_id = NEW.client_id AND p.batch_id = NEW.id;
   IF (has.n, has.total, has.allocated) IS DISTINCT FROM (NEW.count::bigint, NEW.total::numeric, NEW.count::bigint) THEN
     RAISE EXCEPTION 'payment file % of % payments, % in all, has %, %, of which % settle their item', NEW.reference,
