@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from engineroom.foundation import prepared
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import NotFound
 
@@ -51,14 +52,20 @@ class Link:
 
     def pairs(self, column: str, ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
         """(from, to) pairs where the given side is one of the ids."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT DISTINCT {self.from_column}, {self.to_column} FROM {self.table} "  # noqa: S608 names are ours
-                f"WHERE client_id = ANY(%s) AND {column} = ANY(%s) AND {self.from_column} IS NOT NULL "
-                f"AND {self.to_column} IS NOT NULL AND {self.where} ORDER BY 1, 2",
-                [list(current_scope().read), list(ids)],
-            )
-            return [(source, target) for source, target in cursor.fetchall()]
+        question = (
+            f"SELECT DISTINCT {self.from_column}, {self.to_column} FROM {self.table} "  # noqa: S608 names are ours
+            f"WHERE client_id = ANY(%s) AND {column} = ANY(%s) AND {self.from_column} IS NOT NULL "
+            f"AND {self.to_column} IS NOT NULL AND {self.where} ORDER BY 1, 2"
+        )
+        asked = [list(current_scope().read), list(ids)]
+        if column == self.from_column:
+            found = prepared.rows(question, asked)
+        else:
+            # Backwards a plan made without the ids goes over every payslip of a run: 9 s, measured.
+            with connection.cursor() as cursor:
+                cursor.execute(question, asked)
+                found = cursor.fetchall()
+        return [(source, target) for source, target in found]
 
 
 Describe = Callable[[Sequence[UUID]], list[Node]]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.foundation import thread
+from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.money import format_minor
 from engineroom.timesheets import imports, search  # noqa: F401  registers the importers and what is found
@@ -99,10 +99,7 @@ def _held(reason: str | None, outcome: str | None) -> str:
 
 
 def _rows(sql: str, ids: Sequence[UUID]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [list(current_scope().read), list(ids)])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    return prepared.rows(sql, [list(current_scope().read), list(ids)])
 
 
 def _find_hour(text: str) -> list[UUID]:

@@ -22,7 +22,7 @@ from engineroom.payroll.selectors import run_figures
 from engineroom.ui import charts
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
 
-MOST_TASKS = 100
+MOST_TASKS = 50
 """What somebody can look at; the count beside it is the whole number."""
 
 STRIP_DAYS = 14
