@@ -65,7 +65,8 @@ class Notice:
 
 
 NOTICES = """
-SELECT e.client_id, e.id, e.at, e.verb, e.subject_kind, e.subject_id, e.detail->'result', coalesce(u.name, '')
+SELECT e.client_id, e.id, e.at, e.verb, e.subject_kind, e.subject_id,
+  coalesce(e.detail->'result'->>'approval_voided', '') = 'true', coalesce(u.name, '')
 FROM foundation_auditevent e
 LEFT JOIN foundation_user u ON u.id = coalesce(e.on_behalf_id, e.user_id)
 WHERE e.client_id = ANY(%(clients)s) AND e.at >= %(since)s AND e.verb = ANY(%(verbs)s)
@@ -77,7 +78,7 @@ WHERE e.client_id = ANY(%(clients)s) AND e.at >= %(since)s AND e.verb = ANY(%(ve
 ORDER BY e.at DESC LIMIT %(most)s
 """
 
-Told = tuple[UUID, UUID, datetime, str, str, UUID, Any, str]
+Told = tuple[UUID, UUID, datetime, str, str, UUID, bool, str]
 
 
 @page(None, scope="mine")
@@ -151,12 +152,11 @@ def _described(request: PageRequest, told: Sequence[Told], seen: datetime) -> li
     clients = {client.id: client for client, _ in request.clients}
     numbers = _numbers(told)
     made = []
-    for client_id, event_id, at, verb, kind, subject_id, result, who in told:
+    for client_id, event_id, at, verb, kind, subject_id, voided, who in told:
         client = clients[client_id]
         status, became = WORDS[verb]
         number, page_name = numbers.get(subject_id, (None, ""))
         url = address(page_name, client.code, number) if number else ""
-        voided = isinstance(result, dict) and bool(result.get("approval_voided"))
         thing = kind.replace("_", " ").capitalize() + (f" {number}" if number else "")
         made.append(
             Notice(

@@ -1,0 +1,456 @@
+"""Every address of the project as every role of docs/roles.md, against one table; nothing of another client.
+
+A new address has no row in the table and fails here: say who may, then it passes. Statuses are the product's
+words: 404, what the asker may not know of; 403, a role that lacks the permission; `door`, sign in first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from engineroom.foundation.access.models import Grant
+from engineroom.foundation.access.roles import ROLES
+from engineroom.foundation.audit.models import AuditEvent
+from engineroom.foundation.imports.models import ImportPreview
+from engineroom.foundation.jobs.worker import run_worker
+from engineroom.foundation.tenancy.scope import Identity, acting
+from engineroom.kernel.ids import uuid7
+from engineroom.ledger.models import Entry
+from engineroom.openitems.models import OpenItem
+from engineroom.payroll import services as payroll
+from engineroom.payroll.models import Attempt, PayRun, Payslip
+from engineroom.people import services as people
+from engineroom.people.models import Person
+from engineroom.settlement.models import BankLine
+from engineroom.timesheets.models import Timesheet
+from tests.firm import MONDAY, Firm, Temp, TestClient, hours_file, run_payday, set_up
+from tests.settlement.bank import Booked, statement, write
+from tests.web.conftest import new_browser, set_password, signed_in
+
+# --- who, in words --------------------------------------------------------------------------------------
+
+FIRM = {"owner", "lead", "specialist", "bookkeeper", "checker", "auditor", "admin"}
+CLIENT = {"client_finance", "client_approver"}
+OWN = {"worker", "employee"}
+EVERYBODY = FIRM | CLIENT | OWN
+READERS = FIRM - {"admin"}
+SERVICES = {"lead", "specialist"}
+BOOKS = {"lead", "bookkeeper"}
+CHECKERS = {"owner", "lead", "checker"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """may: roles that are let through; sees: roles that are told 403 otherwise. Anybody else is told 404.
+
+    method: GET, or POST for what changes something. nobody: what it says to whoever is not signed in.
+    """
+
+    method: str
+    may: frozenset[str]
+    sees: frozenset[str]
+    nobody: int | str = "door"
+
+    def expected(self, role: str) -> str:
+        if role in self.may:
+            return "let through"
+        return "403" if role in self.sees else "404"
+
+
+def get(may: set[str], *, sees: set[str] = FIRM, nobody: int | str = "door") -> Row:
+    return Row("GET", frozenset(may), frozenset(sees), nobody)
+
+
+def post(may: set[str], *, sees: set[str] = FIRM, nobody: int | str = "door") -> Row:
+    return Row("POST", frozenset(may), frozenset(sees), nobody)
+
+
+# --- the table ------------------------------------------------------------------------------------------
+
+TABLE: dict[str, Row] = {
+    # Everybody's, signed in or not.
+    "front": get(EVERYBODY),
+    "healthz": get(EVERYBODY, nobody=200),
+    "style": get(EVERYBODY, nobody=200),
+    "demo_become": get(EVERYBODY, nobody=200),
+    "account_login": get(EVERYBODY, nobody=200),
+    "account_inactive": get(EVERYBODY, nobody=200),
+    "mfa_authenticate": get(EVERYBODY),
+    "account_logout": get(EVERYBODY),
+    "invitation": get(set(), sees=set(), nobody=404),
+    "link": get(set(), sees=set(), nobody=404),
+    # Everybody's own.
+    "account_reauthenticate": get(EVERYBODY),
+    "mfa_reauthenticate": get(EVERYBODY),
+    "account_change_password": get(EVERYBODY),
+    "account_set_password": get(EVERYBODY),
+    "mfa_index": get(EVERYBODY),
+    "mfa_activate_totp": get(EVERYBODY),
+    "mfa_generate_recovery_codes": get(EVERYBODY),
+    # Nobody here has a second factor to show or to switch off.
+    "mfa_deactivate_totp": get(set(), sees=set()),
+    "mfa_view_recovery_codes": get(set(), sees=set()),
+    "mfa_download_recovery_codes": get(set(), sees=set()),
+    "settings": get(EVERYBODY),
+    "device_end": post(EVERYBODY),
+    "token_issue": post(EVERYBODY),
+    "token_revoke": post(EVERYBODY),
+    "clients": get(FIRM | CLIENT),
+    "today": get(FIRM),
+    "search": get(FIRM),
+    "jobs": get(FIRM),
+    "notices": get(FIRM),
+    "notices_count": get(FIRM),
+    "break_it": get(FIRM),
+    "break_attempt": post(FIRM - {"auditor"}, sees=set()),
+    # The house's: a grant on another client is none here.
+    "users": get(set(), sees=set()),
+    "user": get(set(), sees=set()),
+    "user_add": post(set(), sees=set()),
+    "user_invite": post(set(), sees=set()),
+    "user_grant": post(set(), sees=set()),
+    "user_off": post(set(), sees=set()),
+    "grant_end": post(set(), sees=set()),
+    # A client's, of several rooms.
+    "home": get(READERS),
+    "audit": get(READERS),
+    "audit_proof": get(READERS),
+    "audit_event": get(READERS),
+    "imports": get(READERS),
+    "import_preview": post(SERVICES),
+    "import_seen": get(READERS),
+    "import_take": post(SERVICES),
+    "thread_find": get(READERS | CLIENT),
+    "thread": get(READERS | CLIENT),
+    # A job is shown to whoever asked for it: here the specialist.
+    "job_progress": get({"specialist"}, sees={"admin"}),
+    "job_again": post({"specialist"}, sees=FIRM - SERVICES),
+    # Time and people.
+    "timesheets:list": get(READERS),
+    "timesheets:timesheet": get(READERS),
+    "timesheets:end_holds": post(SERVICES),
+    "people:list": get(READERS),
+    "people:person": get(READERS),
+    # Pay.
+    "payroll:runs": get(READERS),
+    "payroll:run": get(READERS),
+    "payroll:progress": get(READERS),
+    "payroll:payslip": get(READERS),
+    # A paper cannot be shown in part, and a payslip shows a national identifier.
+    "payroll:paper": get({"lead", "specialist", "checker"}),
+    "payroll:open": post(SERVICES),
+    "payroll:calculate": post(SERVICES),
+    "payroll:approve": post(CHECKERS),
+    "payroll:release": post(CHECKERS),
+    "payroll:issue": post(SERVICES),
+    "payroll:abandon": post(SERVICES),
+    "run_notify": post(SERVICES),
+    "run_ask": post(SERVICES),
+    # Bills.
+    "billing:invoices": get(READERS),
+    "billing:runs": get(READERS),
+    "billing:run": get(READERS),
+    "billing:held": get(READERS),
+    "billing:reconciliation": get(READERS),
+    "billing:invoice": get(READERS),
+    "billing:line": get(READERS),
+    "billing:pdf": get(READERS),
+    "billing:prepare": post(SERVICES),
+    "billing:prepare_again": post(SERVICES),
+    "billing:approve": post(CHECKERS),
+    "billing:issue": post(CHECKERS),
+    "billing:print": post(SERVICES),
+    # Payments and the bank.
+    "settlement:batches": get(READERS),
+    "settlement:batch": get(READERS),
+    "settlement:file": get(CHECKERS),
+    "settlement:bank": get(READERS),
+    "settlement:line": get(READERS),
+    "settlement:stage": post(BOOKS),
+    "settlement:clear": post(BOOKS),
+    # Books.
+    "openitems:items": get(READERS),
+    "openitems:item": get(READERS),
+    "ledger:books": get(READERS),
+    "ledger:account": get(READERS),
+    "ledger:entry": get(READERS),
+    "ledger:journal": get(READERS),
+    "ledger:periods": get(READERS),
+    "ledger:proof": get(READERS),
+    "ledger:lock": post(BOOKS),
+    "ledger:reverse": post(BOOKS),
+    # The client's own face.
+    "portal": get(CLIENT, sees=set()),
+    "portal_client": get(CLIENT, sees=set()),
+    "portal_runs": get(CLIENT, sees=set()),
+    "portal_run": get(CLIENT, sees=set()),
+    "portal_bill_run": get(CLIENT, sees=set()),
+    "portal_invoices": get(CLIENT, sees=set()),
+    "portal_invoice": get(CLIENT, sees=set()),
+    "portal_invoice_pdf": get(CLIENT, sees=set()),
+    "portal_run_approve": post({"client_approver"}, sees=CLIENT),
+    "portal_bill_run_approve": post({"client_approver"}, sees=CLIENT),
+    # One's own face. A worker who is nobody's person has no pay here.
+    "me": get(OWN, sees=set()),
+    "my_pay": get({"employee"}, sees=set()),
+    "my_payslip": get({"employee"}, sees=set()),
+    "my_payslip_pdf": get({"employee"}, sees=set()),
+}
+
+HOUSE: dict[str, dict[str, str]] = {
+    "users": {"admin": "let through", "lead": "403"},
+    "user": {"admin": "let through", "lead": "403"},
+    "user_add": {"admin": "let through", "lead": "403"},
+    "user_invite": {"admin": "let through", "lead": "403"},
+    "user_grant": {"admin": "let through", "lead": "let through"},
+    "user_off": {"admin": "let through", "lead": "403"},
+    "grant_end": {"admin": "let through", "lead": "let through"},
+}
+"""Of the house's pages, by the role on the house."""
+
+# --- the client -----------------------------------------------------------------------------------------
+
+KINDS = {"worker": "worker", "employee": "employee"} | dict.fromkeys(CLIENT, "client")
+
+
+@dataclass
+class World:
+    """A client through whose rooms something has gone, with a user per role, and an id of each kind."""
+
+    client: TestClient
+    users: dict[str, Identity]
+    ids: dict[str, Any]
+
+    def kwargs(self, name: str, route: list[str], client: TestClient | None = None) -> dict[str, Any]:
+        """What stands in an address of that name; client: under whose address."""
+        made = {word: self.ids.get(f"{name}.{word}", self.ids.get(word)) for word in route}
+        if "client" in route:
+            made["client"] = (client or self.client).code
+        missing = [word for word, value in made.items() if value is None]
+        assert not missing, f"{name}: say in `ids` what {missing} may be"
+        return made
+
+
+TEMPS = [Temp("T1", pension="relief_at_source"), Temp("T2", "Al Green", customer="BETA", status="disputed")]
+DAY = date(2026, 11, 27)
+
+
+@pytest.fixture(scope="module")
+def world(firm: Firm) -> World:
+    client = firm.new_client()
+    set_up(client, TEMPS)
+    day = run_payday(client, TEMPS, DAY, with_papers=True)
+    assert day.batch is not None
+    _calculate_in_the_background(client)
+    line = Booked(-day.batch.total, text=day.batch.reference, reference="B1", day=day.batch.entry_day)
+    client.take("statement", write(client.folder, statement([line])), role="bookkeeper")
+    users = _users(firm, client)
+    with client.acting("lead"):
+        person = Person.objects.get(client_id=client.id, payroll_number="T1")
+        people.give_login(person.counterparty_id, users["employee"].id, starts=date(2026, 1, 1))
+    return World(client, users, _ids(firm, client))
+
+
+def _calculate_in_the_background(client: TestClient) -> None:
+    client.take("timesheets", hours_file(client, TEMPS, MONDAY + timedelta(days=7), "next.csv"))
+    with client.acting("specialist"):
+        run = payroll.open_pay_run(DAY + timedelta(days=7))
+        payroll.plan_calculation(run.run_id, in_background=True)
+    run_worker(wait=False)
+
+
+def _users(firm: Firm, client: TestClient) -> dict[str, Identity]:
+    users = dict(client.staff)
+    for role in ROLES:
+        if role not in users:
+            users[role] = firm.new_user(KINDS.get(role, "staff"))
+            ends = {"ends": date(2199, 1, 1)} if role == "auditor" else {}
+            firm.grant(users[role], client.id, role, **ends)
+    for user in users.values():
+        set_password(user.id)
+    return users
+
+
+def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
+    """One of everything, of that client; `page.word` where a word means another thing on some page."""
+    spare = firm.new_user()
+    firm.grant(spare, client.id, "specialist")
+    with acting(firm.admin, read=[firm.house_id]):
+        grant_id = Grant.objects.get(user_id=spare.id).id
+
+    def first(model: Any, **which: Any) -> Any:
+        return model.objects.filter(client_id=client.id, **which).order_by("id").first().pk
+
+    with client.acting("lead"):
+        run = PayRun.objects.get(client_id=client.id, number=1)
+        slip = Payslip.objects.get(client_id=client.id, run_id=run.id, person__payroll_number="T1")
+        return {
+            "number": 1,
+            "people:person.number": "T1",
+            "payroll_number": "T1",
+            "slip_id": slip.id,
+            "attempt_id": Attempt.objects.get(client_id=client.id, run__number=2).id,
+            "timesheet_id": first(Timesheet),
+            "billing:invoice.number": "INV-000001",
+            "billing:pdf.number": "INV-000001",
+            "billing:line.number": "INV-000001",
+            "portal_invoice.number": "INV-000001",
+            "portal_invoice_pdf.number": "INV-000001",
+            "line_no": 1,
+            "line_id": first(BankLine),
+            "item_id": first(OpenItem),
+            "entry_id": first(Entry),
+            "code": "1200",
+            "event_id": first(AuditEvent),
+            "preview_id": first(ImportPreview, kind="timesheets"),
+            "kind": "payslip",
+            "node_id": slip.id,
+            "user_id": spare.id,
+            "grant_id": grant_id,
+            "token_id": uuid7(),
+            "device_id": 10**9,
+            "link_id": uuid7(),
+            "token": "no-such-token",
+            "name": "approve-own-run",
+        }
+
+
+# --- walking --------------------------------------------------------------------------------------------
+
+
+def addresses() -> Iterator[tuple[str, list[str]]]:
+    """(name, words of the address) of every pattern, but those of the API, which has a table of its own."""
+
+    def walk(patterns: list[Any], space: str) -> Iterator[tuple[str, list[str]]]:
+        for pattern in patterns:
+            if isinstance(pattern, URLResolver):
+                if pattern.namespace != "api":
+                    inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+                    yield from walk(pattern.url_patterns, inner)
+            elif isinstance(pattern, URLPattern):
+                yield f"{space}{pattern.name}", list(pattern.pattern.converters)
+
+    yield from walk(get_resolver("engineroom.web.urls").url_patterns, "")
+
+
+ADDRESSES = dict(addresses())
+POSTED = {"kind": "timesheets"}
+
+
+def asked(browser: Browser, name: str, kwargs: dict[str, Any]) -> Any:
+    where = reverse(name, kwargs=kwargs)
+    return browser.post(where, POSTED) if TABLE[name].method == "POST" else browser.get(where)
+
+
+def outcome(response: Any) -> str:
+    """What became of a request: an action says its refusal on the page it came from."""
+    if response.status_code in (403, 404):
+        return str(response.status_code)
+    said = " ".join(str(m) for m in getattr(response.wsgi_request, "_messages", ()) or ())
+    if response.status_code == 303 and ("needs the permission" in said or "may read client" in said):
+        return "403"
+    assert response.status_code < 500, response.status_code
+    return "let through"
+
+
+def test_every_address_has_a_row_and_every_row_an_address():
+    assert set(TABLE) == set(ADDRESSES)
+    assert None not in ADDRESSES and "" not in ADDRESSES, "every address has a name"
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_every_page_as_a_role(world: World, role: str):
+    found, expected = {}, {}
+    browser = signed_in(world.users[role])
+    for name, words in ADDRESSES.items():
+        if name == "account_logout":
+            continue
+        found[name] = outcome(asked(browser, name, world.kwargs(name, words)))
+        expected[name] = TABLE[name].expected(role)
+    wrong = {name: (found[name], expected[name]) for name in found if found[name] != expected[name]}
+    assert not wrong, "\n".join(f"{name}: {is_} and not {should}" for name, (is_, should) in wrong.items())
+
+
+def test_whoever_is_not_signed_in_is_sent_to_the_door(world: World):
+    wrong = {}
+    for name, words in ADDRESSES.items():
+        response = asked(new_browser(), name, world.kwargs(name, words))
+        nobody = "door" if response.status_code in (302, 303) else response.status_code
+        if nobody != TABLE[name].nobody:
+            wrong[name] = (nobody, TABLE[name].nobody)
+        if nobody == "door" and name not in ("front", "mfa_index"):
+            assert "/sign-in" in response.headers["Location"], name
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("role", ["admin", "lead"])
+def test_the_houses_pages_by_the_role_on_the_house(firm: Firm, world: World, role: str):
+    user = firm.new_user()
+    firm.grant(user, firm.house_id, role)
+    browser = signed_in(user)
+    found = {name: outcome(asked(browser, name, world.kwargs(name, ADDRESSES[name]))) for name in HOUSE}
+    assert found == {name: by_role[role] for name, by_role in HOUSE.items()}
+    assert outcome(asked(browser, "home", {"client": world.client.code})) == "404", "no grant there"
+
+
+OF_A_CLIENT = [
+    name
+    for name, words in ADDRESSES.items()
+    if "client" in words and len(words) > 1 and name != "ledger:account"
+]
+"""Every client has an account 1200: what stands on one is asked by client."""
+
+
+@pytest.fixture(scope="module")
+def strangers(firm: Firm, world: World) -> tuple[TestClient, dict[str, Identity]]:
+    """Another client, new and empty, with a user in every role."""
+    client = firm.new_client()
+    return client, _users(firm, client)
+
+
+@pytest.mark.parametrize("name", OF_A_CLIENT)
+def test_another_clients_ids_are_nothing_under_my_address(
+    world: World, strangers: tuple[TestClient, dict[str, Identity]], name: str
+):
+    """As somebody whom the page lets through at home: a 404; for an action, a refusal."""
+    mine, users = strangers
+    role = "lead" if "lead" in TABLE[name].may else sorted(TABLE[name].may)[0]
+    response = asked(signed_in(users[role]), name, world.kwargs(name, ADDRESSES[name], mine))
+    assert response.status_code in ((404,) if TABLE[name].method == "GET" else (303, 404, 422)), name
+    if response.status_code == 303:
+        levels = {m.level_tag for m in response.wsgi_request._messages}
+        assert levels == {"error"}, name
+
+
+NO_FILE_YET = {"ledger:journal"}
+"""A file from a day to a day: without them, 422 names the field that is wanted."""
+
+
+@pytest.mark.parametrize("role", ["lead", "auditor", "client_approver"])
+def test_every_page_of_a_new_client_has_its_empty_state(
+    strangers: tuple[TestClient, dict[str, Identity]], role: str
+):
+    mine, users = strangers
+    browser = signed_in(users[role])
+    for name, words in ADDRESSES.items():
+        row = TABLE[name]
+        if row.method == "GET" and role in row.may and set(words) <= {"client"} and name != "account_logout":
+            response = browser.get(reverse(name, kwargs={"client": mine.code} if words else {}))
+            assert response.status_code in (200, 302) or name in NO_FILE_YET, (name, response.status_code)
+
+
+def test_a_code_that_nobody_has_and_a_client_without_a_grant_look_the_same(world: World, firm: Firm):
+    browser = signed_in(firm.new_user())
+    for name, words in ADDRESSES.items():
+        if "client" in words:
+            kwargs = world.kwargs(name, words)
+            there = asked(browser, name, kwargs)
+            nowhere = asked(browser, name, kwargs | {"client": "NOBODY"})
+            assert (there.status_code, nowhere.status_code) == (404, 404), name
