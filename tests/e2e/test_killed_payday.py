@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from tests.firm import PAY_DATE, Firm, Temp, TestClient, give_token, hours_file, set_up, typed
 
 from engineroom.foundation import vault
 from engineroom.foundation.audit import services as audit
@@ -20,6 +19,7 @@ from engineroom.ledger.charts import STAFFING
 from engineroom.openitems import selectors as openitems
 from engineroom.settlement import services as settlement
 from engineroom.settlement.models import PaymentBatch
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, give_token, hours_file, set_up, typed
 
 POINTS = ("import", "calculate", "publish", "release", "post")
 

@@ -14,6 +14,7 @@ from tests.web.conftest import signed_in
 
 KINDS_OF_AN_HOUR = {
     "hour", "payable", "billable", "payslip", "item", "payment", "batch", "invoice_line", "invoice",
+    "entry",
 }  # fmt: skip
 
 

@@ -41,7 +41,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Link:
-    """`from_kind` leads to `to_kind` through a table of one client. Columns are SQL expressions."""
+    """`from_kind` leads to `to_kind` through a table of one client. Columns are SQL expressions.
+
+    back: the same table written for those who come from the other side, where the planner goes the long way.
+    """
 
     from_kind: str
     to_kind: str
@@ -49,19 +52,21 @@ class Link:
     from_column: str
     to_column: str
     where: str = "true"
+    back: str = ""
 
     def pairs(self, column: str, ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
         """(from, to) pairs where the given side is one of the ids."""
+        table = self.back if self.back and column == self.to_column else self.table
         question = (
-            f"SELECT DISTINCT {self.from_column}, {self.to_column} FROM {self.table} "  # noqa: S608 names are ours
+            f"SELECT DISTINCT {self.from_column}, {self.to_column} FROM {table} "  # noqa: S608 names are ours
             f"WHERE client_id = ANY(%s) AND {column} = ANY(%s) AND {self.from_column} IS NOT NULL "
             f"AND {self.to_column} IS NOT NULL AND {self.where} ORDER BY 1, 2"
         )
         asked = [list(current_scope().read), list(ids)]
-        if column == self.from_column:
+        if column == self.from_column or self.back:
             found = prepared.rows(question, asked)
         else:
-            # Backwards a plan made without the ids goes over every payslip of a run: 9 s, measured.
+            # Backwards a plan made without the ids may go over everything there is.
             with connection.cursor() as cursor:
                 cursor.execute(question, asked)
                 found = cursor.fetchall()
@@ -78,13 +83,27 @@ LINKS: list[Link] = []
 DESCRIBE: dict[str, Describe] = {}
 FIND: dict[str, Find] = {}
 LANE: dict[str, str] = {}
+SHARED: set[str] = set()
 
 
-def register_kind(kind: str, describe: Describe, find: Find | None = None, *, lane: str = LANES[-1]) -> None:
-    """A kind of node: how to describe rows by id, how to find one by what people call it, where it stands."""
+def register_kind(
+    kind: str,
+    describe: Describe,
+    find: Find | None = None,
+    *,
+    lane: str = LANES[-1],
+    shared: bool = False,
+) -> None:
+    """A kind of node: how to describe rows by id, how to find one by what people call it, where it stands.
+
+    shared: it stands under many things that have nothing else to do with each other, as one entry does under
+    all payslips of a run: a thread names it and goes no further, unless it begins there.
+    """
     assert lane in LANES, f"there is no lane {lane!r}"
     DESCRIBE[kind] = describe
     LANE[kind] = lane
+    if shared:
+        SHARED.add(kind)
     if find:
         FIND[kind] = find
 
@@ -106,6 +125,10 @@ def find(reference: str) -> tuple[str, UUID]:
     )
 
 
+Key = tuple[str, UUID]
+"""A node's kind and id."""
+
+
 @dataclass(frozen=True)
 class Tree:
     """A node and what lies beyond it in one direction."""
@@ -124,7 +147,8 @@ def walk(kind: str, node_id: UUID, *, forward: bool, limit: int = 12) -> Tree:
     A node is followed once, where it is first reached, and only named (`again`) wherever else it belongs; at
     most `limit` branches of one kind per node are shown.
     """
-    seen: set[tuple[str, UUID]] = set()
+    start = (kind, node_id)
+    seen: set[Key] = set()
 
     def expand(kind: str, node_id: UUID) -> Tree:
         if (kind, node_id) in seen:
@@ -134,6 +158,8 @@ def walk(kind: str, node_id: UUID, *, forward: bool, limit: int = 12) -> Tree:
         more = 0
         for link in LINKS:
             if (link.from_kind if forward else link.to_kind) != kind:
+                continue
+            if kind in SHARED and (kind, node_id) != start:
                 continue
             column = link.from_column if forward else link.to_column
             other = link.to_kind if forward else link.from_kind
@@ -151,10 +177,6 @@ def describe(kind: str, node_id: UUID) -> Node:
     if not nodes:
         raise NotFound(f"there is no {kind.replace('_', ' ')} {node_id} here")
     return nodes[0]
-
-
-Key = tuple[str, UUID]
-"""A node's kind and id."""
 
 
 @dataclass(frozen=True)
@@ -214,17 +236,17 @@ def _spread(
                     continue
                 place[found] = None
                 edges[(link.from_kind, source), (link.to_kind, target)] = None
-                if (other, found) not in done:
+                if (other, found) not in done and other not in SHARED:
                     done.add((other, found))
                     following.setdefault(other, []).append(found)
         level = following
 
 
-def sources(kind: str, found: Graph) -> list[UUID]:
-    """The things of one kind that something on the thread stands on, whether they are drawn or not."""
+def joined(kind: str, found: Graph) -> list[UUID]:
+    """The things of one kind that something on the thread is joined to, whether they are drawn or not."""
     ids: dict[UUID, None] = {node_id: None for each, node_id in found.nodes if each == kind}
     for link in LINKS:
-        below = [node_id for each, node_id in found.nodes if each == link.to_kind]
-        if link.from_kind == kind and below:
-            ids.update((source, None) for source, _ in link.pairs(link.to_column, below))
+        beside = [node_id for each, node_id in found.nodes if each == link.to_kind]
+        if link.from_kind == kind and beside:
+            ids.update((source, None) for source, _ in link.pairs(link.to_column, beside))
     return list(ids)

@@ -56,6 +56,6 @@ def _find_entry(text: str) -> list[UUID]:
         return [row[0] for row in cursor]
 
 
-thread.register_kind("entry", _entries, _find_entry)
+thread.register_kind("entry", _entries, _find_entry, shared=True)
 thread.register_link(thread.Link("entry", "entry", "ledger_entry", "reverses_id", "id"))
 SEALERS.append(seal_batches)

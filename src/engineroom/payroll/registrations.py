@@ -77,6 +77,19 @@ PAID_CHARGES = """(
   JOIN payroll_payslip s ON s.client_id = r.client_id AND s.attempt_id = r.published_id AND s.person_id =
     a.person_id
 ) paid"""
+# From the payslip: the person's own timesheets, then which of them the run paid. OFFSET 0 keeps that order.
+PAID_CHARGES_BACK = """(
+  SELECT s.client_id, s.id AS payslip_id, c.id AS charge_id
+  FROM payroll_payslip s
+  JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
+  CROSS JOIN LATERAL (
+    SELECT t.id FROM timesheets_assignment a
+    JOIN timesheets_timesheet t ON t.client_id = a.client_id AND t.assignment_id = a.id
+    WHERE a.client_id = s.client_id AND a.person_id = s.person_id OFFSET 0) own
+  JOIN payroll_paidtimesheet pt ON pt.client_id = s.client_id AND pt.id = own.id AND pt.run_id = r.id
+  JOIN timesheets_timeentry e ON e.client_id = s.client_id AND e.timesheet_id = own.id
+  JOIN timesheets_charge c ON c.client_id = s.client_id AND c.time_entry_id = e.id
+) paid"""
 PAYSLIP_ITEMS = """(
   SELECT s.client_id, s.id AS payslip_id, o.id AS item_id
   FROM payroll_payslip s
@@ -94,7 +107,7 @@ RUN_ENTRIES = """(
 ) posted"""
 thread.register_link(
     thread.Link("payslip", "entry", RUN_ENTRIES, "payslip_id", "entry_id"),
-    thread.Link("payable", "payslip", PAID_CHARGES, "charge_id", "payslip_id"),
+    thread.Link("payable", "payslip", PAID_CHARGES, "charge_id", "payslip_id", back=PAID_CHARGES_BACK),
     thread.Link("payslip", "item", PAYSLIP_ITEMS, "payslip_id", "item_id"),
 )
 PAID_BY = """(

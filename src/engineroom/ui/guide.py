@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from engineroom.ui import charts
+from engineroom.ui.fields import DayField
 from engineroom.ui.parts import (
     STATUS_KINDS,
     Change,
@@ -193,7 +194,7 @@ class _PersonForm(forms.Form):
 
     name = forms.CharField(label="Full name")
     rate = forms.CharField(label="Pay rate", help_text="Pounds an hour, such as 14.50.", initial="14.50")
-    starts = forms.DateField(label="First day", widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    starts = DayField(label="First day")
     basis = forms.ChoiceField(label="Paid", choices=[("week", "Every week"), ("month", "Every month")])
     pension = forms.ChoiceField(
         label="Pension",

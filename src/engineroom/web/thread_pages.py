@@ -4,6 +4,7 @@ picture."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
@@ -39,7 +40,7 @@ def follow(request: PageRequest, client: str, kind: str, node_id: UUID) -> HttpR
         raise Http404 from nothing
     request.reading(node_id, kind=kind)
     here = found.nodes[found.start]
-    books = booked(thread.sources("entry", found), [node.id for node in found.nodes.values()])
+    books = booked(thread.joined("entry", found), [node.id for node in found.nodes.values()])
     return render(
         request,
         "web/thread.html",
@@ -69,7 +70,8 @@ def find(request: PageRequest, client: str) -> HttpResponse:
 
 
 def picture(client: str, found: thread.Graph) -> parts.Thread:
-    """The graph as the component draws it: what nothing stands for has no lane."""
+    """The graph as the component draws it: what nothing stands for has no lane. Entries stand beneath it."""
+    found = _without_entries(found)
     lanes = [lane for lane in thread.LANES if any(thread.LANE[kind] == lane for kind, _ in found.nodes)]
     left_out = ", ".join(f"{n:,} more of {kind.replace('_', ' ')}" for kind, n in found.more.items())
     return parts.Thread(
@@ -78,6 +80,12 @@ def picture(client: str, found: thread.Graph) -> parts.Thread:
         [parts.Edge(_name(source), _name(target)) for source, target in found.edges],
         left_out,
     )
+
+
+def _without_entries(found: thread.Graph) -> thread.Graph:
+    nodes = {key: node for key, node in found.nodes.items() if key[0] != "entry" or key == found.start}
+    edges = tuple(e for e in found.edges if e[0] in nodes and e[1] in nodes)
+    return replace(found, nodes=nodes, edges=edges)
 
 
 def _node(client: str, key: thread.Key, node: thread.Node, *, here: bool) -> parts.Node:
