@@ -740,3 +740,20 @@ def test_an_abandoned_run_gives_its_hours_back(client: TestClient) -> None:
     assert done.published.payslips == 1
     approve(client)
     release(client)
+
+
+def test_a_runs_sums_are_postgresqls_own_and_nobody_writes_others(client: TestClient) -> None:
+    """The figures of a run's page are taken from its payslips at publication, whatever is written beside."""
+    temps = [Temp("T1"), Temp("T2", hours=("9", "8", "8", "8", "8"))]
+    set_up(client, temps)
+    client.take("timesheets", hours_file(client, temps))
+    steps.calculate(client.staff["specialist"], client.id, PAY_DATE)
+    with client.acting("specialist"):
+        run = selectors.run_of(PAY_DATE)
+        assert run is not None
+        slips = selectors.payslips(run)
+        expected = {code: sum(s.figures[code] for s in slips) for code in slips[0].figures}
+        assert selectors.run_figures(run) == selectors.RunFigures(2, expected)
+        PayRun.objects.filter(id=run.id).update(totals=[1, 2, 3], payslips=99)
+        run.refresh_from_db()
+        assert selectors.run_figures(run) == selectors.RunFigures(2, expected)

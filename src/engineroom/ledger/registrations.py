@@ -16,7 +16,7 @@ from engineroom.ledger.services import seal_batches
 def _entries(ids: Sequence[UUID]) -> list[thread.Node]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT e.id, e.narrative, e.day, u.email, "
+            "SELECT e.id, e.narrative, e.day, u.name, "
             "(SELECT sum(p.amount) FILTER (WHERE p.amount > 0) FROM ledger_posting p "
             " WHERE p.client_id = e.client_id AND p.entry_id = e.id)::bigint "
             "FROM ledger_entry e JOIN ledger_batch b ON b.client_id = e.client_id AND b.id = e.batch_id "

@@ -48,7 +48,7 @@ def open_items(
         cursor.execute(
             """
             SELECT o.id, o.kind, o.counterparty_id, coalesce(c.name, ''), a.code, o.currency, o.amount,
-                   (o.amount - sign(o.amount) * coalesce(o.used, 0))::bigint AS open,
+                   (o.amount - sign(o.amount::numeric) * coalesce(o.used, 0))::bigint AS open,
                    o.due, o.reference, o.subject_kind, o.subject_id
             FROM (
               SELECT * FROM (
@@ -65,7 +65,7 @@ def open_items(
             JOIN ledger_account a ON a.client_id = o.client_id AND a.id = o.account_id
             LEFT JOIN openitems_counterparty c ON c.client_id = o.client_id AND c.id = o.counterparty_id
             WHERE o.id IS NOT NULL AND (%(account)s::text IS NULL OR a.code = %(account)s)
-              AND (%(closed)s OR o.amount <> sign(o.amount) * coalesce(o.used, 0))
+              AND (%(closed)s OR o.amount <> sign(o.amount::numeric) * coalesce(o.used, 0))
             ORDER BY o.due, o.kind, o.reference, o.id
             """,
             {
@@ -115,7 +115,7 @@ def controls() -> list[Control]:
               FROM openitems_openitem o JOIN control c ON c.id = o.account_id
               WHERE o.client_id = %(client)s GROUP BY 1, 2),
             used AS (
-              SELECT o.account_id, o.currency, sum(sign(o.amount) * l.amount) AS total
+              SELECT o.account_id, o.currency, sum(sign(o.amount::numeric) * l.amount) AS total
               FROM (SELECT item_a_id AS item_id, amount FROM openitems_allocation WHERE client_id = %(client)s
                     UNION ALL
                     SELECT item_b_id, amount FROM openitems_allocation WHERE client_id = %(client)s) l
@@ -163,8 +163,8 @@ CHECKS = {
         LEFT JOIN openitems_openitem x ON x.client_id = l.client_id AND x.id = l.item_a_id
         LEFT JOIN openitems_openitem y ON y.client_id = l.client_id AND y.id = l.item_b_id
         WHERE l.client_id = %(client)s
-          AND (x.account_id, x.currency, sign(x.amount))
-              IS DISTINCT FROM (y.account_id, y.currency, -sign(y.amount))""",
+          AND (x.account_id, x.currency, sign(x.amount::numeric))
+              IS DISTINCT FROM (y.account_id, y.currency, -sign(y.amount::numeric))""",
     "undos that are not the negative of what they undo": """
         SELECT count(*) FROM openitems_allocation u
         LEFT JOIN openitems_allocation l ON l.client_id = u.client_id AND l.id = u.undoes_id
@@ -194,8 +194,8 @@ def verify() -> list[Check]:
 
 LEFT = """
 SELECT o.due, o.id, o.kind, o.counterparty_id, coalesce(c.name, '') AS counterparty, a.code AS account_code,
-  o.currency, o.amount, (o.amount - sign(o.amount) * coalesce(o.used, 0))::bigint AS open, o.reference,
-  o.subject_kind, o.subject_id
+  o.currency, o.amount, (o.amount - sign(o.amount::numeric) * coalesce(o.used, 0))::bigint AS open,
+  o.reference, o.subject_kind, o.subject_id
 FROM (
   SELECT item.*, u.used FROM (
     SELECT * FROM openitems_openitem
@@ -209,7 +209,7 @@ FROM (
 JOIN ledger_account a ON a.client_id = o.client_id AND a.id = o.account_id
 LEFT JOIN openitems_counterparty c ON c.client_id = o.client_id AND c.id = o.counterparty_id
 WHERE o.id IS NOT NULL AND (%(account)s::text = '' OR a.code = %(account)s)
-  AND (%(closed)s OR o.amount <> sign(o.amount) * coalesce(o.used, 0))
+  AND (%(closed)s OR o.amount <> sign(o.amount::numeric) * coalesce(o.used, 0))
 """
 """Items with what is left of them; the joins are those of `open_items`, for its reason."""
 
@@ -333,7 +333,7 @@ def item(item_id: UUID) -> ItemView | None:
         cursor.execute(
             """
             SELECT o.id, o.kind, o.counterparty_id, coalesce(c.name, ''), a.code, o.currency, o.amount,
-              (o.amount - sign(o.amount) * coalesce((
+              (o.amount - sign(o.amount::numeric) * coalesce((
                 SELECT sum(amount) FROM (
                   SELECT amount FROM openitems_allocation WHERE client_id = o.client_id AND item_a_id = o.id
                   UNION ALL

@@ -16,10 +16,9 @@ from engineroom.payroll import accounts
 
 RUNS = """
 SELECT r.client_id, r.id, r.number, r.pay_date, r.published_id IS NOT NULL,
-  (SELECT count(*) FROM payroll_payslip s WHERE s.client_id = r.client_id AND s.attempt_id = r.published_id),
-  (SELECT sum(s.amounts[array_position(a.elements, 'net_pay')])::bigint FROM payroll_payslip s
-   JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
-   WHERE s.client_id = r.client_id AND s.attempt_id = r.published_id),
+  r.payslips,
+  (SELECT r.totals[array_position(a.elements, 'net_pay')] FROM payroll_attempt a
+   WHERE a.client_id = r.client_id AND a.id = r.published_id),
   (SELECT v.content_hash = r.content_hash FROM foundation_approval v
    WHERE v.client_id = r.client_id AND v.subject_kind = 'pay_run' AND v.subject_id = r.id
      AND NOT EXISTS (SELECT FROM foundation_approvalvoid o WHERE o.client_id = v.client_id AND o.id = v.id)

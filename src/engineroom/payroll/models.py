@@ -46,6 +46,10 @@ class PayRun(ClientModel):
     number = models.IntegerField()
     published = ClientKey("Attempt", null=True, indexed=False)
     content_hash = models.BinaryField(null=True)
+    payslips = models.IntegerField(default=0, editable=False)
+    totals = ArrayField(models.BigIntegerField(), null=True, editable=False)
+    """Of the published attempt: how many payslips, and its amounts added up, by its elements. PostgreSQL adds
+    them up when it is published, so that no page goes through ten thousand payslips."""
     opened_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -20,7 +20,7 @@ kinds.register("pension", "pension contributions")
 
 PAYSLIPS = """
 SELECT s.id, r.number, p.payroll_number, p.name, s.amounts[array_position(a.elements, 'net_pay')], r.pay_date,
-  a.engine_version, a.rules_hash, u.email
+  a.engine_version, a.rules_hash, u.name
 FROM payroll_payslip s
 JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
 JOIN payroll_payrun r ON r.client_id = s.client_id AND r.id = s.run_id

@@ -15,7 +15,7 @@ from engineroom.kernel.money import format_minor
 from engineroom.timesheets import imports, search  # noqa: F401  registers the importers and what is found
 
 HOURS = """
-SELECT e.id, p.payroll_number, p.name, k.name, e.day, e.minutes, t.status, u.email, t.id
+SELECT e.id, p.payroll_number, p.name, k.name, e.day, e.minutes, t.status, u.name, t.id
 FROM timesheets_timeentry e
 JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
 JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -22,18 +24,25 @@ from engineroom.web import notices_pages, registry
 VERSION = version("engineroom")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Choice:
-    """A client to switch to; url keeps the kind of page where that page needs nothing but the client."""
+    """A client to switch to; url keeps the kind of page where that page needs nothing but the client.
+
+    The address is worked out only when it is shown: a page lists twelve of two hundred.
+    """
 
     id: Any
     code: str
     name: str
     is_house: bool
     roles: tuple[str, ...]
-    url: str | None
     current: bool
     currency: str
+    address: Callable[[], str | None]
+
+    @cached_property
+    def url(self) -> str | None:
+        return self.address()
 
 
 def surroundings(request: HttpRequest) -> dict[str, Any]:
@@ -90,16 +99,24 @@ def choices(request: HttpRequest) -> list[Choice]:
     here: Client | None = getattr(request, "client", None)
     match = request.resolver_match
     same_page = match.view_name if match and set(match.kwargs) == {"client"} else None
-    made = []
-    for client, roles in my_clients(request):
-        url = _page_of(same_page, client) if same_page else None
-        url = url or first_page_of(request, client, roles)
-        current = here is not None and client.id == here.id
-        held = tuple(sorted(roles))
-        made.append(
-            Choice(client.id, client.code, client.name, client.is_house, held, url, current, client.currency)
+
+    def address_of(client: Client, roles: frozenset[str]) -> str | None:
+        kept = _page_of(same_page, client) if same_page else None
+        return kept or first_page_of(request, client, roles)
+
+    return [
+        Choice(
+            client.id,
+            client.code,
+            client.name,
+            client.is_house,
+            tuple(sorted(roles)),
+            here is not None and client.id == here.id,
+            client.currency,
+            partial(address_of, client, roles),
         )
-    return made
+        for client, roles in my_clients(request)
+    ]
 
 
 def first_page_of(request: HttpRequest, client: Client, roles: frozenset[str]) -> str | None:

@@ -35,6 +35,7 @@ def urlpatterns() -> list[Any]:
     return found
 
 
+@lru_cache(maxsize=1)
 def navigation() -> list[NavigationEntry]:
     """In order, then as the rooms are listed."""
     found = [item for module in _rooms_pages() for item in getattr(module, "NAVIGATION", [])]

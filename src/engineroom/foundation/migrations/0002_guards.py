@@ -482,7 +482,11 @@ TRIGGERS = [
         "queue_event",
     ),
     ("grant_checked", "BEFORE INSERT OR UPDATE ON foundation_grant FOR EACH ROW", "check_grant"),
-    ("client_made", "AFTER INSERT OR UPDATE OF name, details ON foundation_client FOR EACH ROW", "record_client_maker"),
+    (
+        "client_made",
+        "AFTER INSERT OR UPDATE OF name, details ON foundation_client FOR EACH ROW",
+        "record_client_maker",
+    ),
     ("series_counts_up", "BEFORE UPDATE ON foundation_numberseries FOR EACH ROW", "check_series"),
     ("series_stays", "BEFORE DELETE ON foundation_numberseries FOR EACH ROW", "refuse_change"),
 ]
@@ -604,7 +608,9 @@ class Migration(migrations.Migration):
             )
             for name, kind, key in (("app_door", "text", "email"), ("app_door_of", "uuid", "id"))
         ),
-        GuardFunction("app_change_password(previous text, fresh text)", "void", CHANGE_PASSWORD, callable_by_app=True),
+        GuardFunction(
+            "app_change_password(previous text, fresh text)", "void", CHANGE_PASSWORD, callable_by_app=True
+        ),
         GuardFunction("app_signed_in()", "void", SIGNED_IN, callable_by_app=True),
         GuardFunction(
             "app_clients_of(who uuid)",
@@ -631,8 +637,16 @@ class Migration(migrations.Migration):
             TAKE_IN_MAKERS,
             callable_by_app=True,
         ),
-        GuardFunction("role_may(named text, permission text)", "boolean", ROLE_MAY, callable_by_app=True, reads_only=True),
-        GuardFunction("user_may(who uuid, there uuid, permission text)", "boolean", USER_MAY, reads_only=True),
+        GuardFunction(
+            "role_may(named text, permission text)",
+            "boolean",
+            ROLE_MAY,
+            callable_by_app=True,
+            reads_only=True,
+        ),
+        GuardFunction(
+            "user_may(who uuid, there uuid, permission text)", "boolean", USER_MAY, reads_only=True
+        ),
         GuardFunction("check_approval()", "trigger", CHECK_APPROVAL),
         GuardFunction("check_void()", "trigger", CHECK_VOID),
         GuardFunction("check_release()", "trigger", CHECK_RELEASE),

@@ -95,7 +95,7 @@ BEGIN
   SELECT format('%s and %s', a.item_a_id, a.item_b_id) INTO wrong FROM added a
     JOIN openitems_openitem x ON x.client_id = a.client_id AND x.id = a.item_a_id
     JOIN openitems_openitem y ON y.client_id = a.client_id AND y.id = a.item_b_id
-    WHERE x.account_id <> y.account_id OR x.currency <> y.currency OR sign(x.amount) = sign(y.amount) LIMIT 1;
+    WHERE x.account_id <> y.account_id OR x.currency <> y.currency OR sign(x.amount::numeric) = sign(y.amount::numeric) LIMIT 1;
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'allocated items share account and currency and have opposite signs: %', wrong
       USING ERRCODE = 'ER422';

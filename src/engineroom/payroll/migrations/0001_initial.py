@@ -74,6 +74,13 @@ class Migration(migrations.Migration):
                 ("tax_period", models.IntegerField()),
                 ("number", models.IntegerField()),
                 ("content_hash", models.BinaryField(null=True)),
+                ("payslips", models.IntegerField(default=0, editable=False)),
+                (
+                    "totals",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), editable=False, null=True, size=None
+                    ),
+                ),
                 (
                     "opened_at",
                     models.DateTimeField(

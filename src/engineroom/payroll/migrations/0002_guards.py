@@ -28,6 +28,25 @@ END
 """
 
 
+# The sums of what is published are taken here and nowhere else: nobody writes other ones.
+SUM_UP = """
+BEGIN
+  IF TG_OP = 'UPDATE' AND NEW.published_id IS NOT DISTINCT FROM OLD.published_id THEN
+    NEW.payslips := OLD.payslips;
+    NEW.totals := OLD.totals;
+    RETURN NEW;
+  END IF;
+  SELECT count(*) INTO NEW.payslips FROM payroll_payslip s
+    WHERE s.client_id = NEW.client_id AND s.attempt_id = NEW.published_id;
+  SELECT array_agg(u.total ORDER BY u.place) INTO NEW.totals FROM (
+    SELECT a.place, sum(a.amount)::bigint AS total
+    FROM payroll_payslip s CROSS JOIN LATERAL unnest(s.amounts) WITH ORDINALITY AS a (amount, place)
+    WHERE s.client_id = NEW.client_id AND s.attempt_id = NEW.published_id GROUP BY a.place) u;
+  RETURN NEW;
+END
+"""
+
+
 def frozen(table: str, column: str, events: str) -> list[migrations.RunSQL]:
     """One trigger an event and picture: a transition table belongs to one. An update is looked at as it was and
     as it is: nothing moves out of a released run, and nothing into one."""
@@ -57,10 +76,16 @@ class Migration(migrations.Migration):
         ClientTable("Payslip", history=True),
         ClientTable("PaidTimesheet"),
         migrations.RunSQL(
-            "GRANT SELECT ON foundation_release TO engineroom_guard;",
-            "REVOKE SELECT ON foundation_release FROM engineroom_guard;",
+            "GRANT SELECT ON payroll_payslip TO engineroom_guard;",
+            "REVOKE SELECT ON payroll_payslip FROM engineroom_guard;",
         ),
         GuardFunction("refuse_released()", "trigger", FROZEN),
+        GuardFunction("sum_up_run()", "trigger", SUM_UP),
+        migrations.RunSQL(
+            "CREATE TRIGGER payroll_payrun_summed BEFORE INSERT OR UPDATE ON payroll_payrun "
+            "FOR EACH ROW EXECUTE FUNCTION sum_up_run()",
+            "DROP TRIGGER payroll_payrun_summed ON payroll_payrun",
+        ),
         *frozen("payroll_payrun", "id", "UPDATE"),
         *frozen("payroll_attempt", "run_id", "INSERT"),
         *frozen("payroll_attemptchunk", "run_id", "INSERT UPDATE DELETE"),
