@@ -12,7 +12,7 @@ from tests import behaviours
 ROOT = Path(__file__).parents[1]
 OWED = (
     "LED-01", "LED-06", "LED-07", "INV-01", "BILL-04", "BILL-05", "SETL-02", "SETL-03", "CLR-04",
-    "CLR-05", "CLR-09", "PAY-11", "PRIV-01",
+    "CLR-05", "CLR-09", "PAY-11", "PRIV-01", "FIRM-01", "PAY-10", "SOP-08",
 )  # fmt: skip
 
 

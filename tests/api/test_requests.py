@@ -160,6 +160,7 @@ def test_limits_of_a_page(worked: Worked) -> None:
         assert is_problem(worked.by_role["lead"].get(f"{worked.at}/people", limit=limit), 422)
 
 
+@pytest.mark.behaviour("PRIV-01", part="masking")
 def test_what_a_role_masks_is_dots(worked: Worked) -> None:
     person = worked.first("/people")["id"]
     plain = worked.by_role["specialist"].get(f"{worked.at}/people/{person}").body["bank_accounts"][0]

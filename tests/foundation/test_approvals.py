@@ -74,17 +74,20 @@ def makers(client: TestClient, subject: UUID, kind: str = KIND) -> set[tuple[UUI
 # --- maker is not checker -----------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("SOP-08", part="approvals")
 def test_nobody_approves_what_they_made(client, person):
     with pytest.raises(approvals.MakerIsNotChecker, match="maker is not checker"):
         approve(client, client.staff["specialist"], person)
     assert approve(client, client.staff["lead"], person).user_id == client.staff["lead"].id
 
 
+@pytest.mark.behaviour("SOP-08", part="approvals")
 def test_nobody_approves_what_they_made_through_a_delegate(client, person):
     with pytest.raises(approvals.MakerIsNotChecker):
         approve(client, client.staff["lead"], person, on_behalf=client.staff["specialist"])
 
 
+@pytest.mark.behaviour("SOP-08", part="approvals")
 def test_a_delegate_of_the_maker_does_not_approve_and_neither_does_whom_they_stood_for(client, person):
     lead, owner, checker = (client.staff[r] for r in ("lead", "owner", "checker"))
     with acting(lead, write=client.id, on_behalf=owner):
@@ -113,6 +116,7 @@ def test_nobody_approves_a_whole_of_which_they_made_a_part_of_a_part(client, per
         approvals.approve("run", run, SAME)
 
 
+@pytest.mark.behaviour("SOP-08", part="approvals")
 def test_whoever_imported_the_hours_does_not_approve_the_pay_run_made_of_them(firm, client):
     temps = [Temp("T1")]
     set_up(client, temps)
@@ -303,6 +307,7 @@ def test_without_a_scope_nothing_is_written_whose_makers_must_be_known(client, p
 # --- releasing ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.behaviour("SOP-08", part="approvals")
 def test_the_approver_does_not_release(client, person):
     approve(client, client.staff["lead"], person)
     with pytest.raises(approvals.MakerIsNotChecker, match="another person"):
@@ -365,6 +370,7 @@ def small(firm: Firm) -> tuple[TestClient, Callable[[], Identity]]:
     return client, add
 
 
+@pytest.mark.behaviour("SOP-08", part="approvals")
 def test_a_checker_releases_what_they_approved_only_while_fewer_than_two_others_could(small):
     client, add = small
     checker = client.staff["checker"]

@@ -164,6 +164,7 @@ def test_every_named_column_names_a_class_that_roles_know():
         ("bookkeeper", ACCOUNT, "••••"),
     ],
 )
+@pytest.mark.behaviour("PRIV-01", part="masking")
 def test_roles_mask(with_person, role, account, ni_number):
     with acting(with_person.staff[role], read=[with_person.id]):
         assert reveal(list(BankAccount.objects.all()), "account_number", purpose="test") == [account]
@@ -178,6 +179,7 @@ def test_faces_that_see_only_their_own_open_nothing_here(firm, with_person):
             assert reveal(list(BankAccount.objects.all()), "account_number", purpose="test") == ["••••"]
 
 
+@pytest.mark.behaviour("PRIV-01", part="masking")
 def test_a_class_is_masked_only_if_every_role_masks_it():
     assert masked(frozenset()) == set(DATA_CLASSES)
     assert masked(frozenset({"admin"})) == set(DATA_CLASSES)

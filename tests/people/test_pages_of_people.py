@@ -43,6 +43,7 @@ def test_a_client_without_people_is_told_the_first_step(client):
     assert "Nobody yet" in page and reverse("imports", args=[client.code]) in page
 
 
+@pytest.mark.behaviour("PRIV-01", part="masking")
 def test_a_person_shows_what_is_dated_and_bank_details_in_dots(staffed):
     page = seen(staffed, "specialist", "people:person", "T1").content.decode()
     assert "Employment begins" in page and "••••" in page and "12345678" not in page
@@ -58,6 +59,7 @@ def test_bank_details_open_when_asked_for_and_the_read_is_logged(staffed):
         assert AuditEvent.objects.filter(subject_kind="person", detail__bank=True).count() == 1
 
 
+@pytest.mark.behaviour("PRIV-01", part="masking")
 def test_masked_classes_stay_dots_whatever_is_asked(firm, staffed):
     auditor = firm.new_user()
     firm.grant(auditor, staffed.id, "auditor", ends=date(2099, 1, 1))
