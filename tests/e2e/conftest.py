@@ -77,8 +77,9 @@ def _wait_for(url: str, serving: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"nothing answers at {url}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome() -> Iterator[Any]:
+    """Closed after each module: while it is open an event loop runs, beside which Django refuses to work."""
     path = chromium()
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
