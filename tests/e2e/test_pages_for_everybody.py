@@ -40,6 +40,15 @@ PAGES = [
     ("lena", f"{N}/thread?reference=INV-000005"),
     ("lena", f"{N}/thread?reference=N1036@2026-11-20"),
     ("lena", f"{N}/audit"),
+    ("lena", "/search?q=aoife"),
+    ("lena", "/notices"),
+    ("lena", "/jobs"),
+    ("lena", "/demo/break"),
+    ("fiona", "/portal"),
+    ("fiona", "/portal/NORTHGATE"),
+    ("ivor", "/portal/NORTHGATE/runs/2"),
+    ("fiona", "/portal/NORTHGATE/invoices"),
+    ("aoife", "/me"),
 ]
 
 
