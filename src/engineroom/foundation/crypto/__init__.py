@@ -128,7 +128,9 @@ def unseal(client_id: UUID, place: str, sealed: bytes) -> bytes:
     if len(sealed) < 2 or sealed[0] != VERSION:
         raise CannotOpen(f"{place}: not a sealed value")
     end = 2 + sealed[1]
-    key_name, nonce, body = sealed[2:end].decode(), sealed[end : end + 12], sealed[end + 12 :]
+    # A name of other bytes than we write is no key's: it is missing, like any other that we do not know.
+    key_name = sealed[2:end].decode(errors="replace")
+    nonce, body = sealed[end : end + 12], sealed[end + 12 :]
     cipher = AESGCM(_client_key(settings.KEY_FILE, key_name, client_id, "seal"))
     try:
         return cipher.decrypt(nonce, body, _associated(client_id, place))
