@@ -30,6 +30,7 @@ from engineroom.people import services as people
 from engineroom.people.models import Person
 from engineroom.settlement.models import BankLine
 from engineroom.timesheets.models import Timesheet
+from engineroom.web.context import surroundings
 from tests.firm import MONDAY, Firm, Temp, TestClient, hours_file, run_payday, set_up
 from tests.settlement.bank import Booked, statement, write
 from tests.web.conftest import new_browser, set_password, signed_in
@@ -376,6 +377,29 @@ def test_every_page_as_a_role(world: World, role: str):
         expected[name] = TABLE[name].expected(role)
     wrong = {name: (found[name], expected[name]) for name in found if found[name] != expected[name]}
     assert not wrong, "\n".join(f"{name}: {is_} and not {should}" for name, (is_, should) in wrong.items())
+
+
+@pytest.mark.parametrize("role", ["lead", "client_approver", "employee"])
+def test_no_page_takes_a_name_that_every_page_is_given(world: World, role: str):
+    """A page's own `notices` once stood where the top bar's bell looks for its address."""
+    browser = signed_in(world.users[role])
+    taken = {}
+    for name, words in ADDRESSES.items():
+        if TABLE[name].method == "POST" or role not in TABLE[name].may or name == "account_logout":
+            continue
+        response = asked(browser, name, world.kwargs(name, words))
+        contexts = list(response.context or ()) if response.status_code == 200 else []
+        given = surroundings(response.wsgi_request).keys() - {"client"}
+        own = {key for each in contexts for layer in _own(each) for key in layer}
+        if own & given:
+            taken[name] = own & given
+    assert not taken, taken
+
+
+def _own(context: Any) -> list[dict[str, Any]]:
+    """The layers of a context that are the page's own, after those that every page is given."""
+    index = getattr(context, "_processors_index", None)
+    return context.dicts[index + 1 :] if index is not None else []
 
 
 def test_whoever_is_not_signed_in_is_sent_to_the_door(world: World):

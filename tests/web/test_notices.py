@@ -46,6 +46,7 @@ def test_a_maker_is_told_of_approval_and_release_until_they_look(calculated: Tes
     assert all("Seen" in row for row in rows(maker))
     text = maker.get("/notices").content.decode()
     assert f'href="/c/{calculated.code}/runs/1"' in text
+    assert text.count("<h1") == 1 and 'hx-get="/notices/count"' in text, "the bell asks for the number alone"
 
 
 def test_nobody_is_told_of_what_they_did_themselves_or_of_what_is_not_theirs(

@@ -86,7 +86,8 @@ def notices(request: PageRequest) -> HttpResponse:
     """What happened to my work in the last two weeks; what is new since I looked last is marked."""
     told = _told(request, timezone.now() - timedelta(days=DAYS))
     seen = _seen(request)
-    context = {"notices": _described(request, told, seen), "days": DAYS, "most": len(told) == MOST}
+    # Not `notices`: every page is given the bell of the top bar under that name.
+    context = {"told": _described(request, told, seen), "days": DAYS, "most": len(told) == MOST}
     response = render(request, "web/notices.html", context)
     _look(request, response)
     return response
