@@ -9,8 +9,10 @@ import pytest
 from engineroom.billing import selectors as billing
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.tenancy.scope import Identity, acting
+from engineroom.ledger import selectors as ledger
 from engineroom.payday import steps
 from engineroom.payroll import selectors as payroll
+from engineroom.web.portal_pages import _cost
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, run_payday, set_up
 from tests.web.conftest import signed_in
 
@@ -58,6 +60,23 @@ def test_a_contact_of_one_company_lands_on_it_and_sees_what_waits(company):
     assert f"Check pay run {run_number(company)}" in page and "Yours" in page
     assert "What customers owe you" in page and "Cost of the run" in page
     assert "A colleague" in text(company.finance, f"/portal/{company.client.code}")
+
+
+def test_what_a_run_cost_is_what_its_release_posted(firm, client):
+    """A contribution given up for a pension, and holiday put aside, cost the client too."""
+    temps = [Temp("T1", pension="salary_sacrifice"), Temp("T2", "Al Smith", pension="relief_at_source")]
+    set_up(client, temps)
+    day = run_payday(client, temps)
+    user = firm.new_user("client")
+    firm.grant(user, client.id, "client_finance")
+    with client.acting("specialist"):
+        lines = ledger.journal(subjects=[day.run.id])
+        costs = sum(line.amount for line in lines if line.account_code.startswith("50"))
+        assert costs == _cost(day.run.number).total > 0
+        assert payroll.run_figures(day.run).totals["salary_sacrifice"] > 0
+    shown = f"£{costs // 100:,}.{costs % 100:02d}"
+    assert shown in text(user, f"/portal/{client.code}")
+    assert shown in text(user, f"/portal/{client.code}/runs/{day.run.number}")
 
 
 def test_a_contact_of_two_companies_chooses(firm, company, other_client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +24,7 @@ from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.kernel.rates import format_ppm
-from engineroom.payroll import review
+from engineroom.payroll import accounts, posting, review
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll import services as pay_runs
 from engineroom.payroll.models import PayRun
@@ -44,11 +45,12 @@ NAVIGATION = [
 INVOICE_SHAPES = {"issued": "wait", "part paid": "run", "paid": "done", "overdue": "risk", "reversed": "void"}
 
 COSTS = (
-    ("Gross pay", "gross", "what people earned"),
-    ("Employer's National Insurance", "employer_nic", "paid to HMRC on top"),
-    ("Employer's pension", "employer_pension", "paid into their pensions"),
+    ("Gross pay", accounts.WAGES, "what people earned"),
+    ("Employer's National Insurance", accounts.EMPLOYER_NIC, "paid to HMRC on top"),
+    ("Employer's pension", accounts.EMPLOYER_PENSION, "paid into their pensions, with what they gave up for it"),
+    ("Holiday earned", accounts.HOLIDAY_COST, "put aside until they take it"),
 )
-"""What a run costs its employer; each line is an element of the run."""
+"""What a run costs its employer: a line per account that its release posts a cost to."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ class Cost:
 
 def _cost(number: int) -> Cost:
     figures = payroll.run_figures(_run(number))
-    lines = [(label, figures.totals.get(code, 0), note) for label, code, note in COSTS]
+    totals = defaultdict(int, figures.totals)
+    lines = [(label, posting.COSTS[account](totals), note) for label, account, note in COSTS]
     return Cost(lines, figures.payslips)
 
 
