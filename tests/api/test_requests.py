@@ -189,6 +189,9 @@ def test_problems_of_a_file_come_by_row_and_field(worked: Worked) -> None:
     assert places == {("wrong.csv", 2)}
     again = by.get(f"{worked.at}/import-previews/{seen.body['id']}").body
     assert len(again["problems"]) == len(seen.body["problems"])
+    with acting(by.user, read=[worked.client.id]):
+        read = AuditEvent.objects.filter(client_id=worked.client.id).order_by("-id").first()
+    assert read and (read.verb, str(read.subject_id)) == ("read", seen.body["id"])
     taken = by.post(f"{worked.at}/import-previews/{seen.body['id']}/take")
     assert is_problem(taken, 422, "InputRefused") and taken.body["problems"][0]["row"] == 2
 

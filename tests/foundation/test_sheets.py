@@ -177,6 +177,17 @@ def test_choices_lengths_and_required_cells_are_held() -> None:
     assert value("text", "") is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("date", "31/02/1990"), ("date", "secret"), ("int", "12x"), ("money", "1.999"), ("text", "too long")],
+)
+def test_a_private_cell_is_never_quoted(kind: str, text: str) -> None:
+    said = value(kind, text, private="identity", max_length=5)
+    assert isinstance(said, str) and text not in said
+    assert value("text", "too long", private="bank", max_length=5) == "has 8 characters, at most 5"
+    assert value("text", "short", private="bank", max_length=5) == "short"
+
+
 def test_a_bad_cell_is_named_and_the_other_rows_still_come() -> None:
     sheet = sheet_of(HEAD + ROW + "E2,yesterday,7.33,1.999,Bonus,yes\n" + ROW + ",2026-11-16,8,,,\n")
     assert sheet.row_numbers == [2, 4]

@@ -191,3 +191,28 @@ OVERLAPPING = [
     ("2030-06-30", "2030-06-30"),  # one day within
     ("2030-12-31", None),  # on its last day
 ]
+
+
+def test_problems_quote_nothing_that_a_role_may_not_see(client: TestClient) -> None:
+    secrets = {
+        "date_of_birth": "31.02.1990",
+        "ni_number": "QQ 12 34 56 C and a note",
+        "sort_code": "20-00-99-1",
+        "account_number": "123456789",
+    }
+    rows = [person(payroll_number=f"T{i}", **{name: text}) for i, (name, text) in enumerate(secrets.items())]
+    rows.append(person(payroll_number="T9", sort_code="20-00-9x"))
+    with pytest.raises(InputRefused) as refused:
+        take(client, *rows)
+    said = str(refused.value) + "".join(f"{p.problem} {p.remedy}" for p in refused.value.problems)
+    assert {p.field for p in refused.value.problems} == set(secrets)
+    assert "has 24 characters, at most 13" in said
+    for text in (*secrets.values(), "QQ 12", "20-00-9x"):
+        assert text not in said
+
+
+def test_a_file_without_headings_quotes_nobody(client: TestClient) -> None:
+    file = client.file("bare.csv", person(ni_number="QQ123456C"), [person(ni_number="QQ123456C")])
+    with pytest.raises(InputRefused) as refused:
+        client.take("people", file)
+    assert "QQ123456C" not in str([(p.problem, p.remedy, p.field) for p in refused.value.problems])

@@ -24,6 +24,7 @@ from engineroom.foundation.api import (
     caller_of,
     client_of,
     cut,
+    log_read,
     one,
 )
 from engineroom.foundation.imports import services
@@ -118,6 +119,7 @@ def previews(client: Client, page: Query[PageAsked], kind: Name | None = None) -
 def import_preview(client: Client, preview_id: UUID) -> PreviewDetailOut:
     """Every problem by row and field, and what to do about it."""
     row = one(ImportPreview.objects.select_related("file"), "previewed file", preview_id)
+    log_read("import_preview", row.id, "problems of a file", len(row.problems))
     out = _preview(row, bool(_taken(client, [row])))
     return PreviewDetailOut(**out.dict(), problems=[InputProblem(**p) for p in row.problems])
 

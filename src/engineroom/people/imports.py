@@ -34,14 +34,14 @@ class People(TableImporter):
     columns = (
         Column("payroll_number", required=True, max_length=20),
         Column("name", required=True, max_length=200),
-        Column("date_of_birth", "date"),
+        Column("date_of_birth", "date", private="identity"),
         Column("email", max_length=254),
-        Column("ni_number", max_length=13, aliases=("nino", "national_insurance_number")),
+        Column("ni_number", max_length=13, aliases=("nino", "national_insurance_number"), private="identity"),
         Column("start_date", "date", required=True),
         Column("leave_date", "date"),
-        Column("account_name", max_length=100),
-        Column("sort_code", max_length=8),
-        Column("account_number", max_length=8),
+        Column("account_name", max_length=100, private="bank"),
+        Column("sort_code", max_length=8, private="bank"),
+        Column("account_number", max_length=8, private="bank"),
         Column("account_from", "date"),
     )
 
@@ -71,9 +71,7 @@ class People(TableImporter):
             )
             return
         if sort_code and not _digits(sort_code, 6):
-            found.at(
-                i, "sort_code", f"{sort_code!r} is not a sort code", "Write six digits, as 20-00-00 or 200000"
-            )
+            found.at(i, "sort_code", "this is not a sort code", "Write six digits, as 20-00-00 or 200000")
         if number and not _digits(number, 8):
             found.at(
                 i,

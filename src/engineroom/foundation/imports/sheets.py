@@ -33,6 +33,7 @@ from engineroom.kernel.money import SYMBOLS, NotMoney, parse_minor
 from engineroom.kernel.rates import ppm
 
 Kind = Literal["text", "date", "money", "hours", "int", "percent", "choice", "bool"]
+Private = Literal["identity", "bank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Column:
     kind and the value it gives: text str; date datetime.date; money minor units of `currency`; hours
     minutes, from 7.5 or 7:30; int; percent parts per million, and the % sign must be there; choice one of
     `choices`, any case; bool. An empty cell gives None. required: the heading must be there and no cell may
-    be empty.
+    be empty. private: the class of data it holds; problems are kept and shown to roles that may not see it,
+    so they never quote such a cell.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Column:
     choices: Sequence[str] = ()
     currency: str = "GBP"
     max_length: int | None = None
+    private: Private | None = None
 
 
 @dataclass(frozen=True)
@@ -328,7 +331,8 @@ class _Reading:
                 places[name] = i
         for column in self.columns:
             if column.required and column.name not in places:
-                close = get_close_matches(column.name, unknown, 1)
+                quotable = not any(c.private for c in self.columns)
+                close = get_close_matches(column.name, unknown, 1) if quotable else []
                 remedy = (
                     f"Rename {close[0]!r} to {column.name!r}" if close else f"Add a column {column.name!r}"
                 )
@@ -336,7 +340,11 @@ class _Reading:
         return places
 
     def warn_unread(self, row: int, i: int, text: str, body: list[Row]) -> None:
-        if text:
+        if text and any(c.private for c in self.columns):
+            # In a file without headings the first row is somebody's, and this would quote their number.
+            problem = f"column {_letters(i)} has a heading that we do not read; it was left out"
+            self.warn(row, _letters(i), problem, f"Fine if it is yours alone; we read: {self.headings()}")
+        elif text:
             problem = f"the column {text[:40]!r} is not one we read; it was left out"
             self.warn(row, text[:40], problem, f"Fine if it is yours alone; we read: {self.headings()}")
         elif any(i < len(cells) and not _is_blank(cells[i : i + 1]) for _, cells in body):
@@ -368,6 +376,8 @@ class _Reading:
             cells = tuple(_text_of(c) if c.__class__ is bool else c for c in cells)
             different = set(cells)
         convert = _CONVERTERS[column.kind](column)
+        if column.private:
+            convert = _unquoted(column, convert)
         missing = _Bad("the cell is empty", "Fill it in") if column.required else None
         known: dict[Cell, Any] = {}
         refused = False
@@ -591,6 +601,33 @@ def _bool_converter(column: Column) -> Converter:
         return _Bad(f"{text[:40]!r} is neither yes nor no", "Write yes or no") if found is None else found
 
     return convert
+
+
+_PRIVATE_WORDS = {
+    "date": ("the cell is not a day that we know", "Write it as 2026-04-06 or 06/04/2026"),
+    "money": ("the cell is not an amount", "Write it as 1234.50"),
+    "hours": ("the cell is not hours", "Write 7.5 or 7:30"),
+    "int": ("the cell is not a whole number", "Write digits only"),
+    "percent": ("the cell is not a percentage", "Write 8% with its sign"),
+    "choice": ("the cell is not one of the choices", "Write one of them"),
+    "bool": ("the cell is neither yes nor no", "Write yes or no"),
+}
+
+
+def _unquoted(column: Column, convert: Converter) -> Converter:
+    """The converter of a private column: what is wrong is said without the cell's own words."""
+
+    def without_the_cell(text: str) -> Any:
+        value = convert(text)
+        if not isinstance(value, _Bad):
+            return value
+        if column.kind != "text":
+            return _Bad(*_PRIVATE_WORDS[column.kind])
+        if column.max_length and len(text) > column.max_length:
+            return _Bad(f"has {len(text)} characters, at most {column.max_length}", "Shorten it")
+        return _Bad("the cell has characters that cannot be shown", "Type its text again")
+
+    return without_the_cell
 
 
 _CONVERTERS: dict[str, Callable[[Column], Converter]] = {
