@@ -124,10 +124,20 @@ def test_a_maker_sees_why_they_cannot_approve_and_cannot(calculated):
     steps.calculate(maker, calculated.id, PAY_DATE)
     page = page_of(calculated, "lead", "payroll:run", 1)
     assert "so you cannot approve it" in page and 'id="approve"' not in page
+    assert "You made part of this run (" in page and "pay_run" not in page and "import_" not in page
+    assert "Calculate again" in page and "You will have made this run" not in page
     answer = post(calculated, "lead", "payroll:approve", 1, content_hash=content_hash(calculated))
     assert "maker is not checker" in answer.content.decode()
     with calculated.acting():
         assert not Approval.objects.filter(subject_kind="pay_run").exists()
+
+
+def test_who_could_approve_a_run_is_not_led_to_make_it(calculated):
+    """To calculate again is to make: it is not offered beside Approve, and asked first where it is."""
+    page = page_of(calculated, "lead", "payroll:run", 1)
+    assert 'id="approve"' in page and "Calculate again" not in page
+    maker = page_of(calculated, "specialist", "payroll:run", 1)
+    assert 'data-confirm="Calculate again?' in maker and "cannot approve it" not in maker
 
 
 def test_an_approval_binds_what_was_looked_at(calculated):
@@ -318,7 +328,8 @@ def test_a_payslip_shows_its_figures_and_answers_every_one(calculated):
         assert f"£{slip.figures[code] / 100:,.2f}" in page
     for group in ("gross", "tax", "ni", "net"):
         assert f'id="why-{group}"' in page and f'href="#why-{group}"' in page
-    assert "Under income tax from 2026-04-06" in page and "Unverified" in page
+    assert "Under income tax from 2026-04-06" in page
+    assert "rounding" in page and "other frequencies" not in page, "of a week, only what plays a part in it"
     assert any(line.startswith("National Insurance") for line in lines)
     with calculated.acting():
         read = AuditEvent.objects.filter(subject_kind="payslip", subject_id=slip.id)

@@ -14,6 +14,7 @@ from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import Identity
 from engineroom.payday import steps
 from engineroom.payroll import selectors as payroll
+from engineroom.payroll import why
 from engineroom.payroll.selectors import SlipView
 from engineroom.people import services as people
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, run_payday, set_up
@@ -71,16 +72,57 @@ def test_they_land_on_their_own_pay_with_hours_and_details(two):
     assert "••••0001" in text and "00000001" not in text and "20-00-00" not in text
 
 
-def test_a_payslip_answers_why_with_the_engines_own_words(two):
+def test_a_payslip_answers_why_with_the_figures_that_it_shows(two):
+    """Every answer comes to what stands on the payslip, in the words of the firm's own page."""
     slip = two.slips["T1"]
     text = signed_in(two.jo).get(f"/me/{two.client.code}/payslips/{slip.id}").content.decode()
     with two.client.acting("specialist"):
-        lines = payroll.explain(slip.id)
-    assert lines and "From gross to net" in text
-    for line in lines:
-        what, _, how = line.partition(": ")
-        assert escape(how or what.removeprefix("Under ")) in text
-    assert re.search(r"Tax deducted.{0,200}\d\.\d\d", text, re.DOTALL)
+        answers = why.of_payslip(slip.id)
+    comes_to = {a.id: a.steps[-1].value for a in answers}
+    for group, element in {
+        "why-gross": "gross",
+        "why-pension": "employee_pension",
+        "why-employer-pension": "employer_pension",
+        "why-tax": "paye",
+        "why-ni": "employee_nic",
+        "why-net": "net_pay",
+    }.items():
+        assert comes_to[group] == amount(slip.figures[element]), group
+        assert re.search(f'id="{group}".*?class="result".*?{re.escape(comes_to[group])}', text, re.DOTALL)
+    assert slip.figures["pension_tax_relief"] > 0, "a part of the contribution is not taken from pay"
+    for answer in answers:
+        for step in answer.steps:
+            assert escape(step.label) in text
+        assert answer.law is None or escape(answer.law.source) not in text, "sources are the firm's"
+
+
+def test_pay_that_was_given_up_for_a_pension_is_a_bar_of_its_own(firm, client):
+    temp = Temp("T1", pension="salary_sacrifice")
+    set_up(client, [temp])
+    run_payday(client, [temp])
+    user = firm.new_user("employee")
+    with client.acting("lead"):
+        slip = payroll.payslips(payroll.run_of(PAY_DATE))[0]
+        people.give_login(slip.person_id, user.id, starts=date(2026, 1, 5))
+        comes_to = {a.id: a.steps[-1].value for a in why.of_payslip(slip.id)}
+    firm.grant(user, client.id, "employee")
+    given_up, gross = slip.figures["salary_sacrifice"], slip.figures["gross"]
+    bars = why.gross_to_net(slip.figures)
+    assert [(b.label, b.amount_minor) for b in bars[:3]] == [
+        ("Pay earned", gross + given_up),
+        ("Salary sacrifice", given_up),
+        ("Gross pay", gross),
+    ]
+    down = sum(b.amount_minor if b.kind == "down" else -b.amount_minor for b in bars if b.kind != "total")
+    assert bars[0].amount_minor - down == bars[-1].amount_minor == slip.figures["net_pay"]
+    assert comes_to["why-pension"] == amount(given_up)
+    for who, url in (
+        (user, f"/me/{client.code}/payslips/{slip.id}"),
+        (client.staff["lead"], f"/c/{client.code}/runs/1/T1"),
+    ):
+        text = signed_in(who).get(url).content.decode()
+        assert f"-{amount(given_up)}" in text and amount(gross + given_up) in text
+        assert "Not explained" not in text
 
 
 def test_the_pdf_is_theirs_and_its_reading_is_logged(two):

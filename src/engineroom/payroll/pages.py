@@ -48,6 +48,18 @@ PEOPLE_AT_ONCE = 2_000
 """More are calculated in the background: a request would take longer than anybody waits for a page."""
 
 FRIDAY = 4
+PARTS = {
+    "pay_run": "the run",
+    "bill_run": "its invoices",
+    "import": "a file that it took in",
+    "person": "its people and their terms",
+    "assignment": "its assignments",
+    "counterparty": "its customers",
+    "order": "its orders",
+    "hold": "a hold that ended",
+}
+"""Parts of a run that somebody may have made, as a person reads them."""
+
 PAPER_SHOWS = ("pay", "identity", "bank")
 """Classes of data that a payslip on paper shows: whoever may not see all of them gets none."""
 
@@ -106,6 +118,8 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     before = review.run_before(found)
     change = review.variance(found)
     makers = yeses.makers("pay_run", found.id)
+    mine = next((m for m in makers if m.user_id == request.identity.id), None)
+    blockers = services.blockers_of(found) if found.published_id else []
     context = {
         "run": found,
         "row": row,
@@ -113,7 +127,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "hides_pay": "pay" in request.masked,
         "under_way": selectors.calculation_under_way(found),
         "figures": selectors.run_figures(found),
-        "blockers": services.blockers_of(found) if found.published_id else [],
+        "blockers": blockers,
         "oddities": review.oddities(found),
         "before": before,
         "change": change,
@@ -121,7 +135,13 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "charts": _variance_charts(change, found, currency) if change else [],
         "hash": bytes(found.content_hash).hex() if found.content_hash else "",
         "makers": makers,
-        "i_made": next((m for m in makers if m.user_id == request.identity.id), None),
+        "i_made": mine,
+        "my_parts": [PARTS.get(part, part.replace("_", " ")) for part in mine.parts] if mine else [],
+        # Whoever could approve it now is not offered to become its maker by the way.
+        "offers_calculation": request.may("payroll.prepare")
+        and (
+            mine is not None or not row.is_calculated or bool(blockers) or not request.may("payroll.approve")
+        ),
         "i_approved": _approved_by_me(request, found),
         "events": _events(found, row),
         "papers": VaultFile.objects.filter(
@@ -349,7 +369,7 @@ def payslip(request: PageRequest, client: str, number: int, payroll_number: str)
     request.reading(slip.id)
     assert request.client is not None
     hidden = "pay" in request.masked
-    answers = [] if hidden else why.answers(selectors.explain(slip.id), found.published.rules)
+    answers = [] if hidden else why.of_payslip(slip.id)
     paper = VaultFile.objects.filter(client_id=found.client_id, kind=papers.KIND, subject_id=slip.id).first()
     context = {
         "run": found,
@@ -369,7 +389,11 @@ def payslip(request: PageRequest, client: str, number: int, payroll_number: str)
         "gross_why": why.anchor("gross", answers),
         "net_why": why.anchor("net_pay", answers),
         "to_date": _to_date(found, slip),
-        "chart": None if hidden else _gross_to_net(slip, request.client.currency),
+        "chart": None
+        if hidden
+        else waterfall_chart(
+            why.gross_to_net(slip.figures), request.client.currency, title="From gross to net"
+        ),
         "paper": paper,
         "may_see_paper": not request.masked & set(PAPER_SHOWS),
         "thread_url": address("thread", client, "payslip", slip.id),
@@ -397,22 +421,6 @@ def _to_date(found: PayRun, slip: selectors.SlipView) -> list[tuple[str, int]]:
         for e in ELEMENTS
         if e.kind in ("total", "deduction", "employer") and sums.get(e.code)
     ]
-
-
-def _gross_to_net(slip: selectors.SlipView, currency: str) -> Chart:
-    return waterfall_chart(
-        [
-            Bar("Gross pay", slip.figures["gross"], "total"),
-            *(
-                Bar(e.label, slip.figures[e.code], "down")
-                for e in ELEMENTS
-                if e.kind == "deduction" and slip.figures.get(e.code)
-            ),
-            Bar("Net pay", slip.figures["net_pay"], "total"),
-        ],
-        currency,
-        title="From gross to net",
-    )
 
 
 @page("payroll.read", reads="payslip")

@@ -1,11 +1,23 @@
-"""The answer of every figure of a payslip: its lines of the explanation, and the law it was made under."""
+"""The answer of every figure of a payslip: its lines of the explanation, and the law it was made under.
+
+The firm's page and a person's own show the same answers, so both say the same figures.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
+from uuid import UUID
 
+from engineroom.kernel.money import format_minor
+from engineroom.kernel.tables import Version
+from engineroom.payroll import selectors
+from engineroom.payroll.engine.gb import gross_to_net as gb
+from engineroom.payroll.models import Payslip
+from engineroom.ui.charts import Bar
 from engineroom.ui.parts import TraceStep
 
 
@@ -18,6 +30,10 @@ class Law:
     source: str
     confidence: str
     unverified: tuple[str, ...]
+
+    @property
+    def since(self) -> date:
+        return date.fromisoformat(self.starts)
 
 
 @dataclass(frozen=True)
@@ -93,17 +109,51 @@ GROUP_OF_ELEMENT = {
 }
 
 
-def answers(lines: Sequence[str], rules: Sequence[Mapping[str, Any]]) -> list[Answer]:
+def of_payslip(payslip_id: UUID) -> list[Answer]:
+    """The answers of a payslip that the caller may see."""
+    slip = Payslip.objects.select_related("attempt__run").get(id=payslip_id)
+    run, attempt = slip.attempt.run, slip.attempt
+    versions = gb.resolve_tables(run.pay_date).versions
+    laws = {rule["table"]: _law(rule, run.frequency, versions.get(rule["table"])) for rule in attempt.rules}
+    figures = dict(zip(attempt.elements, slip.amounts, strict=True))
+    return answers(selectors.explain(payslip_id), laws, figures)
+
+
+def answers(lines: Sequence[str], laws: Mapping[str, Law], figures: Mapping[str, int]) -> list[Answer]:
     """The lines of an explanation, by group; groups that say nothing are left out."""
-    laws = {rule["table"]: _law(rule) for rule in rules}
     by_group: dict[str, list[str]] = {}
     for line in lines:
         by_group.setdefault(_group(line), []).append(line)
-    return [
+    found = [
         Answer(f"why-{name}", title, _steps(by_group[name]), laws.get(table or ""))
         for name, (title, table) in GROUPS.items()
         if name in by_group
     ]
+    return [_with_what_is_taken(a, figures) if a.id == "why-pension" else a for a in found]
+
+
+def _with_what_is_taken(answer: Answer, figures: Mapping[str, int]) -> Answer:
+    """Of a contribution the provider may reclaim a part as tax: what is taken from pay is the rest."""
+    taken = format_minor(figures["employee_pension"] + figures["salary_sacrifice"])
+    if answer.steps[-1].value == taken:
+        return answer
+    before = [step._replace(result=False) for step in answer.steps]
+    return replace(answer, steps=[*before, TraceStep("Taken from pay", taken, result=True)])
+
+
+def gross_to_net(figures: Mapping[str, int]) -> list[Bar]:
+    """What was earned, what was given up, what was taken, what is left; a refund is added."""
+    gross, given_up = figures["gross"], figures["salary_sacrifice"]
+    bars = [Bar("Gross pay", gross, "total")]
+    if given_up:
+        bars = [
+            Bar("Pay earned", gross + given_up, "total"),
+            Bar("Salary sacrifice", given_up, "down"),
+            *bars,
+        ]
+    taken = [(e.label, figures[e.code]) for e in gb.ELEMENTS if e.kind == "deduction" and figures[e.code]]
+    bars += [Bar(label, abs(amount), "down" if amount > 0 else "up") for label, amount in taken]
+    return [*bars, Bar("Net pay", figures["net_pay"], "total")]
 
 
 def anchor(element: str, found: Sequence[Answer]) -> str:
@@ -123,11 +173,18 @@ def _steps(lines: Sequence[str]) -> list[TraceStep]:
     return [_step(line, result=i == last) for i, line in enumerate(lines)]
 
 
+ASIDE = re.compile(r"(.*?(?: = |^[A-Z][A-Za-z ]+: ))(-?[\d,]+\.\d\d)((?:,| \().*)")
+"""A sentence that says more after its figure: "... = 35.45, of which 28.36 is deducted"."""
+
+
 def _step(line: str, *, result: bool) -> TraceStep:
     for mark in (" = ", ": "):
         said, _, value = line.rpartition(mark)
         if said and _is_figure(value):
             return TraceStep(said, value, result=result)
+    if aside := ASIDE.fullmatch(line):
+        said, value, more = aside.groups()
+        return TraceStep(said, value, rule=more.strip(" ,()"), result=result)
     return TraceStep(line, "", result=result)
 
 
@@ -135,11 +192,18 @@ def _is_figure(text: str) -> bool:
     return bool(text) and text.lstrip("-").replace(",", "").replace(".", "").isdigit()
 
 
-def _law(rule: Mapping[str, Any]) -> Law:
+def _law(rule: Mapping[str, Any], frequency: str, version: Version | None) -> Law:
     return Law(
         rule["table"].replace("_", " "),
         rule["from"],
         rule["source"],
         rule["confidence"].replace("_", " "),
-        tuple(name.replace("_", " ") for name in rule["unverified"]),
+        tuple(name.replace("_", " ") for name in rule["unverified"] if _applies(name, frequency, version)),
     )
+
+
+def _applies(name: str, frequency: str, version: Version | None) -> bool:
+    """Whether a value plays a part in pay of this frequency: how others are worked out does not."""
+    if name != "other_frequencies" or version is None or name not in version.values:
+        return True
+    return frequency in version[name]

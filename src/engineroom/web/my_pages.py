@@ -6,8 +6,6 @@ is looked for among their own, and PostgreSQL shows no others to this face.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
@@ -20,13 +18,12 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.payroll import papers, selectors
+from engineroom.payroll import papers, why
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.people import own
 from engineroom.people.models import Person
 from engineroom.ui import charts
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
-from engineroom.ui.parts import TraceStep
 from engineroom.web.portal_pages import pdf
 
 FACES = ("self", "work")
@@ -221,9 +218,9 @@ def payslip(request: PageRequest, client: str, slip_id: UUID) -> HttpResponse:
             "person": person,
             "slip": slip,
             "chart": charts.waterfall_chart(
-                waterfall(slip.figures), request.client.currency, title="From gross to net"
+                why.gross_to_net(slip.figures), request.client.currency, title="From gross to net"
             ),
-            "why": why(selectors.explain(slip.id)),
+            "answers": why.of_payslip(slip.id),
             "employer": [
                 (e.label, slip.figures[e.code])
                 for e in ELEMENTS
@@ -231,34 +228,6 @@ def payslip(request: PageRequest, client: str, slip_id: UUID) -> HttpResponse:
             ],
         },
     )
-
-
-def waterfall(figures: dict[str, int]) -> list[charts.Bar]:
-    """What was earned, what was taken, what is left."""
-    taken = [(e.label, figures[e.code]) for e in ELEMENTS if e.kind == "deduction" and figures[e.code]]
-    return [
-        charts.Bar("Gross pay", figures["gross"], "total"),
-        *(charts.Bar(label, amount, "down") for label, amount in taken),
-        charts.Bar("Net pay", figures["net_pay"], "total"),
-    ]
-
-
-FIGURE = re.compile(r"(?: = |: )(-?[\d,]+\.\d\d)(?![\d%])")
-"""What a sentence of the engine's comes to: the last amount that it says something equals."""
-
-
-def why(lines: Sequence[str]) -> list[TraceStep]:
-    """The engine's sentences as steps: what a figure is, how it came about, and what it comes to."""
-    steps = []
-    for line in lines:
-        if line.startswith("Under "):
-            steps.append(TraceStep("The law used", "", rule=line.removeprefix("Under ")))
-            continue
-        label, _, how = line.partition(": ")
-        figures = FIGURE.findall(line)
-        figure = figures[-1] if figures else ""
-        steps.append(TraceStep(label, figure, rule="" if how == figure else how, result=label == "Net pay"))
-    return steps
 
 
 @page(None, reads="payslip_pdf", faces=FACES)

@@ -47,7 +47,7 @@ INVOICE_SHAPES = {"issued": "wait", "part paid": "run", "paid": "done", "overdue
 COSTS = (
     ("Gross pay", accounts.WAGES, "what people earned"),
     ("Employer's National Insurance", accounts.EMPLOYER_NIC, "paid to HMRC on top"),
-    ("Employer's pension", accounts.EMPLOYER_PENSION, "paid into their pensions, with what they gave up for it"),
+    ("Employer's pension", accounts.EMPLOYER_PENSION, "paid into their pensions, sacrificed pay with it"),
     ("Holiday earned", accounts.HOLIDAY_COST, "put aside until they take it"),
 )
 """What a run costs its employer: a line per account that its release posts a cost to."""
