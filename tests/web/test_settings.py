@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from uuid import UUID
 
 import pytest
+from django.db.utils import DatabaseError
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Grant, Token, User
@@ -45,8 +48,57 @@ def test_who_may_write_nowhere_is_offered_no_token(firm: Firm):
     browser = signed_in(firm.new_user())
     assert "Issue a token" not in text(browser.get("/settings"))
     assert browser.post("/settings/tokens", {"label": "x", "days": "30"}).status_code == 303
-    assert "you may work on none" in text(browser.get("/settings"))
+    assert text(browser.get("/settings")).count("you may write in none") > 1, "said, and said again on trying"
     assert Token.objects.count() == 0
+
+
+FACES = {
+    "client_finance": "client",
+    "client_approver": "client",
+    "worker": "worker",
+    "employee": "employee",
+}
+
+
+@pytest.mark.parametrize("role", sorted(FACES))
+def test_every_face_issues_and_revokes_its_own_token(firm: Firm, client, role):
+    user = firm.new_user(FACES[role])
+    firm.grant(user, client.id, role)
+    browser = signed_in(user)
+    answer = browser.post("/settings/tokens", {"label": "mine", "days": "30"})
+    assert answer.status_code == 200, text(answer)
+    token = re.search(r"<code>(er_[\w-]+)</code>", text(answer))[1]
+    assert access.authenticate(token).id == user.id
+    with acting(user):
+        row = Token.objects.get(user_id=user.id)
+    assert browser.post(f"/settings/tokens/{row.id}/revoke").status_code == 303
+    with pytest.raises(access.NotAuthenticated):
+        access.authenticate(token)
+
+
+def test_nobody_outside_the_firm_writes_anothers_token(firm: Firm, client):
+    """Around the application: PostgreSQL lets a face other than the firm's write its own rows alone."""
+    user = firm.new_user("employee")
+    firm.grant(user, client.id, "employee")
+    other = client.staff["lead"]
+    with acting(firm.admin, write=firm.house_id):
+        issued = access.issue_token(other.id)
+    with acting(user, write=client.id):
+        assert Token.objects.filter(id=issued.token_id).update(label="stolen") == 0
+    with pytest.raises(DatabaseError, match="row-level security"), acting(user, write=client.id):
+        Token.objects.create(user_id=other.id, sha256=bytes(32), label="forged")
+
+
+def test_an_auditor_is_told_why_there_is_no_token(firm: Firm, client):
+    user = firm.new_user()
+    firm.grant(user, client.id, "auditor", ends=date(2199, 1, 1))
+    with acting(firm.admin, write=firm.house_id):
+        issued = access.issue_token(user.id)
+    browser = signed_in(user)
+    for path in ("/settings/tokens", f"/settings/tokens/{issued.token_id}/revoke"):
+        assert browser.post(path, {"label": "x", "days": "30"}).status_code == 303
+        assert text(browser.get("/settings")).count("an admin does it for you") > 1
+    assert access.authenticate(issued.token).id == user.id
 
 
 NEW = {"email": "New.One@firm.example", "name": "New One", "kind": "staff"}
@@ -84,6 +136,36 @@ def test_an_admin_adds_invites_grants_ends_and_switches_off(firm: Firm, client):
     assert newcomer.get("/settings").status_code == 303
     with acting(firm.admin):
         assert not User.objects.get(id=user_id).is_active
+
+
+def test_nobody_switches_themselves_off(firm: Firm):
+    browser = signed_in(firm.admin)
+    off = f"/settings/users/{firm.admin.id}/off"
+    assert browser.post(off, {"reason": "tired"}).status_code == 303
+    assert "nobody switches themselves off" in text(browser.get("/settings/users"))
+    with acting(firm.admin):
+        assert User.objects.get(id=firm.admin.id).is_active
+    with pytest.raises(DatabaseError, match="nobody switches themselves off"), acting(firm.admin):
+        User.objects.filter(id=firm.admin.id).update(is_active=False)
+
+
+def test_the_last_admin_stays(firm: Firm):
+    """Around the application, by somebody of the firm's who is no admin."""
+    second = firm.new_user()
+    firm.grant(second, firm.house_id, "admin")
+    admins = _admins(firm)
+    assert len(admins) > 1
+    with pytest.raises(DatabaseError, match="this is the last admin"), acting(firm.new_user()):
+        User.objects.filter(id__in=admins).update(is_active=False)
+    with acting(firm.admin, write=firm.house_id):
+        access.switch_off_user(second.id, reason="another is left")
+
+
+def _admins(firm: Firm) -> list[UUID]:
+    with acting(firm.admin, read=[firm.house_id]):
+        return list(
+            Grant.objects.filter(of_client_id=firm.house_id, role="admin").values_list("user_id", flat=True)
+        )
 
 
 @pytest.mark.parametrize("what", ["bad email", "no reason", "to self", "wrong face"])

@@ -19,6 +19,12 @@ from engineroom.ui.pages import PageRequest, action, page
 
 EVERYBODY = ("firm", "client", "work", "self")
 
+WRITES_NOWHERE = (
+    "issuing and revoking a token is written into a client's audit trail, and you may write in none; "
+    "an admin does it for you"
+)
+"""An auditor reads, and somebody without a grant does nothing: what they do leaves no event of theirs."""
+
 
 class NewToken(forms.Form):
     label = forms.CharField(
@@ -48,6 +54,7 @@ def settings_page(request: PageRequest) -> HttpResponse:
         .exclude(expires_at__lt=timezone.now())
         .order_by("-issued_at"),
         "new_token": NewToken() if request.desk else None,
+        "no_token": WRITES_NOWHERE,
     }
     return render(request, "web/settings.html", context)
 
@@ -66,7 +73,7 @@ def end_device(request: PageRequest, device_id: int) -> str:
 def issue_token(request: PageRequest) -> HttpResponse | str:
     """A token for programs and the command line, shown on the page that answers and never again."""
     if request.desk is None:
-        raise NotPermitted("a token is for work on a client, and you may work on none")
+        raise NotPermitted(WRITES_NOWHERE)
     form = NewToken(request.POST)
     if not form.is_valid():
         return render(request, "web/token.html", {"form": form}, status=422)
@@ -78,5 +85,7 @@ def issue_token(request: PageRequest) -> HttpResponse | str:
 
 @action(None, scope="me", faces=EVERYBODY)
 def revoke_token(request: PageRequest, token_id: UUID) -> str:
+    if request.desk is None:
+        raise NotPermitted(WRITES_NOWHERE)
     access.revoke_token(token_id)
     return "The token is revoked."

@@ -305,8 +305,13 @@ def create_user(email: str, name: str, *, kind: str = "staff") -> UserMade:
 
 @command("foundation.admin", name="foundation.switch_off_user")
 def switch_off_user(user_id: UUID, *, reason: str) -> UserMade:
-    """Revoke every token and stop every sign-in, at once. Grants stay as history. The system stays on."""
+    """Revoke every token and stop every sign-in, at once. Grants stay as history. The system stays on.
+
+    Nobody switches themselves off, nor anybody the last admin: PostgreSQL refuses it too.
+    """
     only_at_home("users are switched off")
+    if user_id == current_scope().user.id:
+        raise NotPermitted("nobody switches themselves off: another admin does")
     user = User.objects.filter(id=user_id).exclude(kind="system").first()
     if user is None:
         raise NotFound(f"there is no user {user_id}")

@@ -410,6 +410,31 @@ BEGIN
 END
 """  # noqa: S608 the names are ours
 
+# Nobody locks themselves out, and somebody is always left to let people in. Two admins who switch each other off at
+# once wait for one another here.
+CHECK_SWITCH_OFF = """
+BEGIN
+  IF app_user() IS NULL OR NEW.is_active OR NOT OLD.is_active THEN
+    RETURN NEW;
+  END IF;
+  IF NEW.id = app_user() OR NEW.id = app_on_behalf() THEN
+    RAISE EXCEPTION 'nobody switches themselves off: another admin does' USING ERRCODE = 'ER403';
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('switch-off', 0));
+  IF user_rules_the_house(NEW.id) AND NOT EXISTS (SELECT FROM foundation_user u
+      WHERE u.id <> NEW.id AND u.is_active AND user_rules_the_house(u.id)) THEN
+    RAISE EXCEPTION 'this is the last admin: make another one first' USING ERRCODE = 'ER409';
+  END IF;
+  RETURN NEW;
+END
+"""
+
+RULES_THE_HOUSE = """
+BEGIN
+  RETURN EXISTS (SELECT FROM foundation_client c WHERE c.is_house AND user_may(who, c.id, 'foundation.admin'));
+END
+"""
+
 CHECK_SERIES = """
 BEGIN
   IF NEW.next_number < OLD.next_number OR NEW.series <> OLD.series THEN
@@ -481,6 +506,7 @@ TRIGGERS = [
         "AFTER INSERT ON foundation_auditevent REFERENCING NEW TABLE AS changed FOR EACH STATEMENT",
         "queue_event",
     ),
+    ("switch_off_checked", "BEFORE UPDATE OF is_active ON foundation_user FOR EACH ROW", "check_switch_off"),
     ("grant_checked", "BEFORE INSERT OR UPDATE ON foundation_grant FOR EACH ROW", "check_grant"),
     (
         "client_made",
@@ -559,7 +585,7 @@ class Migration(migrations.Migration):
         FirmTable("Installation", own="true"),
         FirmTable("User", own="id = (SELECT app_user())"),
         FirmTable("Credential"),
-        FirmTable("Token", own="user_id = (SELECT app_user())"),
+        FirmTable("Token", own="user_id = (SELECT app_user())", writes_own=True),
         FirmTable("Grant", own="user_id = (SELECT app_user())"),
         ClientTable("Contribution", history=True),
         ClientTable("ContributionSource", history=True),
@@ -647,6 +673,8 @@ class Migration(migrations.Migration):
         GuardFunction(
             "user_may(who uuid, there uuid, permission text)", "boolean", USER_MAY, reads_only=True
         ),
+        GuardFunction("user_rules_the_house(who uuid)", "boolean", RULES_THE_HOUSE, reads_only=True),
+        GuardFunction("check_switch_off()", "trigger", CHECK_SWITCH_OFF),
         GuardFunction("check_approval()", "trigger", CHECK_APPROVAL),
         GuardFunction("check_void()", "trigger", CHECK_VOID),
         GuardFunction("check_release()", "trigger", CHECK_RELEASE),

@@ -189,20 +189,23 @@ def client_keys(model: Any) -> list[Any]:
 
 
 class FirmTable(GuardOperation):
-    """Seen by its own user (`own`, an SQL condition) or from the firm's face; written from that face."""
+    """Seen by its own user (`own`, an SQL condition) or from the firm's face; written from that face.
 
-    def __init__(self, model_name: str, own: str = "false", history: bool = False) -> None:
+    writes_own: whoever a row is of writes it from any face: a token is everybody's own.
+    """
+
+    def __init__(
+        self, model_name: str, own: str = "false", history: bool = False, writes_own: bool = False
+    ) -> None:
         self.model_name = model_name
         self.own = own
         self.history = history
+        self.writes_own = writes_own
 
     def forwards(self, model: Any) -> list[str]:
         table = model._meta.db_table
-        sql = _policies(
-            table,
-            read=f"(SELECT app_face()) = 'firm' OR ({self.own})",
-            write="(SELECT app_face()) = 'firm'",
-        )
+        firm, mine = "(SELECT app_face()) = 'firm'", f" OR ({self.own})"
+        sql = _policies(table, read=firm + mine, write=firm + (mine if self.writes_own else ""))
         # Nobody deletes a user, a client or a grant: they are switched off or ended.
         sql.append(f"GRANT SELECT, INSERT{'' if self.history else ', UPDATE'} ON {table} TO {APP}")
         return sql + (_history_sql(table) if self.history else [])
