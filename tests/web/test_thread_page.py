@@ -64,6 +64,29 @@ def test_what_is_left_out_is_counted(paid: TestClient):
         assert found.more["payment"] == 1
 
 
+@pytest.mark.parametrize("number", ["T1", "T2", "T3"])
+def test_what_one_came_from_is_among_those_drawn(client: TestClient, number: str):
+    """However few are drawn of what a payment paid: the hour that was followed here, and its way, are."""
+    temps = [Temp("T1", "Asha Rao"), Temp("T2", "Ben Okri"), Temp("T3", "Cy Bell")]
+    set_up(client, temps)
+    run_payday(client, temps)
+    with acting(client.staff["lead"], read=[client.id]):
+        hour = ("hour", an_hour_inside(number))
+        kind, node_id = thread.find("batch:ER000001")
+        found = thread.graph(kind, node_id, limit=1, came_from=hour)
+        assert hour in found.nodes
+        way = set(thread.graph(*hour).nodes) & {key for key in found.nodes if key[0] != "entry"}
+        assert {"payable", "payslip", "payment", "hour"} <= {each for each, _ in way}
+        of_each = [sum(k == each for k, _ in found.nodes) for each in thread.DESCRIBE]
+        assert max(of_each) == 1, "and no more than the limit"
+        assert thread.graph(kind, node_id, limit=1, came_from=("hour", node_id)).nodes
+    text = signed_in(client.staff["lead"]).get(f"/c/{client.code}/thread/hour/{hour[1]}").content.decode()
+    assert f"/thread/{kind}/{node_id}?from=hour%3A{hour[1]}" in text
+    for odd in (f"hour:{hour[1]}", "hour:zz", "nothing", f"hour:{node_id}"):
+        url = f"/c/{client.code}/thread/{kind}/{node_id}"
+        assert signed_in(client.staff["lead"]).get(url, {"from": odd}).status_code == 200
+
+
 def test_the_page_shows_each_node_the_books_and_says_that_it_was_read(paid: TestClient):
     node_id = an_hour(paid)
     answer = signed_in(paid.staff["specialist"]).get(f"/c/{paid.code}/thread/hour/{node_id}")

@@ -192,19 +192,21 @@ class Graph:
     more: dict[str, int]
 
 
-def graph(kind: str, node_id: UUID, *, limit: int = 20) -> Graph:
+def graph(kind: str, node_id: UUID, *, limit: int = 20, came_from: Key | None = None) -> Graph:
     """The whole thread of a node, a level at a time: one question per link and one per kind of thing.
 
     Follows what it comes from backwards and what it leads to forwards, never a sister's: of a bank line that
-    paid sixty, `limit` of each kind are shown and the others counted.
+    paid sixty, `limit` of each kind are shown and the others counted. came_from: a thing whose own thread
+    leads here; it and the way from it are among those shown.
     """
     start = (kind, node_id)
     describe(kind, node_id)
+    wanted = _way(came_from, start, limit) if came_from and came_from != start else set()
     edges: dict[tuple[Key, Key], None] = {}
     kept: dict[str, dict[UUID, None]] = {kind: {node_id: None}}
     more: dict[str, int] = {}
     for forward in (False, True):
-        _spread(start, forward, limit, kept, edges, more)
+        _spread(start, forward, limit, wanted, kept, edges, more)
     nodes = {(each, node.id): node for each, ids in kept.items() for node in DESCRIBE[each](list(ids)) if ids}
     known = tuple(edge for edge in edges if edge[0] in nodes and edge[1] in nodes)
     return Graph(start, nodes, known, more)
@@ -214,6 +216,7 @@ def _spread(
     start: Key,
     forward: bool,
     limit: int,
+    wanted: set[Key],
     kept: dict[str, dict[UUID, None]],
     edges: dict[tuple[Key, Key], None],
     more: dict[str, int],
@@ -231,7 +234,7 @@ def _spread(
             for source, target in link.pairs(column, ids):
                 found = target if forward else source
                 place = kept.setdefault(other, {})
-                if found not in place and len(place) >= limit:
+                if found not in place and not _has_room(other, found, place, limit, wanted):
                     more[other] = more.get(other, 0) + 1
                     continue
                 place[found] = None
@@ -240,6 +243,38 @@ def _spread(
                     done.add((other, found))
                     following.setdefault(other, []).append(found)
         level = following
+
+
+def _has_room(kind: str, node_id: UUID, place: dict[UUID, None], limit: int, wanted: set[Key]) -> bool:
+    """Whether one more of a kind is drawn: places stay free for those that are wanted."""
+    if (kind, node_id) in wanted:
+        return True
+    awaited = sum(each == kind and wanted_id not in place for each, wanted_id in wanted)
+    return len(place) + awaited < limit
+
+
+def _way(source: Key, target: Key, limit: int) -> set[Key]:
+    """What stands on the way from one thing to another, both with it, as the first one's thread has it."""
+    try:
+        edges = graph(*source, limit=limit).edges
+    except NotFound:
+        return set()
+    for forward in (True, False):
+        reached: dict[Key, Key] = {source: source}
+        waiting = [source]
+        for here in waiting:
+            for edge in edges:
+                near, far = edge if forward else edge[::-1]
+                if near == here and far not in reached:
+                    reached[far] = here
+                    waiting.append(far)
+        if target in reached:
+            way = {target}
+            while source not in way:
+                target = reached[target]
+                way.add(target)
+            return way
+    return set()
 
 
 def joined(kind: str, found: Graph) -> list[UUID]:

@@ -35,7 +35,7 @@ def follow(request: PageRequest, client: str, kind: str, node_id: UUID) -> HttpR
     if kind not in thread.DESCRIBE:
         raise Http404
     try:
-        found = thread.graph(kind, node_id)
+        found = thread.graph(kind, node_id, came_from=_came_from(request.GET.get("from", "")))
     except NotFound as nothing:
         raise Http404 from nothing
     request.reading(node_id, kind=kind)
@@ -53,6 +53,15 @@ def follow(request: PageRequest, client: str, kind: str, node_id: UUID) -> HttpR
             "own_page": address(client, here),
         },
     )
+
+
+def _came_from(text: str) -> thread.Key | None:
+    """The thing on whose thread this one was chosen, as its address says: what anybody may have written."""
+    kind, _, node_id = text.partition(":")
+    try:
+        return (kind, UUID(node_id)) if kind in thread.DESCRIBE else None
+    except ValueError:
+        return None
 
 
 @page("foundation.read", faces=("firm", "client"))
@@ -76,7 +85,7 @@ def picture(client: str, found: thread.Graph) -> parts.Thread:
     left_out = ", ".join(f"{n:,} more of {kind.replace('_', ' ')}" for kind, n in found.more.items())
     return parts.Thread(
         lanes,
-        [_node(client, key, node, here=key == found.start) for key, node in found.nodes.items()],
+        [_node(client, key, node, found.start) for key, node in found.nodes.items()],
         [parts.Edge(_name(source), _name(target)) for source, target in found.edges],
         left_out,
     )
@@ -88,8 +97,9 @@ def _without_entries(found: thread.Graph) -> thread.Graph:
     return replace(found, nodes=nodes, edges=edges)
 
 
-def _node(client: str, key: thread.Key, node: thread.Node, *, here: bool) -> parts.Node:
-    state = node.state
+def _node(client: str, key: thread.Key, node: thread.Node, start: thread.Key) -> parts.Node:
+    state, here = node.state, key == start
+    onward = reverse("thread", args=[client, *key], query={"from": f"{start[0]}:{start[1]}"})
     return parts.Node(
         id=_name(key),
         lane=thread.LANE[node.kind],
@@ -102,7 +112,7 @@ def _node(client: str, key: thread.Key, node: thread.Node, *, here: bool) -> par
         if state
         else "",
         status=state[:1].upper() + state[1:],
-        url=(address(client, node) or "") if here else reverse("thread", args=[client, *key]),
+        url=(address(client, node) or "") if here else onward,
         here=here,
     )
 
