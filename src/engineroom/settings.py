@@ -1,7 +1,7 @@
 """Django's settings. Everything a firm may set comes from the environment; nothing here is a secret.
 
 ENGINEROOM_HOSTS        names under which the pages are reached, by commas; the computer itself otherwise
-ENGINEROOM_URL          the address that links in mails begin with
+ENGINEROOM_URL          the address that links in mails begin with; what `serve` listens on otherwise
 ENGINEROOM_TLS          1: behind a proxy that speaks TLS and sets X-Forwarded-Proto; cookies go by TLS alone
 ENGINEROOM_PROXIES      how many proxies stand in front: limits count the visitor's address, not the proxy's
 ENGINEROOM_SMTP         smtp://user:password@host:587 or smtps://..; mail goes into HOME/outbox otherwise
@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "engineroom.web.middleware.RefuseTooLarge",
+    "engineroom.web.middleware.RefuseUnreadable",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -119,10 +119,11 @@ def _read(cursor: str, order: Order) -> tuple[bool, list[Any]]:
         if way not in ("n", "p") or len(place) != len(order.keys):
             raise ValueError(cursor)
         values = [_PYTHON[kind](text) for (_, kind), text in zip(order.keys, place, strict=True)]
+        "".join(place).encode()  # half a pair of surrogates is a letter of JSON and of nothing else
         if any("\x00" in text for text in place) or any(
             isinstance(v, int) and abs(v) >= _INT64 for v in values
         ):
             raise ValueError(cursor)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         raise NotFound("this list has no such page; begin at its first") from None
     return way == "p", values

@@ -231,7 +231,8 @@ def came_from(request: HttpRequest) -> str:
     if not url_has_allowed_host_and_scheme(back, {host}, require_https=request.is_secure()):
         return "/"
     parts = urlsplit(back)
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    # http://us//elsewhere/x is ours, but its path alone, //elsewhere/x, is an address of somebody else.
+    return "/" + parts.path.lstrip("/\\") + (f"?{parts.query}" if parts.query else "")
 
 
 # --- what the two share -------------------------------------------------------------------------------
@@ -276,6 +277,12 @@ def _require(request: PageRequest, permission: str | None) -> None:
     if permission is None or access_roles.may(request.roles, permission):
         return
     raise LacksPermission(permission, request.client, _who_can_help(request, permission))
+
+
+def require_any(request: PageRequest, *permissions: str) -> None:
+    """For a page of several duties: one of them is enough. Whoever has none is told the first."""
+    if not any(request.may(permission) for permission in permissions):
+        raise LacksPermission(permissions[0], request.client, _who_can_help(request, permissions[0]))
 
 
 def _who_can_help(request: PageRequest, permission: str) -> list[str]:
