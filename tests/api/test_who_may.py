@@ -28,7 +28,7 @@ MAY: dict[str, set[str]] = {
     "clients.client": set(ROLES),
     # Papers cannot be shown in part: a payslip shows a national identifier, a payment file accounts.
     "payroll.payslip_pdf": {"lead", "specialist", "checker"},
-    "settlement.payment_file": READERS - {"auditor"},
+    "settlement.payment_file": {"owner", "lead", "checker", "bookkeeper"},
     "timesheets.end_holds": HOURS,
     "foundation.preview": HOURS,
     "foundation.take": HOURS,

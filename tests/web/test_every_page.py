@@ -171,7 +171,7 @@ TABLE: dict[str, Row] = {
     # Payments and the bank.
     "settlement:batches": get(READERS),
     "settlement:batch": get(READERS),
-    "settlement:file": get(CHECKERS),
+    "settlement:file": get(CHECKERS | BOOKS),
     "settlement:bank": get(READERS),
     "settlement:line": get(READERS),
     "settlement:stage": post(BOOKS),
@@ -342,7 +342,8 @@ def addresses() -> Iterator[tuple[str, list[str]]]:
 
 
 ADDRESSES = dict(addresses())
-POSTED = {"kind": "timesheets"}
+POSTED = {"kind": "timesheets", "label": "nightly", "days": "30"}
+"""Valid where a form of one's own is asked for: a token is issued, from every face."""
 
 
 def asked(browser: Browser, name: str, kwargs: dict[str, Any]) -> Any:

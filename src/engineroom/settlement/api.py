@@ -24,8 +24,10 @@ from engineroom.foundation.api import (
     log_read,
     one,
     refuse_masked,
+    require,
 )
 from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import release_pay_run
 from engineroom.settlement import clearing, selectors, services
@@ -216,7 +218,9 @@ def payments(client: Client, batch_id: UUID, page: Query[PageAsked]) -> Page[Pay
     "/payment-batches/{batch_id}/file", None, "A payment file as written", media="application/octet-stream"
 )
 def payment_file(client: Client, batch_id: UUID) -> HttpResponse:
-    """The bytes for the scheme. They hold bank accounts: who may not see those gets none. Logged."""
+    """The bytes for the scheme, for whoever submits them or let them out. They hold bank accounts. Logged."""
+    if not current_scope().may("settlement.release"):
+        require(current_scope(), "settlement.prepare")
     row = one(PaymentBatch.objects.select_related("file"), "payment batch", batch_id)
     for data_class in ("pay", "bank"):
         refuse_masked(data_class, "a payment file")

@@ -24,7 +24,16 @@ from engineroom.settlement.models import OwnAccount, PaymentBatch
 from engineroom.ui import listing
 from engineroom.ui.display import format_count, format_day
 from engineroom.ui.fields import DayField
-from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page
+from engineroom.ui.pages import (
+    Done,
+    NavigationEntry,
+    PageRequest,
+    action,
+    address,
+    filled_in,
+    page,
+    require_any,
+)
 from engineroom.ui.parts import Event, Tab
 
 app_name = "settlement"
@@ -90,7 +99,7 @@ def batch(request: PageRequest, client: str, number: int) -> HttpResponse:
         "opened": opened,
         "may_open": "bank" not in request.masked,
         "hides_pay": "pay" in request.masked,
-        "may_download": request.may("settlement.release") and not request.masked & {"pay", "bank"},
+        "may_download": any(map(request.may, GIVEN_TO)) and not request.masked & {"pay", "bank"},
         "next_stage": next_stage,
         "stage_form": StageForm(initial={"on": timezone.now().date()})
         if next_stage and request.may("settlement.prepare")
@@ -150,9 +159,14 @@ def _events(client: str, view: selectors.BatchView) -> list[Event]:
     return events
 
 
-@page("settlement.release", reads="payment_file")
+GIVEN_TO = ("settlement.prepare", "settlement.release")
+"""Whoever submits a payment file or let it out holds it; a file is written only once it is released."""
+
+
+@page("settlement.read", reads="payment_file")
 def batch_file(request: PageRequest, client: str, number: int) -> HttpResponse:
     """The file as written, for a person to submit. It holds bank accounts."""
+    require_any(request, *GIVEN_TO)
     view = _batch(number)
     if hidden := request.masked & {"pay", "bank"}:
         raise NotPermitted(f"a payment file shows {' and '.join(sorted(hidden))} data, hidden from your role")
