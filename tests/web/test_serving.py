@@ -17,7 +17,7 @@ import psutil
 import pytest
 from django.conf import settings
 
-from engineroom.cli.serving import free_port
+from engineroom.cli.serving import base_url, free_port
 from engineroom.foundation.access.services import clients_with_unsealed_events
 from tests.firm import Firm, typed
 
@@ -91,6 +91,38 @@ def test_what_ends_the_parent_ends_the_children(served: Served):
     family = served.family()
     served.process.kill()
     assert not psutil.wait_procs(family, timeout=30)[1]
+
+
+@pytest.mark.parametrize(
+    ("host", "environment", "expected"),
+    [
+        ("127.0.0.1", {}, "http://127.0.0.1:8103"),
+        ("::1", {}, "http://[::1]:8103"),
+        ("0.0.0.0", {}, "http://127.0.0.1:8103"),
+        ("0.0.0.0", {"ENGINEROOM_HOSTS": "pay.example.com"}, "http://pay.example.com:8103"),
+        (
+            "127.0.0.1",
+            {"ENGINEROOM_HOSTS": "pay.example.com", "ENGINEROOM_TLS": "1"},
+            "https://pay.example.com",
+        ),
+        ("127.0.0.1", {"ENGINEROOM_URL": "https://said.example"}, "https://said.example"),
+    ],
+)
+def test_links_in_mails_lead_to_what_is_served(
+    monkeypatch: pytest.MonkeyPatch, host: str, environment: dict[str, str], expected: str
+):
+    for name in ("ENGINEROOM_URL", "ENGINEROOM_HOSTS", "ENGINEROOM_TLS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert base_url(host, 8103) == expected
+
+
+@pytest.mark.slow
+def test_both_processes_know_where_they_are_served(served: Served):
+    said = f"http://127.0.0.1:{served.port}"
+    knowing = [p for p in served.family() if p.environ().get("ENGINEROOM_URL") == said]
+    assert len(knowing) >= 2
 
 
 def test_a_taken_port_is_refused_with_what_to_do(firm: Firm):

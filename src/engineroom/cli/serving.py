@@ -54,12 +54,28 @@ def serve(host: str, port: int, workers: int = WORKERS, *, access_log: bool = Fa
     from django.db import connections
 
     connections.close_all()
+    where = {"ENGINEROOM_URL": base_url(host, port)}
     options = {"host": host, "port": port, "workers": workers, "access_log": access_log}
     children = [
-        Child("pages", f"serve_pages(**{options!r})", {"ENGINEROOM_SERVING": "1"}),
-        Child("jobs", "work_while_served()", {}),
+        Child("pages", f"serve_pages(**{options!r})", {"ENGINEROOM_SERVING": "1", **where}),
+        Child("jobs", "work_while_served()", where),
     ]
     _keep(children)
+
+
+def base_url(host: str, port: int) -> str:
+    """What links in mails begin with: ENGINEROOM_URL if it is set, else what is served there.
+
+    An address that means every network card is none to follow: then the first name of ENGINEROOM_HOSTS.
+    """
+    if said := os.environ.get("ENGINEROOM_URL"):
+        return said
+    named = next(filter(None, os.environ.get("ENGINEROOM_HOSTS", "").split(",")), "")
+    if os.environ.get("ENGINEROOM_TLS") == "1" and named:
+        return f"https://{named}"  # through the proxy
+    if host in ("0.0.0.0", "::"):
+        host = named or "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def require_free(host: str, port: int) -> None:

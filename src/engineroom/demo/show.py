@@ -61,6 +61,8 @@ class NotADemo(Conflict):
 def run(out: Path, *, reset: bool, serve: bool = False) -> None:
     """Set up what is missing, run the payday, play the bank, say what happened, and serve its pages."""
     firm = people_of_the_firm()
+    port = serving.free_port(HOST, FIRST_PORT) if serve else FIRST_PORT
+    settings.BASE_URL = serving.base_url(HOST, port)  # the letters made here lead to what it serves
     if reset:
         _reset()
     say = _Steps()
@@ -100,12 +102,12 @@ def run(out: Path, *, reset: bool, serve: bool = False) -> None:
     _print_books(firm, client.id)
     _print_where(sample, out, written)
     if serve:
-        _serve(sample)
+        _serve(sample, port)
 
 
-def _serve(sample: Sample) -> None:
-    """On the first free port, so that a second demonstration beside this one comes up too."""
-    port = serving.free_port(HOST, FIRST_PORT)
+def _serve(sample: Sample, port: int) -> None:
+    """On the port that was free, or the next if somebody took it: two demonstrations run side by side."""
+    port = serving.free_port(HOST, port)
     story = sample.story
     hour = f"/c/{sample.client.code}/thread?reference={story.traced_payroll_number}@{story.traced_day}"
     typer.secho("The pages (no password needed: choose whom to be)", bold=True)
