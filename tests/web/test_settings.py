@@ -130,6 +130,7 @@ def test_an_admin_adds_invites_grants_ends_and_switches_off(firm: Firm, client):
     with acting(firm.admin):
         grant = Grant.objects.get(user_id=user_id)
     assert browser.post(f"/settings/grants/{grant.id}/end", {"reason": "moves on"}).status_code == 303
+    assert "works until midnight UTC" in text(browser.get(page))
     with acting(firm.admin):
         assert Grant.objects.get(id=grant.id).ends is not None
     assert browser.post(f"{page}/off", {"reason": "left"}).status_code == 303

@@ -128,7 +128,8 @@ def end_grant(request: PageRequest, grant_id: UUID) -> Done:
         reason=request.POST.get("reason", "").strip() or "ended by an admin",
         key=request.key,  # type: ignore[call-arg]
     )
-    return Done(f"The grant ends today, {today}.", to=reverse("user", args=[ended.user_id]))
+    said = f"The grant ends today, {today}: it works until midnight UTC. Switching off works at once."
+    return Done(said, to=reverse("user", args=[ended.user_id]))
 
 
 @action("foundation.admin", scope="house")
