@@ -72,9 +72,25 @@ def test_the_posting_and_the_payslip_stand_as_they_were(paid):
     assert fingerprint() == before
 
 
-def test_another_clients_people_are_there_and_are_not_found(paid):
+def test_another_clients_people_are_there_and_are_not_found(firm, paid, client):
+    """Those of the other client of who tries it, and never of the one they are at work on."""
+    user = firm.new_user()
+    for held in (paid, client):
+        firm.grant(user, held.id, "specialist")
+    three = [Temp("T1"), Temp("T2", "Al Smith"), Temp("T3", "Bo Jones")]
+    set_up(client, three)
+    on, other, there = (paid, client, 3) if paid.code < client.code else (client, paid, 2)
+    text = signed_in(user).post("/demo/break/read-another-client").content.decode()
+    numbers = [int(held.code[1:]) for held in (other, on)]
+    names = [f"Client {n} Ltd" for n in numbers]
+    assert f"{there} people of {names[0]} there, 0 found by you at work on {names[1]}" in text
+    assert other.id.hex in text.replace("-", "") and "NOT refused" not in text
+
+
+def test_whoever_holds_one_client_asks_for_its_people_while_at_work_on_none(paid):
     text = signed_in(paid.staff["lead"]).post("/demo/break/read-another-client").content.decode()
-    assert "2 there, 0 found" in text and "NOT refused" not in text
+    assert "2 people of" in text and "0 found by you at work on no client" in text
+    assert "NOT refused" not in text
 
 
 def test_the_page_offers_every_attempt(paid):

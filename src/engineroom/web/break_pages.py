@@ -186,6 +186,8 @@ class Outcome:
     found: int | None = None
     there: int | None = None
     """How many rows there really are, asked as somebody who may see them."""
+    whose: str = ""
+    at_work_on: str = ""
     nothing_to_try: bool = False
 
     @property
@@ -201,7 +203,7 @@ def break_it(request: PageRequest) -> HttpResponse:
     """What can be tried, on a client of the user's."""
     if not is_demo():
         raise Http404
-    on, _ = _clients(request.clients)
+    on = _client(request.clients)
     return render(request, "web/break_it.html", {"attempts": ATTEMPTS, "on": on})
 
 
@@ -214,20 +216,23 @@ def attempt(request: HttpRequest, name: str) -> HttpResponse:
     identity = identity_of(request.user)
     if not is_demo() or FACE_OF_KIND[identity.kind] != "firm" or name not in BY_NAME:
         raise Http404
-    on, elsewhere = _clients(clients_of(identity))
+    held = clients_of(identity)
+    on = _client(held)
     if on is None:
         raise Http404
     outcome = (
-        _reading(identity, on, elsewhere) if BY_NAME[name].reads_nothing else _writing(identity, on, name)
+        _reading(identity, on, [c for c, _ in held])
+        if BY_NAME[name].reads_nothing
+        else _writing(identity, on, name)
     )
     words = {"attempts": ATTEMPTS, "on": on, "outcome": outcome}
     return render(request, "web/break_it.html", words)
 
 
-def _clients(held: Sequence[tuple[Client, frozenset[str]]]) -> tuple[Client | None, Client | None]:
-    """The client to try things on, the first the user may write, the house last; and another of theirs."""
+def _client(held: Sequence[tuple[Client, frozenset[str]]]) -> Client | None:
+    """The client to try things on: the first the user may write, the house last."""
     mine = sorted((c for c, names in held if names & set(WRITING)), key=lambda c: (c.is_house, c.code))
-    return (mine[0] if mine else None), (mine[1] if len(mine) > 1 else None)
+    return mine[0] if mine else None
 
 
 @contextmanager
@@ -252,15 +257,35 @@ def _writing(identity: Identity, on: Client, name: str) -> Outcome:
     return Outcome(chosen, shown, refusal)
 
 
-def _reading(identity: Identity, other: Client, elsewhere: Client | None) -> Outcome:
-    """The other client's people, counted by somebody at work elsewhere; and how many there really are."""
+def _reading(identity: Identity, on: Client, held: Sequence[Client]) -> Outcome:
+    """Another client's people, counted by somebody at work on `on`; and how many there really are.
+
+    How many there are can only be asked by who may see them: of another client of the user's, the one with
+    most people. Whoever holds a single client asks for its people while at work on none.
+    """
     chosen = BY_NAME["read-another-client"]
-    with acting(identity, read=[other.id]):
-        there = _count(chosen.tried[0], {"other": other.id})
-    with _undone(identity, read=[elsewhere.id] if elsewhere else []):
+    there = {client.id: _people_of(identity, client) for client in held}
+    others = [client for client in held if client.id != on.id and there[client.id]]
+    other = max(others, key=lambda client: there[client.id], default=on)
+    at_work = [on] if other.id != on.id else []
+    with _undone(identity, read=[client.id for client in at_work]):
         shown, refusal = _tried(chosen.tried, {"other": other.id})
         found = None if refusal else _count(chosen.tried[0], {"other": other.id})
-    return Outcome(chosen, shown, refusal, found=found, there=there, nothing_to_try=there == 0)
+    return Outcome(
+        chosen,
+        shown,
+        refusal,
+        found=found,
+        there=there[other.id],
+        whose=other.name,
+        at_work_on=at_work[0].name if at_work else "no client",
+        nothing_to_try=there[other.id] == 0,
+    )
+
+
+def _people_of(identity: Identity, client: Client) -> int:
+    with acting(identity, read=[client.id]):
+        return _count(BY_NAME["read-another-client"].tried[0], {"other": client.id})
 
 
 def _values(given: str) -> Values | None:
