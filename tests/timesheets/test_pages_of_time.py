@@ -167,6 +167,10 @@ def test_a_file_is_read_first_and_taken_once(client):
         assert Timesheet.objects.count() == 2
         assert ImportCommit.objects.filter(kind="timesheets").count() == 1
     assert "Taken" in browser.get(where).content.decode()
+    _, again = bring(client, hours_file(client, TEMPS, name="again.csv"))
+    page = again.content.decode()
+    assert "again.csv was taken before, to the byte" in page and "Taken" in page
+    assert "Nothing of it is taken yet" not in page
 
 
 def test_every_problem_stands_with_file_row_field_and_remedy(client):

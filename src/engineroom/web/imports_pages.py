@@ -84,8 +84,13 @@ def preview(request: PageRequest, client: str) -> Done:
     imports.permitted(kind)
     with tempfile.TemporaryDirectory() as folder:
         seen, _ = steps.preview(kind, _kept(Path(folder), request.FILES.get("file")))
+    said = (
+        f"{seen.file_name} was taken before, to the byte. There is nothing left to do with it."
+        if seen.already_taken
+        else f"{seen.file_name} is read. Nothing of it is taken yet."
+    )
     return Done(
-        f"{seen.file_name} is read. Nothing of it is taken yet.",
+        said,
         to=reverse("import_seen", args=[client, seen.preview_id]),
     )
 
