@@ -201,6 +201,17 @@ def test_the_clients_approver_is_asked_and_the_link_shows_the_run_and_approves_n
         f"/c/{client.code}/runs/{run.number}/ask", {"form_key": "k"}, follow=True
     )
     assert "1 approver is asked by mail" in asked.content.decode()
+    before = len(letters(told.approver.email))
+    page = signed_in(client.staff["specialist"]).get(f"/c/{client.code}/runs/{run.number}").content.decode()
+    assert "asked at" in page and "Ask the client" not in page
+    again = signed_in(client.staff["specialist"]).post(
+        f"/c/{client.code}/runs/{run.number}/ask",
+        {"form_key": "another press"},
+        headers={"referer": f"http://127.0.0.1/c/{client.code}/runs/{run.number}"},
+        follow=True,
+    )
+    assert "to approve exactly this" in again.content.decode()
+    assert len(letters(told.approver.email)) == before, "one letter for one content"
     url = link_in(letters(told.approver.email)[-1])
     page = new_browser().post(url)
     text = page.content.decode()

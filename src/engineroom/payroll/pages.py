@@ -142,6 +142,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         and (
             mine is not None or not row.is_calculated or bool(blockers) or not request.may("payroll.approve")
         ),
+        "asked_at": selectors.approval_asked_at(found),
         "i_approved": _approved_by_me(request, found),
         "events": _events(found, row),
         "papers": VaultFile.objects.filter(

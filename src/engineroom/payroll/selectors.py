@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import numpy as np
 from django.db import connection
 
 from engineroom.foundation import vault
+from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.payroll.engine.gb.explain import explain as explain_row
@@ -95,6 +96,24 @@ def run_figures(run: PayRun) -> RunFigures:
     if run.published is None:
         return RunFigures(0, {})
     return RunFigures(run.payslips, dict(zip(run.published.elements, run.totals or (), strict=False)))
+
+
+ASKING = "web.ask_approver"
+"""What mails the client's approvers: a higher room's command, known here by what it leaves in the trail."""
+
+
+def approval_asked_at(run: PayRun) -> datetime | None:
+    """When the client was first asked to approve the run exactly as it stands."""
+    if not run.content_hash:
+        return None
+    asked = AuditEvent.objects.filter(
+        client_id=run.client_id,
+        subject_kind="pay_run",
+        subject_id=run.id,
+        verb=ASKING,
+        detail__result__content_hash=bytes(run.content_hash).hex(),
+    )
+    return asked.order_by("at").values_list("at", flat=True).first()
 
 
 @dataclass(frozen=True)

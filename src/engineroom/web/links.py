@@ -37,7 +37,7 @@ from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPer
 from engineroom.payroll import papers, selectors
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import blockers_of, find_run
-from engineroom.ui.display import format_count, format_day
+from engineroom.ui.display import format_count, format_day, format_moment
 from engineroom.ui.pages import PageRequest, action
 from engineroom.web.models import Link
 from engineroom.web.portal_pages import pdf, run_facts
@@ -170,6 +170,8 @@ def _payslip_ids(run: PayRun) -> list[UUID]:
 class ApproversAsked:
     run_id: UUID
     asked: int
+    content_hash: str
+    """What they were asked to approve: of exactly that, nobody is asked twice."""
 
     @property
     def subject(self) -> str:
@@ -178,12 +180,16 @@ class ApproversAsked:
 
 @command("payroll.prepare")
 def ask_approver(run_id: UUID) -> ApproversAsked:
-    """Mail the client's approvers, except who made part of the run, that it waits for their yes."""
+    """Mail the client's approvers, except who made part of the run, that it waits for their yes. Once for
+    the same content."""
     run = find_run(run_id)
+    PayRun.objects.select_for_update().get(client_id=run.client_id, id=run.id)  # of two at once, one asks
     if run.published_id is None or blockers_of(run):
         raise Conflict(f"{run} cannot be approved yet: calculate it, and solve its blockers")
     if standing.standing("pay_run", run.id):
         raise Conflict(f"{run} is approved already")
+    if asked_at := selectors.approval_asked_at(run):
+        raise Conflict(f"the client was asked at {format_moment(asked_at)} to approve exactly this")
     makers = {maker.user_id for maker in approvals.makers("pay_run", run.id)}
     people = [
         user
@@ -202,7 +208,8 @@ def ask_approver(run_id: UUID) -> ApproversAsked:
         subject = f"Please approve pay run {run.number} of {client.name}"
         letters.append(Letter(user.email, subject, "web/mail_approve.txt", words))
     _send(letters)
-    return ApproversAsked(run.id, len(letters))
+    assert run.content_hash is not None, "a calculated run has its hash"
+    return ApproversAsked(run.id, len(letters), bytes(run.content_hash).hex())
 
 
 def _firm_name() -> str:
