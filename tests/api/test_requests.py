@@ -155,6 +155,11 @@ def test_a_cursor_of_nowhere_is_refused(worked: Worked, cursor: str) -> None:
         assert is_problem(worked.by_role["lead"].get(f"{worked.at}{path}", cursor=cursor), 422)
 
 
+def test_a_nul_is_a_problem_of_its_field(worked: Worked) -> None:
+    for path in ("/people?cursor=%00", "/import-previews?kind=a%00b"):
+        assert is_problem(worked.by_role["lead"].get(f"{worked.at}{path}"), 422)
+
+
 def test_limits_of_a_page(worked: Worked) -> None:
     for limit in (0, 201, "many"):
         assert is_problem(worked.by_role["lead"].get(f"{worked.at}/people", limit=limit), 422)

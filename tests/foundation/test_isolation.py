@@ -345,7 +345,7 @@ def test_a_refused_scope_leaves_the_connection_usable(busy, elsewhere):
 # --- the firm's own tables ----------------------------------------------------------------------------
 
 
-def test_a_worker_sees_of_users_tokens_and_grants_their_own_and_changes_none(firm, busy, app):
+def test_a_worker_sees_of_users_tokens_and_grants_their_own_and_changes_tokens_alone(firm, busy, app):
     worker = firm.new_user(kind="worker")
     firm.grant(worker, busy.id, "worker")
     app.execute("SELECT app_enter(%s, NULL, 'work', %s, NULL)", [worker.id, [busy.id]])
@@ -354,11 +354,13 @@ def test_a_worker_sees_of_users_tokens_and_grants_their_own_and_changes_none(fir
     assert app.execute("SELECT id FROM foundation_client").fetchall() == [(busy.id,)]
     assert app.execute("SELECT count(*) FROM foundation_token").fetchone() == (0,)
     assert app.execute("UPDATE foundation_user SET name = 'X'").rowcount == 0
+    insert = (
+        "INSERT INTO foundation_token (id, user_id, sha256, label, issued_at) VALUES (%s, %s, %s, '', now())"
+    )
+    app.execute(insert, [uuid7(), worker.id, worker.id.bytes * 2])
+    assert app.execute("UPDATE foundation_token SET revoked_at = now()").rowcount == 1
     with pytest.raises(REFUSED):
-        app.execute(
-            "INSERT INTO foundation_token (id, user_id, sha256, label) VALUES (%s, %s, '\\x00', '')",
-            [uuid7(), worker.id],
-        )
+        app.execute(insert, [uuid7(), firm.owner.id, firm.owner.id.bytes * 2])
 
 
 def test_outside_acting_the_firms_tables_are_empty(firm, app):
