@@ -62,8 +62,3 @@ def seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def best(work: Callable[[], object], times: int = 3) -> float:
-    """The least of several runs: what the machine can do when nothing else is in the way."""
-    return min(seconds(work) for _ in range(times))
