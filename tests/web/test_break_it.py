@@ -87,6 +87,15 @@ def test_another_clients_people_are_there_and_are_not_found(firm, paid, client):
     assert other.id.hex in text.replace("-", "") and "NOT refused" not in text
 
 
+def test_where_the_other_client_has_no_people_it_is_the_one_at_work_on(firm, paid, client):
+    user = firm.new_user()
+    for held in (paid, client):
+        firm.grant(user, held.id, "specialist")
+    text = signed_in(user).post("/demo/break/read-another-client").content.decode()
+    names = [f"Client {int(held.code[1:])} Ltd" for held in (paid, client)]
+    assert f"2 people of {names[0]} there, 0 found by you at work on {names[1]}" in text
+
+
 def test_whoever_holds_one_client_asks_for_its_people_while_at_work_on_none(paid):
     text = signed_in(paid.staff["lead"]).post("/demo/break/read-another-client").content.decode()
     assert "2 people of" in text and "0 found by you at work on no client" in text

@@ -184,7 +184,7 @@ def _step(line: str, *, result: bool) -> TraceStep:
             return TraceStep(said, value, result=result)
     if aside := ASIDE.fullmatch(line):
         said, value, more = aside.groups()
-        return TraceStep(said, value, rule=more.strip(" ,()"), result=result)
+        return TraceStep(said.rstrip(" =:"), value, rule=more.strip(" ,()"), result=result)
     return TraceStep(line, "", result=result)
 
 

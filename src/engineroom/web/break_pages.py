@@ -261,13 +261,14 @@ def _reading(identity: Identity, on: Client, held: Sequence[Client]) -> Outcome:
     """Another client's people, counted by somebody at work on `on`; and how many there really are.
 
     How many there are can only be asked by who may see them: of another client of the user's, the one with
-    most people. Whoever holds a single client asks for its people while at work on none.
+    most people. Where those have none, `on` is asked for from one of those, and by whoever holds a single
+    client while at work on none.
     """
     chosen = BY_NAME["read-another-client"]
     there = {client.id: _people_of(identity, client) for client in held}
     others = [client for client in held if client.id != on.id and there[client.id]]
     other = max(others, key=lambda client: there[client.id], default=on)
-    at_work = [on] if other.id != on.id else []
+    at_work = [client for client in (on, *held) if client.id != other.id][:1]
     with _undone(identity, read=[client.id for client in at_work]):
         shown, refusal = _tried(chosen.tried, {"other": other.id})
         found = None if refusal else _count(chosen.tried[0], {"other": other.id})
