@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from importlib.util import find_spec
 from urllib.parse import unquote, urlsplit
 
 from engineroom.foundation.access.secret_key import secret_key
@@ -52,7 +51,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "procrastinate.contrib.django",
-    *(f"engineroom.{room}" for room in ROOMS if find_spec(f"engineroom.{room}")),
+    *(f"engineroom.{room}" for room in ROOMS),
     "django_htmx",
     "allauth",
     "allauth.account",
@@ -180,6 +179,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
 
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "engineroom.ui.stylesheet.StylesheetFinder",
+]
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static" if SERVING else None
 STORAGES = {

@@ -104,7 +104,7 @@ def test_more_people_than_a_page_waits_for_are_calculated_in_the_background(staf
 def test_what_a_run_shows_is_what_its_selectors_say(calculated):
     with calculated.acting():
         run = selectors.run_numbered(1)
-        totals = selectors.totals(run)
+        totals = selectors.run_figures(run).totals
     page = page_of(calculated, "checker", "payroll:run", 1)
     for code in ("gross", "net_pay"):
         assert f"£{totals[code] / 100:,.2f}" in page

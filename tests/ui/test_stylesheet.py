@@ -1,13 +1,19 @@
 """The one stylesheet: up to date, small, and asking nobody for anything."""
 
 import re
+from pathlib import Path
+
+from django.contrib.staticfiles import finders
 
 from engineroom.ui import stylesheet
 from engineroom.ui.picture import MAX_LANES, MAX_ROWS
 
 
-def test_the_stylesheet_is_what_its_parts_make():
-    assert stylesheet.WHOLE.read_text(encoding="utf-8") == stylesheet.stylesheet(), stylesheet.__doc__
+def test_the_sheet_that_is_served_is_what_its_parts_make():
+    found = finders.find(stylesheet.NAME)
+    assert found and Path(found).read_text(encoding="utf-8") == stylesheet.stylesheet()
+    listed = [path for finder in finders.get_finders() for path, _ in finder.list([])]
+    assert listed.count(stylesheet.NAME) == 1, "collected once, and no second copy stands in the tree"
 
 
 def test_the_stylesheet_is_small_and_whole():

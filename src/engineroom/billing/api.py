@@ -10,9 +10,10 @@ from ninja import Query, Schema
 
 from engineroom.billing import papers, services
 from engineroom.billing.models import BillRun, Invoice, InvoiceLine
-from engineroom.foundation.api import Asked, ContentHash, Day, Page, PageAsked, Room, cut, file_answer, one
+from engineroom.foundation.api import Asked, ContentHash, Day, Page, PageAsked, Room, cut, one
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 

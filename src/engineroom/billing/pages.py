@@ -12,13 +12,13 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 
 from engineroom.billing import papers, selectors, services
 from engineroom.billing.engine import Draft
 from engineroom.billing.models import Invoice, InvoiceLine
-from engineroom.foundation import thread, vault
+from engineroom.foundation import thread
 from engineroom.foundation.approvals import selectors as approvals
+from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.kernel.periods import week_ending
@@ -26,7 +26,7 @@ from engineroom.kernel.rates import format_ppm
 from engineroom.ui import listing
 from engineroom.ui.display import format_count, format_day, format_hours, format_money
 from engineroom.ui.fields import DayField
-from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page
+from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page, page_of
 from engineroom.ui.parts import Event, Tab, TraceStep
 
 app_name = "billing"
@@ -151,11 +151,8 @@ def _party(details: dict[str, Any]) -> Party:
 def _payment(client: str, payment: selectors.Received) -> tuple[selectors.Received, str, str]:
     """A payment with what it was, in words, and its page."""
     words, url = payment.reference, address("openitems:item", client, payment.item_id)
-    if payment.subject_kind in thread.DESCRIBE:
-        for node in thread.DESCRIBE[payment.subject_kind]([payment.subject_id]):
-            words = node.label
-            if node.page:
-                url = address(node.page[0], client, *node.page[1]) or url
+    if node := thread.of_subject(payment.subject_kind, payment.subject_id):
+        words, url = node.label, page_of(client, node) or url
     return payment, words, url
 
 
@@ -199,9 +196,7 @@ def invoice_pdf(request: PageRequest, client: str, number: str) -> HttpResponse:
     file = _pdf(row)
     if file is None:
         raise NotFound(f"{number} is not printed yet; print the invoices of its bill run")
-    answer = HttpResponse(vault.read(file), content_type=file.media_type)
-    answer["Content-Disposition"] = content_disposition_header(True, file.name) or "attachment"
-    return answer
+    return file_answer(file)
 
 
 # --- bill runs ------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 
 from engineroom.billing.engine import Billable, Draft, draft_invoices
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.tables import load_table
 from engineroom.openitems.models import Counterparty
 from engineroom.ui import listing
@@ -38,7 +38,7 @@ def drafts(through: date, issue_date: date) -> list[Draft]:
     """What would be invoiced now for the weeks through a day: computed, not stored, without numbers."""
     rates = load_table("engineroom.billing", "vat").at(issue_date)
     with connection.cursor() as cursor:
-        cursor.execute(BILLABLE.format(columns=LINES), {"client": _client(), "through": through})
+        cursor.execute(BILLABLE.format(columns=LINES), {"client": current_client_id(), "through": through})
         rows = [Billable._make(row) for row in cursor.fetchall()]
     return draft_invoices(rows, rates[rates["staff_supply"]])
 
@@ -57,7 +57,7 @@ def _distinct(column: str, through: date) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(
             BILLABLE.format(columns=f"DISTINCT {column}"),
-            {"client": _client(), "through": through},
+            {"client": current_client_id(), "through": through},
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -99,7 +99,7 @@ ORDER BY k.name, k.id, e.day, p.payroll_number, c.kind
 def held(run_id: UUID | None = None) -> list[Held]:
     """What is held: all of the client's, or of the hours that one pay run paid; by customer and day."""
     with connection.cursor() as cursor:
-        cursor.execute(HELD, {"client": _client(), "run": run_id})
+        cursor.execute(HELD, {"client": current_client_id(), "run": run_id})
         return [Held(*row) for row in cursor.fetchall()]
 
 
@@ -186,12 +186,12 @@ def reconcile(import_ids: list[UUID] | None = None) -> Reconciliation:
                    coalesce(sum(bill_amount) FILTER (WHERE state = 'written_off'), 0)::bigint
             FROM state
             """,
-            {"client": _client(), "imports": import_ids},
+            {"client": current_client_id(), "imports": import_ids},
         )
         sides = cursor.fetchone()
         if import_ids is not None:
             return Reconciliation(*sides)
-        cursor.execute(PAID_ON_PAYSLIPS, {"client": _client()})
+        cursor.execute(PAID_ON_PAYSLIPS, {"client": current_client_id()})
         return Reconciliation(*sides, *cursor.fetchone())
 
 
@@ -257,12 +257,14 @@ WHERE r.client_id = %(client)s AND (%(number)s::int IS NULL OR r.number = %(numb
 def bill_runs(cursor: str = "") -> listing.Slice[BillRunView]:
     """Bill runs, latest first."""
     order = listing.Order([("number", "bigint")], latest_first=True)
-    return listing.read_slice(RUNS, {"client": _client(), "number": None}, order, cursor, BillRunView)
+    return listing.read_slice(
+        RUNS, {"client": current_client_id(), "number": None}, order, cursor, BillRunView
+    )
 
 
 def bill_run(number: int) -> BillRunView | None:
     with connection.cursor() as cursor:
-        cursor.execute(RUNS, {"client": _client(), "number": number})
+        cursor.execute(RUNS, {"client": current_client_id(), "number": number})
         row = cursor.fetchone()
     return BillRunView(*row) if row else None
 
@@ -340,14 +342,21 @@ def invoices(
     cursor: str = "",
 ) -> listing.Slice[InvoiceView]:
     """Issued invoices, latest first. Ids follow the numbers: both are taken in one statement."""
-    asked = {**NO_FILTER, "client": _client(), "customer": customer, "week": week, "state": state, "run": run}
+    asked = {
+        **NO_FILTER,
+        "client": current_client_id(),
+        "customer": customer,
+        "week": week,
+        "state": state,
+        "run": run,
+    }
     order = listing.Order([("id", "uuid")], latest_first=True)
     return listing.read_slice(INVOICES, asked, order, cursor, InvoiceView)
 
 
 def invoice(number: str) -> InvoiceView | None:
     with connection.cursor() as cursor:
-        cursor.execute(INVOICES, {**NO_FILTER, "client": _client(), "number": number})
+        cursor.execute(INVOICES, {**NO_FILTER, "client": current_client_id(), "number": number})
         row = cursor.fetchone()
     return InvoiceView(*row) if row else None
 
@@ -382,7 +391,7 @@ def received(item_id: UUID) -> list[Received]:
             JOIN openitems_openitem o ON o.client_id = %(client)s AND o.id = l.other
             ORDER BY l.id
             """,
-            {"client": _client(), "item": item_id},
+            {"client": current_client_id(), "item": item_id},
         )
         return [Received(*row) for row in cursor.fetchall()]
 
@@ -415,7 +424,7 @@ def charges_of_line(line_id: UUID) -> list[BilledCharge]:
             LEFT JOIN timesheets_hold h ON h.client_id = c.client_id AND h.id = c.id
             WHERE b.client_id = %s AND b.invoice_line_id = %s ORDER BY e.day, c.id
             """,
-            [_client(), line_id],
+            [current_client_id(), line_id],
         )
         return [BilledCharge(*row) for row in cursor.fetchall()]
 
@@ -470,17 +479,14 @@ def receivables() -> list[Receivable]:
             WHERE o.client_id = %(client)s AND o.kind = 'invoice' AND o.amount <> coalesce(u.used, 0)
             GROUP BY o.currency ORDER BY o.currency
             """,
-            {"client": _client()},
+            {"client": current_client_id()},
         )
         return [Receivable(*row) for row in cursor.fetchall()]
 
 
 def customers() -> list[tuple[str, str]]:
     """(code, name) of those who were ever invoiced or could be."""
-    rows = Counterparty.objects.filter(client_id=_client(), kind="customer").order_by("name", "code")
+    rows = Counterparty.objects.filter(client_id=current_client_id(), kind="customer").order_by(
+        "name", "code"
+    )
     return list(rows.values_list("code", "name"))
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]

@@ -22,7 +22,7 @@ from engineroom.foundation.columns import insert_together
 from engineroom.foundation.commands import command
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.tenancy.models import Client
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.kernel.errors import Conflict, NotFound
 from engineroom.kernel.ids import uuid7s, uuids_to_column
 from engineroom.kernel.tables import load_table
@@ -113,7 +113,7 @@ def _orders_of(found: Sequence[Draft]) -> list[UUID]:
 
 def _customers_of(found: Sequence[Draft]) -> list[Counterparty]:
     codes = {d.customer for d in found}
-    return list(Counterparty.objects.filter(client_id=_client(), kind="customer", code__in=codes))
+    return list(Counterparty.objects.filter(client_id=current_client_id(), kind="customer", code__in=codes))
 
 
 Parties = dict[str, dict[str, dict[str, Any]]]
@@ -122,15 +122,10 @@ Parties = dict[str, dict[str, dict[str, Any]]]
 
 def parties_of(found: Sequence[Draft]) -> Parties:
     """Names, addresses, VAT numbers, terms and where to pay, as they stand now."""
-    client = Client.objects.get(id=_client())
+    client = Client.objects.get(id=current_client_id())
     supplier = {**client.details, "name": client.name}
     customers = _customers_of(found)
     return {c.code: {"supplier": supplier, "customer": {**c.details, "name": c.name}} for c in customers}
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]  # a page that shows the drafts only reads
 
 
 def terms_of(party: Mapping[str, Mapping[str, Any]]) -> int:

@@ -206,7 +206,7 @@ def _print_totals(run: object) -> None:
     from engineroom.payroll.models import PayRun
 
     assert isinstance(run, PayRun)
-    totals = payroll.totals(run)
+    totals = payroll.run_figures(run).totals
     rows = [
         (e.label, show.money(totals[e.code]))
         for e in ELEMENTS

@@ -46,7 +46,7 @@ def build(pay_date: date) -> report.RunReport:
         raise NotFound(f"there is no calculated pay run for {pay_date}")
     firm = installation()
     client = Client.objects.get(id=current_scope().client_id)
-    totals = payroll.totals(day.run)
+    totals = payroll.run_figures(day.run).totals
     return report.RunReport(
         firm=firm.firm_name if firm else "",
         client=client.name,

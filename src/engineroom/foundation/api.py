@@ -30,14 +30,12 @@ from django.db import DatabaseError
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from django.utils.http import content_disposition_header
 from ninja import Field, Header, NinjaAPI, Path, Router, Schema
 from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as RequestInvalid
 from ninja.security import HttpBearer
 from pydantic import AfterValidator, ConfigDict, StringConstraints
 
-from engineroom.foundation import vault
 from engineroom.foundation.access import roles
 from engineroom.foundation.access.services import authenticate
 from engineroom.foundation.access.sign_in import clients_of
@@ -46,7 +44,6 @@ from engineroom.foundation.commands import LONGEST_KEY, keyed
 from engineroom.foundation.imports.services import IMPORTERS, MEGABYTE
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, Scope, acting, current_scope
-from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import EngineroomError, NotFound, NotPermitted
 
 log = logging.getLogger(__name__)
@@ -500,13 +497,6 @@ def _read_cursor(cursor: str) -> tuple[Any, UUID]:
         return key, UUID(row_id)
     except (ValueError, TypeError, AttributeError, binascii.Error):
         raise BadCursor("the cursor is not one of this list's; take it from `next` as it is") from None
-
-
-def file_answer(file: VaultFile) -> HttpResponse:
-    """A kept file as an attachment, proven against its hash."""
-    answer = HttpResponse(vault.read(file), content_type=file.media_type)
-    answer["Content-Disposition"] = content_disposition_header(True, file.name) or "attachment"
-    return answer
 
 
 def one(rows: QuerySet[M], what: str, row_id: UUID) -> M:

@@ -84,6 +84,7 @@ DESCRIBE: dict[str, Describe] = {}
 FIND: dict[str, Find] = {}
 LANE: dict[str, str] = {}
 SHARED: set[str] = set()
+ALSO: dict[str, str] = {}
 
 
 def register_kind(
@@ -93,17 +94,20 @@ def register_kind(
     *,
     lane: str = LANES[-1],
     shared: bool = False,
+    also: Sequence[str] = (),
 ) -> None:
     """A kind of node: how to describe rows by id, how to find one by what people call it, where it stands.
 
     shared: it stands under many things that have nothing else to do with each other, as one entry does under
-    all payslips of a run: a thread names it and goes no further, unless it begins there.
+    all payslips of a run: a thread names it and goes no further, unless it begins there. also: what the kind
+    is called as a subject, of an audit event, an entry or an item.
     """
     assert lane in LANES, f"there is no lane {lane!r}"
     DESCRIBE[kind] = describe
     LANE[kind] = lane
     if shared:
         SHARED.add(kind)
+    ALSO.update(dict.fromkeys(also, kind))
     if find:
         FIND[kind] = find
 
@@ -123,6 +127,12 @@ def find(reference: str) -> tuple[str, UUID]:
     raise NotFound(
         f"nothing here is called {reference!r}; try one of: {', '.join(f'{k}:…' for k in sorted(FIND))}"
     )
+
+
+def of_subject(kind: str, subject_id: UUID) -> Node | None:
+    """What a subject (of an audit event, an entry, an item) is on the thread; None for what is on none."""
+    describing = DESCRIBE.get(ALSO.get(kind, kind))
+    return next(iter(describing([subject_id])), None) if describing else None
 
 
 Key = tuple[str, UUID]

@@ -25,7 +25,7 @@ from engineroom.ledger import selectors, services
 from engineroom.ui import listing
 from engineroom.ui.display import format_day
 from engineroom.ui.fields import DayField
-from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page
+from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page, page_of
 from engineroom.ui.parts import Tab
 
 app_name = "ledger"
@@ -202,33 +202,23 @@ class Source:
     url: str
 
 
-AS_ON_THE_THREAD = {"payment_batch": "batch"}
-"""Subjects of batches that the thread knows by another name."""
-
-
 def _sources(client: str, view: selectors.EntryView) -> list[Source]:
     """The document behind an entry and what hangs on it: one step along the thread, either way."""
     wanted: dict[str, dict[UUID, None]] = defaultdict(dict)
-    kind = AS_ON_THE_THREAD.get(view.subject_kind, view.subject_kind)
-    if kind in thread.DESCRIBE and kind != "entry":
-        wanted[kind][view.subject_id] = None
+    if (cause := thread.of_subject(view.subject_kind, view.subject_id)) and cause.kind != "entry":
+        wanted[cause.kind][cause.id] = None
     for link in thread.LINKS:
         if link.from_kind == "entry" and link.to_kind != "entry":
             for _, target in link.pairs(link.from_column, [view.id])[:MOST_SOURCES]:
                 wanted[link.to_kind][target] = None
     return [
-        Source(node.label, node.kind.replace("_", " "), _page_of(client, node))
+        Source(node.label, node.kind.replace("_", " "), page_of(client, node))
         for kind, ids in wanted.items()
         for node in thread.DESCRIBE[kind](list(ids))
     ]
 
 
 MOST_SOURCES = 20
-
-
-def _page_of(client: str, node: thread.Node) -> str:
-    own = address(node.page[0], client, *node.page[1]) if node.page else ""
-    return own or address("thread", client, node.kind, node.id)
 
 
 class ReverseForm(forms.Form):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection
 
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.ui import listing
 
 
@@ -56,7 +57,7 @@ def trial_balance(
               AND (%(seal)s::bigint IS NULL OR s.sealed_no <= %(seal)s)
             GROUP BY a.id, a.code, a.name, a.type, a.is_control, d.currency ORDER BY a.code, d.currency
             """,
-            {"client": _client(), "book": book, "day": as_at, "seal": known_at},
+            {"client": current_client_id(), "book": book, "day": as_at, "seal": known_at},
         )
         return [Balance(*row) for row in cursor.fetchall()]
 
@@ -65,7 +66,8 @@ def last_seal() -> int:
     """The client's latest sealed point; 0 before the first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(max(sealed_no), 0) FROM ledger_batchseal WHERE client_id = %s", [_client()]
+            "SELECT coalesce(max(sealed_no), 0) FROM ledger_batchseal WHERE client_id = %s",
+            [current_client_id()],
         )
         return int(cursor.fetchone()[0])
 
@@ -111,7 +113,13 @@ def journal(
               AND (%(until)s::date IS NULL OR p.day <= %(until)s)
             ORDER BY e.day, e.id, p.line_no
             """,
-            {"client": _client(), "book": book, "subjects": subjects, "since": since, "until": until},
+            {
+                "client": current_client_id(),
+                "book": book,
+                "subjects": subjects,
+                "since": since,
+                "until": until,
+            },
         )
         return [JournalLine(*row) for row in cursor.fetchall()]
 
@@ -157,7 +165,7 @@ def booked(entry_ids: list[UUID], subject_ids: list[UUID]) -> Booked:
             JOIN ledger_account a ON a.client_id = %(client)s AND a.id = p.account_id
             GROUP BY p.currency ORDER BY p.currency
             """,
-            {"client": _client(), "entries": entry_ids, "subjects": subject_ids},
+            {"client": current_client_id(), "entries": entry_ids, "subjects": subject_ids},
         )
         rows = cursor.fetchall()
     entries = sorted({entry for row in rows for entry in row[4]})
@@ -180,7 +188,7 @@ def locked_through(book: str = "main") -> date | None:
             JOIN ledger_book b ON b.client_id = l.client_id AND b.id = l.book_id AND b.code = %s
             WHERE l.client_id = %s ORDER BY l.number DESC LIMIT 1
             """,
-            [book, _client()],
+            [book, current_client_id()],
         )
         row = cursor.fetchone()
         return row[0] if row else None
@@ -256,11 +264,16 @@ class Check:
 
 
 def verify() -> list[Check]:
-    """Re-prove the books from the postings themselves. Each check counts what is wrong; all must be zero."""
+    """Re-prove the books from the postings themselves."""
+    return answered(CHECKS)
+
+
+def answered(questions: Mapping[str, str]) -> list[Check]:
+    """Questions that each count what is wrong with the client, asked. All must come to zero."""
     results = []
     with connection.cursor() as cursor:
-        for what, sql in CHECKS.items():
-            cursor.execute(sql, {"client": _client()})
+        for what, sql in questions.items():
+            cursor.execute(sql, {"client": current_client_id()})
             results.append(Check(what, int(cursor.fetchone()[0])))
     return results
 
@@ -292,7 +305,7 @@ def account(code: str, book: str = "main") -> AccountView | None:
             JOIN ledger_book b ON b.client_id = a.client_id AND b.id = a.book_id AND b.code = %s
             WHERE a.client_id = %s AND a.code = %s
             """,
-            [book, _client(), code],
+            [book, current_client_id(), code],
         )
         row = cursor.fetchone()
     if row is None:
@@ -337,7 +350,7 @@ def account_lines(
     account_id: UUID, *, since: date | None = None, until: date | None = None, cursor: str = ""
 ) -> listing.Slice[AccountLine]:
     """Postings of an account, latest first, each with the balance after it in its currency."""
-    asked = {"client": _client(), "account": account_id, "since": since, "until": until}
+    asked = {"client": current_client_id(), "account": account_id, "since": since, "until": until}
     order = listing.Order([("day", "date"), ("id", "uuid")], latest_first=True)
     found = listing.read_slice(ACCOUNT_LINES, asked, order, cursor, AccountLine)
     if not found.rows:
@@ -363,7 +376,7 @@ def _balances_after(account_id: UUID, line: AccountLine) -> dict[str, int]:
               WHERE client_id = %(client)s AND account_id = %(account)s AND day = %(day)s AND id <= %(id)s) p
             GROUP BY currency
             """,
-            {"client": _client(), "account": account_id, "day": line.day, "id": line.id},
+            {"client": current_client_id(), "account": account_id, "day": line.day, "id": line.id},
         )
         return {currency: int(total) for currency, total in cursor.fetchall()}
 
@@ -424,7 +437,7 @@ def entry(entry_id: UUID) -> EntryView | None:
             LEFT JOIN foundation_user u ON u.id = b.by_user_id
             WHERE e.client_id = %s AND e.id = %s
             """,
-            [_client(), entry_id],
+            [current_client_id(), entry_id],
         )
         row = cursor.fetchone()
         if row is None:
@@ -435,7 +448,7 @@ def entry(entry_id: UUID) -> EntryView | None:
             FROM ledger_posting p JOIN ledger_account a ON a.client_id = p.client_id AND a.id = p.account_id
             WHERE p.client_id = %s AND p.entry_id = %s ORDER BY p.line_no
             """,
-            [_client(), entry_id],
+            [current_client_id(), entry_id],
         )
         return replace(EntryView(*row), lines=tuple(EntryLine(*line) for line in cursor.fetchall()))
 
@@ -459,7 +472,7 @@ def locks(book: str = "main", latest: int = 50) -> list[LockView]:
             LEFT JOIN foundation_user u ON u.id = l.by_user_id
             WHERE l.client_id = %s ORDER BY l.number DESC LIMIT %s
             """,
-            [book, _client(), latest],
+            [book, current_client_id(), latest],
         )
         return [LockView(*row) for row in cursor.fetchall()]
 
@@ -469,11 +482,6 @@ def books() -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT code, name FROM ledger_book WHERE client_id = %s ORDER BY code <> 'main', code",
-            [_client()],
+            [current_client_id()],
         )
         return list(cursor.fetchall())
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]

@@ -17,7 +17,7 @@ from engineroom.kernel.errors import NotFound
 from engineroom.openitems import kinds, selectors
 from engineroom.ui import listing
 from engineroom.ui.charts import Aged, Chart, ageing_chart
-from engineroom.ui.pages import NavigationEntry, PageRequest, address, page
+from engineroom.ui.pages import NavigationEntry, PageRequest, address, page, page_of
 
 app_name = "openitems"
 
@@ -127,18 +127,10 @@ def item(request: PageRequest, client: str, item_id: UUID) -> HttpResponse:
     return render(request, "openitems/item.html", context)
 
 
-AS_ON_THE_THREAD = {"payment_batch": "batch"}
-
-
 def _subject(client: str, kind: str, subject_id: UUID) -> tuple[str, str]:
     """What caused something, in words, and its page, as far as the thread knows it."""
-    known = AS_ON_THE_THREAD.get(kind, kind)
-    if known not in thread.DESCRIBE:
-        return kind.replace("_", " "), ""
-    for node in thread.DESCRIBE[known]([subject_id]):
-        own = address(node.page[0], client, *node.page[1]) if node.page else ""
-        return node.label, own or address("thread", client, known, subject_id)
-    return kind.replace("_", " "), ""
+    node = thread.of_subject(kind, subject_id)
+    return (node.label, page_of(client, node)) if node else (kind.replace("_", " "), "")
 
 
 urlpatterns = [

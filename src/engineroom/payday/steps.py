@@ -20,7 +20,7 @@ from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.commands import keyed
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.imports import services as imports
-from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.foundation.tenancy.scope import Identity, acting, current_client_id, current_scope
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, NotPermitted, Problem, errors_of
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import papers as payroll_papers
@@ -105,7 +105,7 @@ class Payday:
 
 def payday_of(pay_date: date) -> Payday:
     """Inside `acting`: what stands for a pay date."""
-    client_id = current_scope().write or current_scope().read[0]
+    client_id = current_client_id()
     run = PayRun.objects.filter(
         client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date
     ).first()
@@ -232,7 +232,7 @@ def is_released(pay_date: date) -> bool:
     day = payday_of(pay_date)
     if day.run is None or not day.run_released:
         return False
-    return day.batch is not None or not payroll_selectors.totals(day.run).get("net_pay")
+    return day.batch is not None or not payroll_selectors.run_figures(day.run).totals.get("net_pay")
 
 
 def _stands(kind: str, subject: PayRun | BillRun | None) -> bool:
@@ -257,7 +257,7 @@ def release(user: Identity, client_id: UUID, pay_date: date) -> Released:
             raise NotFound(f"there is no pay run for {pay_date}; calculate it first")
         run = None if day.run_released else payroll.release_pay_run(day.run.id)
         batch = None
-        net = run.net if run else payroll_selectors.totals(day.run).get("net_pay")
+        net = run.net if run else payroll_selectors.run_figures(day.run).totals.get("net_pay")
         if day.batch is None and net:
             batch = settlement.release_payments("pay_run", day.run.id, kind="net_pay", pay_date=pay_date)
     failpoint("release:after")

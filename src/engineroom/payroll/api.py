@@ -18,7 +18,6 @@ from engineroom.foundation.api import (
     Reason,
     Room,
     cut,
-    file_answer,
     hides,
     log_read,
     one,
@@ -26,6 +25,7 @@ from engineroom.foundation.api import (
 )
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.payroll import papers, selectors, services
@@ -170,7 +170,7 @@ def pay_run(client: Client, run_id: UUID) -> PayRunDetailOut:
         **_run(run).dict(),
         currency=client.currency,
         payslips=Payslip.objects.filter(client_id=client.id, attempt=attempt).count() if attempt else 0,
-        figures=[] if hides("pay") else _figures(selectors.totals(run)),
+        figures=[] if hides("pay") else _figures(selectors.run_figures(run).totals),
         blockers=[
             BlockerOut(payroll_number=b.payroll_number, field=b.field, problem=b.problem, remedy=b.remedy)
             for b in blockers

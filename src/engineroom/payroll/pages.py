@@ -18,14 +18,13 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
 
-from engineroom.foundation import vault
 from engineroom.foundation.access.models import User
 from engineroom.foundation.approvals import selectors as yeses
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.commands import REGISTRY, keyed
+from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
@@ -37,6 +36,7 @@ from engineroom.people.panels import register_panel
 from engineroom.ui import listing
 from engineroom.ui.charts import Bar, Chart, Item, bars_chart, waterfall_chart
 from engineroom.ui.display import format_count, format_money
+from engineroom.ui.fields import DayField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page
 from engineroom.ui.parts import Event
 
@@ -67,11 +67,7 @@ PAPER_SHOWS = ("pay", "identity", "bank")
 class OpenRun(forms.Form):
     """A run is opened for a pay date."""
 
-    pay_date = forms.DateField(
-        label="Pay date",
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
-        help_text="It pays the weeks that ended before it.",
-    )
+    pay_date = DayField(label="Pay date", help_text="It pays the weeks that ended before it.")
 
 
 # --- runs -------------------------------------------------------------------------------------------------
@@ -436,9 +432,7 @@ def paper(request: PageRequest, client: str, slip_id: UUID) -> HttpResponse:
     file = VaultFile.objects.filter(client_id=request.client.id, kind=papers.KIND, subject_id=slip_id).first()
     if file is None:
         raise Http404
-    answer = HttpResponse(vault.read(file), content_type=file.media_type)
-    answer["Content-Disposition"] = content_disposition_header(True, file.name) or "attachment"
-    return answer
+    return file_answer(file)
 
 
 # --- on a person's page -----------------------------------------------------------------------------------

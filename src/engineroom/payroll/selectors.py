@@ -14,7 +14,7 @@ from django.db import connection
 
 from engineroom.foundation import vault
 from engineroom.foundation.audit.models import AuditEvent
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.payroll.engine.gb.explain import explain as explain_row
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip, TaxDetails
@@ -38,12 +38,12 @@ class SlipView:
 def run_of(pay_date: date) -> PayRun | None:
     """The regular weekly run of a pay date."""
     return PayRun.objects.filter(
-        client_id=_client(), kind="regular", frequency="weekly", pay_date=pay_date
+        client_id=current_client_id(), kind="regular", frequency="weekly", pay_date=pay_date
     ).first()
 
 
 def run_numbered(number: int) -> PayRun | None:
-    return PayRun.objects.filter(client_id=_client(), number=number).first()
+    return PayRun.objects.filter(client_id=current_client_id(), number=number).first()
 
 
 def payslips(run: PayRun) -> list[SlipView]:
@@ -73,14 +73,9 @@ def timesheets_waiting(through: date) -> int:
             "SELECT count(*) FROM timesheets_timesheet t WHERE t.client_id = %s AND t.week_ending <= %s "
             "AND NOT EXISTS (SELECT FROM payroll_paidtimesheet p "
             "WHERE p.client_id = t.client_id AND p.id = t.id)",
-            [_client(), through],
+            [current_client_id(), through],
         )
         return int(cursor.fetchone()[0])
-
-
-def totals(run: PayRun) -> dict[str, int]:
-    """Every element summed over the run."""
-    return run_figures(run).totals
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,7 @@ def paid_hours(run: PayRun, person_id: UUID | None = None) -> dict[UUID, list[Ho
 
 def explain(payslip_id: UUID) -> list[str]:
     """How one payslip was calculated, line by line, from the columns the run itself kept."""
-    slip = Payslip.objects.select_related("attempt__run").get(client_id=_client(), id=payslip_id)
+    slip = Payslip.objects.select_related("attempt__run").get(client_id=current_client_id(), id=payslip_id)
     chunk = AttemptChunk.objects.get(client_id=slip.client_id, attempt=slip.attempt, chunk=slip.chunk)
     trace = read_trace(chunk)
     columns = {name[4:]: values for name, values in trace.items() if name.startswith("out.")}
@@ -317,12 +312,12 @@ LATEST_FIRST = Order((("number", "bigint"),), latest_first=True)
 
 def runs(cursor: str = "") -> Slice[RunRow]:
     """Runs, latest number first."""
-    values = {"client": _client()}
+    values = {"client": current_client_id()}
     return read_slice(RUNS.format(where=""), values, LATEST_FIRST, cursor, RunRow)
 
 
 def run_row(number: int) -> RunRow | None:
-    values = {"client": _client(), "number": number}
+    values = {"client": current_client_id(), "number": number}
     found = read_slice(RUNS.format(where="AND r.number = %(number)s"), values, LATEST_FIRST, "", RunRow)
     return found.rows[0] if found.rows else None
 
@@ -357,7 +352,7 @@ def people_waiting(pay_date_through: date, run_id: UUID | None = None) -> int:
             "JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id "
             "LEFT JOIN payroll_paidtimesheet p ON p.client_id = t.client_id AND p.id = t.id "
             "WHERE t.client_id = %s AND t.week_ending <= %s AND (p.id IS NULL OR p.run_id = %s)",
-            [_client(), pay_date_through, run_id],
+            [current_client_id(), pay_date_through, run_id],
         )
         return int(cursor.fetchone()[0])
 
@@ -481,17 +476,12 @@ def slips_of_person(person_id: UUID, limit: int = 12) -> list[PersonSlip]:
             JOIN payroll_attempt k ON k.client_id = s.client_id AND k.id = s.attempt_id
             WHERE s.client_id = %s AND s.person_id = %s ORDER BY r.pay_date DESC, r.number DESC LIMIT %s
             """,
-            [_client(), person_id, limit],
+            [current_client_id(), person_id, limit],
         )
         return [PersonSlip(*row) for row in cursor.fetchall()]
 
 
 def tax_details_of(person_id: UUID) -> list[TaxDetails]:
     """How a person is and was taxed, newest first."""
-    rows = TaxDetails.objects.filter(client_id=_client(), person_id=person_id)
+    rows = TaxDetails.objects.filter(client_id=current_client_id(), person_id=person_id)
     return list(rows.order_by("-starts", "-id"))
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from engineroom.foundation.crypto.fields import reveal
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.people.models import BankAccount, Employment, Person
 from engineroom.ui.listing import Order, Slice, read_slice
 
@@ -62,12 +62,12 @@ def people(*, text: str = "", cursor: str = "") -> Slice[PersonRow]:
     )
     # The database's lower() knows A to Z alone (its locale is C everywhere); Python knows the others.
     spelled = list({text, text.lower(), text.upper(), text.title()})
-    values = {"client": _client(), "text": text, "spelled": spelled}
+    values = {"client": current_client_id(), "text": text, "spelled": spelled}
     return read_slice(PEOPLE.format(where=where), values, BY_NUMBER, cursor, PersonRow)
 
 
 def person_numbered(payroll_number: str) -> Person | None:
-    return Person.objects.filter(client_id=_client(), payroll_number=payroll_number).first()
+    return Person.objects.filter(client_id=current_client_id(), payroll_number=payroll_number).first()
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,3 @@ def _opened(accounts: list[BankAccount], purpose: str) -> list[Account]:
         Account(a.starts, a.ends, a.account_name, sort_code or "", number or "")
         for a, sort_code, number in zip(accounts, sort_codes, numbers, strict=True)
     ]
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]

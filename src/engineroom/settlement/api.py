@@ -19,7 +19,6 @@ from engineroom.foundation.api import (
     Reason,
     Room,
     cut,
-    file_answer,
     hides,
     log_read,
     one,
@@ -28,6 +27,7 @@ from engineroom.foundation.api import (
 )
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.vault.answers import file_answer
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import release_pay_run
 from engineroom.settlement import clearing, selectors, services
@@ -225,9 +225,7 @@ def payment_file(client: Client, batch_id: UUID) -> HttpResponse:
     for data_class in ("pay", "bank"):
         refuse_masked(data_class, "a payment file")
     log_read("payment_batch", row.id, "payment file", row.count)
-    answer = file_answer(row.file)
-    answer["Content-Type"] = "application/octet-stream"
-    return answer
+    return file_answer(row.file)
 
 
 @router.read("/bank-statements", Page[StatementOut], "Bank statements as imported")

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from engineroom.foundation.commands import command
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.kernel.errors import Conflict, NotFound
 from engineroom.kernel.ids import uuids_to_column
 from engineroom.ledger.selectors import locked_through
@@ -240,8 +240,7 @@ class OpenException:
 
 def open_exceptions() -> list[OpenException]:
     """Every line of the client that is not cleared, with why. A line nobody looked at yet says so."""
-    scope = current_scope()
-    client_id = scope.write or scope.read[0]
+    client_id = current_client_id()
     reasons = defaultdict(lambda: ("not looked at", "run: engineroom clear"), _latest_reasons(client_id))
     rows = _uncleared(client_id).order_by("booked", "ordinal", "id")
     return [OpenException(row, *reasons[row.id]) for row in rows]

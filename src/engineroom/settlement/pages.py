@@ -11,10 +11,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 
-from engineroom.foundation import vault
 from engineroom.foundation.crypto.fields import DOTS, reveal
+from engineroom.foundation.vault.answers import file_answer
 from engineroom.kernel.errors import NotFound, NotPermitted
 from engineroom.payroll.models import PayRun
 from engineroom.people.models import BankAccount
@@ -172,9 +171,7 @@ def batch_file(request: PageRequest, client: str, number: int) -> HttpResponse:
         raise NotPermitted(f"a payment file shows {' and '.join(sorted(hidden))} data, hidden from your role")
     row = PaymentBatch.objects.select_related("file").get(id=view.id)
     request.reading(view.id, what="payment file", rows=view.count)
-    answer = HttpResponse(vault.read(row.file), content_type="application/octet-stream")
-    answer["Content-Disposition"] = content_disposition_header(True, row.file.name) or "attachment"
-    return answer
+    return file_answer(row.file)
 
 
 @action("settlement.prepare")

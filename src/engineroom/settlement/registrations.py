@@ -102,7 +102,7 @@ def _find_batch(text: str) -> list[UUID]:
 
 
 thread.register_kind("payment", _payments, lane="Paid")
-thread.register_kind("batch", _batches, _find_batch, lane="Paid")
+thread.register_kind("batch", _batches, _find_batch, lane="Paid", also=["payment_batch"])
 thread.register_kind("bank_line", _bank_lines, _find_bank_line, lane="At the bank")
 BATCH_LINES = """(
   SELECT b.client_id, b.id AS batch_id, c.id AS line_id

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.ledger.selectors import Check
+from engineroom.foundation.tenancy.scope import current_client_id
+from engineroom.ledger.selectors import Check, answered
 from engineroom.settlement.models import (
     BatchStage,
     Cleared,
@@ -39,7 +39,7 @@ class PaymentFileView:
 
 def payment_files() -> list[PaymentFileView]:
     """Every payment file of the client, latest first."""
-    client_id = _client()
+    client_id = current_client_id()
     cleared: set[UUID | None] = set(
         Cleared.objects.filter(client_id=client_id).values_list("item_id", flat=True)
     )
@@ -204,7 +204,7 @@ def reconcile(own_account: str = "main") -> Reconciliation:
 
     An opening balance that the books took over is the first statement's opening balance: no difference.
     """
-    client_id = _client()
+    client_id = current_client_id()
     account = OwnAccount.objects.get(client_id=client_id, code=own_account)
     asked: dict[str, UUID | str] = {
         "client": client_id,
@@ -266,16 +266,11 @@ CHECKS = {
 
 def verify() -> list[Check]:
     """Cleared lines against their postings, payment files against their payments."""
-    results = []
-    with connection.cursor() as cursor:
-        for what, sql in CHECKS.items():
-            cursor.execute(sql, {"client": _client()})
-            results.append(Check(what, int(cursor.fetchone()[0])))
-    return results
+    return answered(CHECKS)
 
 
 def statements() -> list[Statement]:
-    return list(Statement.objects.filter(client_id=_client()).order_by("starts", "statement_id"))
+    return list(Statement.objects.filter(client_id=current_client_id()).order_by("starts", "statement_id"))
 
 
 # --- pages ----------------------------------------------------------------------------------------------
@@ -340,12 +335,12 @@ def _batch(*row: Any) -> BatchView:
 def batches(cursor: str = "") -> listing.Slice[BatchView]:
     """Payment files, latest first."""
     order = listing.Order([("number", "bigint")], latest_first=True)
-    return listing.read_slice(BATCHES, {"client": _client(), "number": None}, order, cursor, _batch)
+    return listing.read_slice(BATCHES, {"client": current_client_id(), "number": None}, order, cursor, _batch)
 
 
 def batch(number: int) -> BatchView | None:
     with connection.cursor() as cursor:
-        cursor.execute(BATCHES, {"client": _client(), "number": number})
+        cursor.execute(BATCHES, {"client": current_client_id(), "number": number})
         row = cursor.fetchone()
     return _batch(*row) if row else None
 
@@ -378,7 +373,9 @@ WHERE p.client_id = %(client)s AND p.batch_id = %(batch)s
 def payees(batch_id: UUID, cursor: str = "") -> listing.Slice[PayeeView]:
     """The payments of a file, in its order."""
     order = listing.Order([("reference", "text")])
-    return listing.read_slice(PAYEES, {"client": _client(), "batch": batch_id}, order, cursor, PayeeView)
+    return listing.read_slice(
+        PAYEES, {"client": current_client_id(), "batch": batch_id}, order, cursor, PayeeView
+    )
 
 
 @dataclass(frozen=True)
@@ -399,7 +396,7 @@ def stages(batch_id: UUID) -> list[StageView]:
             LEFT JOIN foundation_user u ON u.id = s.by_user_id
             WHERE s.client_id = %s AND s.batch_id = %s ORDER BY s.at
             """,
-            [_client(), batch_id],
+            [current_client_id(), batch_id],
         )
         return [StageView(*row) for row in cursor.fetchall()]
 
@@ -453,14 +450,14 @@ WHERE l.client_id = %(client)s AND (%(account)s::uuid IS NULL OR l.own_account_i
 
 def bank_lines(account: UUID, *, state: str = "", cursor: str = "") -> listing.Slice[LineView]:
     """Lines of one bank account, latest first. state: `cleared`, `exception`, or all of them."""
-    asked = {"client": _client(), "account": account, "line": None, "state": state}
+    asked = {"client": current_client_id(), "account": account, "line": None, "state": state}
     order = listing.Order([("booked", "date"), ("id", "uuid")], latest_first=True)
     return listing.read_slice(LINES, asked, order, cursor, LineView)
 
 
 def bank_line(line_id: UUID) -> LineView | None:
     with connection.cursor() as cursor:
-        cursor.execute(LINES, {"client": _client(), "account": None, "line": line_id, "state": ""})
+        cursor.execute(LINES, {"client": current_client_id(), "account": None, "line": line_id, "state": ""})
         row = cursor.fetchone()
     return LineView(*row) if row else None
 
@@ -476,7 +473,7 @@ class TriedView:
 
 def tries(line_id: UUID) -> list[TriedView]:
     """Every reason that a line was ever given, oldest first."""
-    rows = LineException.objects.filter(client_id=_client(), line_id=line_id).order_by("at", "id")
+    rows = LineException.objects.filter(client_id=current_client_id(), line_id=line_id).order_by("at", "id")
     return [TriedView(*row) for row in rows.values_list("at", "reason", "detail")]
 
 
@@ -487,7 +484,7 @@ def entry_of_line(line_id: UUID) -> UUID | None:
             "SELECT e.id FROM ledger_batch b JOIN ledger_entry e ON e.client_id = b.client_id "
             "AND e.batch_id = b.id WHERE b.client_id = %s AND b.kind = 'bank_line' "
             "AND b.subject_kind = 'bank_line' AND b.subject_id = %s ORDER BY e.number LIMIT 1",
-            [_client(), line_id],
+            [current_client_id(), line_id],
         )
         row = cursor.fetchone()
     return row[0] if row else None
@@ -500,15 +497,10 @@ def settled_by(line_id: UUID) -> list[tuple[UUID, str, int]]:
             "SELECT o.id, o.reference, l.amount FROM openitems_allocation l "
             "JOIN openitems_openitem o ON o.client_id = l.client_id AND o.id = l.item_a_id "
             "WHERE l.client_id = %s AND l.subject_kind = 'bank_line' AND l.subject_id = %s ORDER BY l.id",
-            [_client(), line_id],
+            [current_client_id(), line_id],
         )
         return list(cursor.fetchall())
 
 
 def own_accounts() -> list[OwnAccount]:
-    return list(OwnAccount.objects.filter(client_id=_client()).order_by("id"))
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]
+    return list(OwnAccount.objects.filter(client_id=current_client_id()).order_by("id"))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.ui.listing import Order, Slice, read_slice
 
 State = Literal["waiting", "in_run", "disputed", "held"]
@@ -115,7 +115,7 @@ def timesheets(
         STATE_FILTERS.get(state, ""),
     ]
     sql = TIMESHEETS.format(payer=_payer.table, held_of_it=HELD_OF_IT, where=" ".join(conditions))
-    values = {"client": _client(), "week": week, "customer": customer, "person": person}
+    values = {"client": current_client_id(), "week": week, "customer": customer, "person": person}
     return read_slice(sql, values, NEWEST_WEEK_FIRST, cursor, TimesheetRow)
 
 
@@ -165,14 +165,14 @@ def recent_weeks(limit: int = 12) -> list[date]:
               FROM w WHERE w.week_ending IS NOT NULL AND w.n < %(limit)s)
             SELECT week_ending FROM w WHERE week_ending IS NOT NULL
             """,
-            {"client": _client(), "limit": limit},
+            {"client": current_client_id(), "limit": limit},
         )
         return [row[0] for row in cursor.fetchall()]
 
 
 def week(week_ending: date) -> Week | None:
     with connection.cursor() as cursor:
-        cursor.execute(WEEKS.format(payer=_payer.table), {"client": _client(), "week": week_ending})
+        cursor.execute(WEEKS.format(payer=_payer.table), {"client": current_client_id(), "week": week_ending})
         row = cursor.fetchone()
     return Week(*row) if row else None
 
@@ -184,7 +184,7 @@ def customers() -> list[tuple[str, str]]:
             "SELECT k.code, k.name FROM openitems_counterparty k WHERE k.client_id = %(client)s AND EXISTS ("
             "SELECT FROM timesheets_assignment a WHERE a.client_id = k.client_id AND a.customer_id = k.id) "
             "ORDER BY k.name, k.code",
-            {"client": _client()},
+            {"client": current_client_id()},
         )
         return [(code, name) for code, name in cursor.fetchall()]
 
@@ -288,7 +288,7 @@ ORDER BY e.day, array_position(ARRAY['basic', 'overtime', 'weekend'], c.kind::te
 
 
 def timesheet(timesheet_id: UUID) -> TimesheetView | None:
-    values = {"client": _client(), "id": timesheet_id}
+    values = {"client": current_client_id(), "id": timesheet_id}
     sql = TIMESHEETS.format(payer=_payer.table, held_of_it=HELD_OF_IT, where="AND t.id = %(id)s")
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
@@ -331,11 +331,6 @@ def placements(person_id: UUID) -> list[Placement]:
             "LEFT JOIN timesheets_assignmentrate r ON r.client_id = a.client_id AND r.assignment_id = a.id "
             "WHERE a.client_id = %(client)s AND a.person_id = %(person)s "
             "ORDER BY a.starts DESC, a.code, r.starts DESC",
-            {"client": _client(), "person": person_id},
+            {"client": current_client_id(), "person": person_id},
         )
         return [Placement(*row) for row in cursor.fetchall()]
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]

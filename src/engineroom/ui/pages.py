@@ -48,6 +48,7 @@ from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import LONGEST_KEY
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND, Identity, acting
+from engineroom.foundation.thread import Node
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted, Problem
 from engineroom.kernel.ids import uuid7
 
@@ -200,6 +201,16 @@ def address(name: str, *args: object) -> str:
         return reverse(name, args=args)
     except NoReverseMatch:
         return ""
+
+
+def page_of(client: str, node: Node) -> str:
+    """Where a thing of the thread is looked at: its own page, else its thread."""
+    return own_page(client, node) or address("thread", client, node.kind, node.id)
+
+
+def own_page(client: str, node: Node) -> str:
+    """The page of a thing of the thread; empty, if it has none."""
+    return address(node.page[0], client, *node.page[1]) if node.page else ""
 
 
 def filled_in(form: Form) -> dict[str, Any]:

@@ -20,15 +20,12 @@ from engineroom.kernel.errors import NotFound
 from engineroom.ui import listing
 from engineroom.ui.display import format_day
 from engineroom.ui.fields import DayField
-from engineroom.ui.pages import NavigationEntry, PageRequest, address, page
+from engineroom.ui.pages import NavigationEntry, PageRequest, page, page_of
 
 NAVIGATION = [NavigationEntry("Audit trail", "audit", "foundation.read", key="a", order=800)]
 
 ORDER = listing.Order([("id", "uuid")], latest_first=True)
 """Ids carry the time at which they were made."""
-
-AS_ON_THE_THREAD = {"payment_batch": "batch", "open_item": "item"}
-"""Subjects that the thread knows by another name."""
 
 
 class TrailFilter(forms.Form):
@@ -125,11 +122,8 @@ def _text(value: Any) -> str:
 
 def _subject_page(client: str, found: selectors.EventView) -> tuple[str, str]:
     """What the event is about, in words, and its page, as far as the thread knows it."""
-    kind = AS_ON_THE_THREAD.get(found.subject_kind, found.subject_kind)
-    if found.subject_id is not None and kind in thread.DESCRIBE:
-        for node in thread.DESCRIBE[kind]([found.subject_id]):
-            own = address(node.page[0], client, *node.page[1]) if node.page else ""
-            return node.label, own or address("thread", client, kind, found.subject_id)
+    if found.subject_id and (node := thread.of_subject(found.subject_kind, found.subject_id)):
+        return node.label, page_of(client, node)
     return _subject(found), ""
 
 

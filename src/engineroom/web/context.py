@@ -56,7 +56,7 @@ def surroundings(request: HttpRequest) -> dict[str, Any]:
         "navigation": SimpleLazyObject(lambda: navigation(request)) if signed_in else [],
         "home_url": reverse("front"),
         "all_clients_url": reverse("clients"),
-        "search_url": _address("search") if _is_staff(request) else None,
+        "search_url": reverse("search") if _is_staff(request) else None,
         "notices": notices_pages.bell(request) if _is_staff(request) else None,
         "sign_out_url": reverse("account_logout"),
         "account_links": SimpleLazyObject(lambda: account_links(request)) if signed_in else [],
@@ -137,14 +137,6 @@ def first_page_of(request: HttpRequest, client: Client, roles: frozenset[str]) -
 def _page_of(view_name: str, client: Client) -> str | None:
     try:
         return reverse(view_name, kwargs={"client": client.code})
-    except NoReverseMatch:
-        return None
-
-
-def _address(view_name: str) -> str | None:
-    """Where a page is that some installation may be without."""
-    try:
-        return reverse(view_name)
     except NoReverseMatch:
         return None
 

@@ -32,6 +32,7 @@ from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
 from engineroom.payroll import papers, selectors
@@ -40,7 +41,7 @@ from engineroom.payroll.services import blockers_of, find_run
 from engineroom.ui.display import format_count, format_day, format_moment
 from engineroom.ui.pages import PageRequest, action
 from engineroom.web.models import Link
-from engineroom.web.portal_pages import pdf, run_facts
+from engineroom.web.portal_pages import run_facts
 
 DAYS = 14
 """A payslip waits while its reader is on holiday; after that they ask for it."""
@@ -307,7 +308,7 @@ def _open_payslip(request: HttpRequest, found: Found) -> HttpResponse:
     if file is None:
         raise NotFound("there is no such payslip for this reader")
     _log(found, "payslip")
-    return pdf(file)
+    return file_answer(file, inline=True)
 
 
 def _open_run(request: HttpRequest, found: Found) -> HttpResponse:

@@ -17,6 +17,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 
+from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.payroll import papers, why
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
@@ -24,7 +25,6 @@ from engineroom.people import own
 from engineroom.people.models import Person
 from engineroom.ui import charts
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
-from engineroom.web.portal_pages import pdf
 
 FACES = ("self", "work")
 
@@ -238,7 +238,7 @@ def payslip_pdf(request: PageRequest, client: str, slip_id: UUID) -> HttpRespons
     if file is None:
         raise Http404
     request.reading(slip.id)
-    return pdf(file)
+    return file_answer(file, inline=True)
 
 
 urlpatterns = [

@@ -11,16 +11,16 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
-from django.utils.http import content_disposition_header
 
 from engineroom.billing import papers as billing_papers
 from engineroom.billing import selectors as billing
 from engineroom.billing import services as bills
 from engineroom.billing.models import Invoice, InvoiceLine
-from engineroom.foundation import duties, vault
+from engineroom.foundation import duties
 from engineroom.foundation.approvals import selectors as approvals
 from engineroom.foundation.approvals import services as standing
 from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.kernel.rates import format_ppm
@@ -375,15 +375,7 @@ def invoice_pdf(request: PageRequest, client: str, number: str) -> HttpResponse:
     file = _pdf(row)
     if file is None:
         raise NotFound(f"invoice {number} of {format_day(row.issue_date)} is not printed yet")
-    return pdf(file)
-
-
-def pdf(file: VaultFile) -> HttpResponse:
-    """A paper out of the vault, proven against its hash."""
-    response = HttpResponse(vault.read(file), content_type="application/pdf")
-    response.headers["Content-Disposition"] = content_disposition_header(False, file.name) or "inline"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return file_answer(file, inline=True)
 
 
 urlpatterns = [

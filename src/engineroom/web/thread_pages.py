@@ -9,13 +9,13 @@ from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path, reverse
 
 from engineroom.foundation import thread
 from engineroom.kernel.errors import NotFound
 from engineroom.ledger.selectors import booked
 from engineroom.ui import display, parts
-from engineroom.ui.pages import PageRequest, page
+from engineroom.ui.pages import PageRequest, own_page, page
 
 STATES = {
     "approved": "done",
@@ -50,7 +50,7 @@ def follow(request: PageRequest, client: str, kind: str, node_id: UUID) -> HttpR
             "books": books,
             "entries": _entries(client, books.entry_ids),
             "sums": _sums(found),
-            "own_page": address(client, here),
+            "own_page": own_page(client, here),
         },
     )
 
@@ -112,7 +112,7 @@ def _node(client: str, key: thread.Key, node: thread.Node, start: thread.Key) ->
         if state
         else "",
         status=state[:1].upper() + state[1:],
-        url=(address(client, node) or "") if here else onward,
+        url=(own_page(client, node)) if here else onward,
         here=here,
     )
 
@@ -128,24 +128,13 @@ def _name(key: thread.Key) -> str:
     return f"{key[0]}-{key[1]}"
 
 
-def address(client: str, node: thread.Node) -> str | None:
-    """The thing's own page, if it has one."""
-    if node.page is None:
-        return None
-    name, rest = node.page
-    try:
-        return reverse(name, args=[client, *rest])
-    except NoReverseMatch:
-        return None
-
-
 MOST_ENTRIES = 12
 
 
 def _entries(client: str, ids: Sequence[UUID]) -> list[tuple[str, str]]:
     """(narrative, address) of the entries behind the thread; of many, the first ones."""
     nodes = thread.DESCRIBE["entry"](list(ids[:MOST_ENTRIES])) if ids else []
-    return [(node.label, url) for node in nodes if (url := address(client, node))]
+    return [(node.label, url) for node in nodes if (url := own_page(client, node))]
 
 
 def _sums(found: thread.Graph) -> dict[str, int]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path, reverse
 
 from engineroom.foundation import duties
 from engineroom.foundation.duties import Task
@@ -20,7 +20,7 @@ from engineroom.ledger.selectors import last_seal, trial_balance
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.selectors import run_figures
 from engineroom.ui import charts
-from engineroom.ui.pages import NavigationEntry, PageRequest, page
+from engineroom.ui.pages import NavigationEntry, PageRequest, address, page
 
 MOST_TASKS = 50
 """What somebody can look at; the count beside it is the whole number."""
@@ -78,12 +78,12 @@ def home(request: PageRequest, client: str) -> HttpResponse:
         {
             **context,
             "run": run,
-            "run_url": _address("payroll:run", client, (run.number,)) if run else None,
+            "run_url": address("payroll:run", client, run.number) if run else None,
             "figures": figures,
             "owed": [b for b in balances if b.is_control and b.balance],
-            "open_url": _address("openitems:items", client),
+            "open_url": address("openitems:items", client),
             "books": [(c, sum(b.balance for b in balances if b.currency == c)) for c in currencies],
-            "books_url": _address("ledger:books", client),
+            "books_url": address("ledger:books", client),
             "seal": last_seal(),
         },
     )
@@ -121,7 +121,7 @@ def _row(task: Task, client: Client) -> Row:
         duty.note,
         client.name,
         reverse("home", args=[client.code]),
-        _address(duty.page[0], client.code, duty.page[1]) or reverse("home", args=[client.code]),
+        address(duty.page[0], client.code, *duty.page[1]) or reverse("home", args=[client.code]),
         kind,
         status,
         duty.due,
@@ -137,14 +137,6 @@ def _strip(days: Sequence[date], first: date) -> charts.Chart:
     span = [first + timedelta(days=n) for n in range(STRIP_DAYS)]
     items = [charts.Item(str(day.day), counted.count(day)) for day in span]
     return charts.strip_chart(items, title="Promises in the next two weeks")
-
-
-def _address(name: str, client: str, rest: Sequence[object] = ()) -> str | None:
-    """A room's page, where the installation has it."""
-    try:
-        return reverse(name, args=[client, *rest])
-    except NoReverseMatch:
-        return None
 
 
 NAVIGATION = [

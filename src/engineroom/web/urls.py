@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from allauth.account import views as account
@@ -12,6 +11,7 @@ from allauth.mfa.totp import views as totp
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from engineroom.api import urls as api
 from engineroom.web import (
     audit_pages,
     break_pages,
@@ -93,10 +93,8 @@ urlpatterns: list[Any] = [
     *thread_pages.urlpatterns,
     *today_pages.urlpatterns,
     *registry.urlpatterns(),
+    path("api/", include((api.urlpatterns, "api"))),
 ]
-
-if registry.exists("engineroom.api.urls"):
-    urlpatterns.append(path("api/", include((import_module("engineroom.api.urls").urlpatterns, "api"))))
 
 handler429 = errors.too_many  # allauth's limits
 handler400 = "engineroom.web.errors.bad_request"

@@ -16,21 +16,13 @@ from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import KINDS, Grant, User
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.tenancy.models import Client
-from engineroom.kernel.errors import InputRefused, NotFound, Problem
-from engineroom.ui.pages import Done, PageRequest, action, page
+from engineroom.kernel.errors import NotFound
+from engineroom.ui.fields import DayField
+from engineroom.ui.pages import Done, PageRequest, action, filled_in, page
 from engineroom.ui.parts import Crumb
 from engineroom.web import invitations
 
 KINDS_OF_PEOPLE = [(k, k) for k in KINDS if k != "system"]
-
-
-class Day(forms.DateInput):
-    """The browser's own calendar, which takes ISO dates alone."""
-
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
 
 
 class NewUser(forms.Form):
@@ -42,8 +34,8 @@ class NewUser(forms.Form):
 class NewGrant(forms.Form):
     client = forms.ModelChoiceField(Client.objects.none(), empty_label=None)
     role = forms.ChoiceField(choices=[(r, r.replace("_", " ")) for r in ROLES])
-    starts = forms.DateField(label="From", widget=Day())
-    ends = forms.DateField(label="Until", required=False, widget=Day(), help_text="Inclusive.")
+    starts = DayField(label="From")
+    ends = DayField(label="Until", required=False, help_text="Inclusive.")
     reason = forms.CharField(max_length=500)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -88,7 +80,7 @@ def user(request: PageRequest, user_id: UUID) -> HttpResponse:
 
 @action("foundation.admin", scope="house")
 def add_user(request: PageRequest) -> Done:
-    values = _values(NewUser(request.POST))
+    values = filled_in(NewUser(request.POST))
     made = access.create_user(values["email"], values["name"], kind=values["kind"], key=request.key)  # type: ignore[call-arg]
     return Done(f"{made.email} is added, and can do nothing yet.", to=reverse("user", args=[made.user_id]))
 
@@ -103,7 +95,7 @@ def invite_user(request: PageRequest, user_id: UUID) -> HttpResponse:
 
 @action("foundation.grant", scope="house")
 def grant_role(request: PageRequest, user_id: UUID) -> Done:
-    values = _values(NewGrant(request.POST))
+    values = filled_in(NewGrant(request.POST))
     access.grant(
         user_id,
         values["role"],
@@ -151,20 +143,3 @@ def _user(user_id: UUID) -> User:
     if found is None:
         raise NotFound("there is no such user")
     return found
-
-
-def _values(form: forms.Form) -> dict[str, Any]:
-    """What was filled in; or every field that is wrong."""
-    if form.is_valid():
-        return form.cleaned_data
-    raise InputRefused(
-        [
-            Problem(
-                str(text).rstrip("."),
-                "Correct it",
-                field=str(form[name].label) if name in form.fields else None,
-            )
-            for name, texts in form.errors.items()
-            for text in texts
-        ]
-    )

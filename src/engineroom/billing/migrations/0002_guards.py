@@ -2,7 +2,12 @@
 
 from django.db import migrations
 
-from engineroom.foundation.tenancy.operations import ClientTable, Contributes, GuardFunction
+from engineroom.foundation.tenancy.operations import (
+    ClientTable,
+    Contributes,
+    GuardFunction,
+    after_insert,
+)
 
 CHECK_BILLED = """
 DECLARE
@@ -136,14 +141,6 @@ END
 
 GUARD_READS = "GRANT SELECT ON billing_billed, billing_invoice, billing_invoiceline, timesheets_assignment, timesheets_hold, timesheets_holdend TO engineroom_guard;"
 GUARD_READS_BACK = "REVOKE ALL ON billing_billed, billing_invoice, billing_invoiceline, timesheets_assignment, timesheets_hold, timesheets_holdend FROM engineroom_guard;"
-
-
-def after_insert(table: str, function: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_checked AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
-        f"DROP TRIGGER {table}_checked ON {table}",
-    )
 
 
 class Migration(migrations.Migration):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def makers(subject_kind: str, subject_id: UUID) -> list[Maker]:
             JOIN foundation_user u ON u.id IN (c.user_id, c.on_behalf_id)
             GROUP BY u.id, u.name ORDER BY u.name, u.id
             """,
-            {"client": _client(), "kind": subject_kind, "id": subject_id},
+            {"client": current_client_id(), "kind": subject_kind, "id": subject_id},
         )
         return [Maker(user, name, tuple(parts)) for user, name, parts in cursor.fetchall()]
 
@@ -66,11 +66,6 @@ def approvals(subject_kind: str, subject_id: UUID) -> list[Approved]:
             LEFT JOIN foundation_approvalvoid v ON v.client_id = a.client_id AND v.id = a.id
             WHERE a.client_id = %s AND a.subject_kind = %s AND a.subject_id = %s ORDER BY a.at, a.id
             """,
-            [_client(), subject_kind, subject_id],
+            [current_client_id(), subject_kind, subject_id],
         )
         return [Approved(*row) for row in cursor.fetchall()]
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]

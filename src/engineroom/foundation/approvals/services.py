@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
 from engineroom.foundation.approvals.models import Approval, ApprovalVoid, ContributionSource, Release
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.kernel.errors import Conflict, NotPermitted
 
 
@@ -67,7 +67,7 @@ def makers_of_parts(subject_kind: str, subject_id: UUID, part_kind: str, part_id
 
 def standing(subject_kind: str, subject_id: UUID) -> Approval | None:
     """The latest approval that has not been voided."""
-    client_id = _client()
+    client_id = current_client_id()
     voided = ApprovalVoid.objects.filter(client_id=client_id).values("approval_id")
     return (
         Approval.objects.filter(client_id=client_id, subject_kind=subject_kind, subject_id=subject_id)
@@ -138,10 +138,5 @@ def release(subject_kind: str, subject_id: UUID, content_hash: bytes) -> Release
 
 def released(subject_kind: str, subject_id: UUID) -> Release | None:
     return Release.objects.filter(
-        client_id=_client(), subject_kind=subject_kind, subject_id=subject_id
+        client_id=current_client_id(), subject_kind=subject_kind, subject_id=subject_id
     ).first()
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]

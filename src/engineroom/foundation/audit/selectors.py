@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def asked(
 ) -> dict[str, Any]:
     """What EVENTS is asked with. who: a part of a name or an address."""
     return {
-        "client": _client(),
+        "client": current_client_id(),
         "event": event,
         "who": who,
         "users": users_called(who) if who else [],
@@ -116,14 +116,11 @@ def sealed() -> Sealed:
         cursor.execute(
             "SELECT seal_no, sealed_at FROM foundation_auditseal WHERE client_id = %s "
             "ORDER BY seal_no DESC LIMIT 1",
-            [_client()],
+            [current_client_id()],
         )
         seal_no, at = cursor.fetchone() or (0, None)
-        cursor.execute("SELECT count(*) FROM foundation_auditunsealed WHERE client_id = %s", [_client()])
+        cursor.execute(
+            "SELECT count(*) FROM foundation_auditunsealed WHERE client_id = %s", [current_client_id()]
+        )
         (waiting,) = cursor.fetchone()
     return Sealed(seal_no, at, waiting)
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]

@@ -6,9 +6,11 @@ file says once *how* PostgreSQL keeps it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.migrations import RunSQL
 from django.db.migrations.operations.base import Operation
 
 APP = "engineroom_app"
@@ -16,7 +18,7 @@ OWNER = "engineroom_owner"
 GUARD = "engineroom_guard"
 
 
-class GuardOperation(Operation):
+class GuardOperation(ABC, Operation):
     """Base: SQL computed from the model, forwards and backwards."""
 
     reduces_to_sql = True
@@ -26,11 +28,11 @@ class GuardOperation(Operation):
     def state_forwards(self, app_label: str, state: Any) -> None:
         """The guards are PostgreSQL's; Django's state does not change."""
 
-    def forwards(self, model: Any) -> list[str]:
-        raise NotImplementedError  # abstract: each guard says its own SQL
+    @abstractmethod
+    def forwards(self, model: Any) -> list[str]: ...
 
-    def backwards(self, model: Any) -> list[str]:
-        raise NotImplementedError  # abstract: each guard says its own SQL
+    @abstractmethod
+    def backwards(self, model: Any) -> list[str]: ...
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         model = to_state.apps.get_model(app_label, self.model_name)
@@ -346,6 +348,15 @@ class Searched(GuardOperation):
     def backwards(self, model: Any) -> list[str]:
         table = model._meta.db_table
         return [f"DROP TRIGGER {table}_searched_{verb} ON {table}" for verb in ("insert", "update", "delete")]
+
+
+def after_insert(table: str, function: str) -> RunSQL:
+    """A trigger function that looks, once a statement, at all the rows it `added`."""
+    return RunSQL(
+        f"CREATE TRIGGER {table}_checked AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
+        f"DROP TRIGGER {table}_checked ON {table}",
+    )
 
 
 class GuardFunction(Operation):

@@ -105,6 +105,12 @@ def in_scope() -> bool:
 FACE_OF_KIND = {"staff": "firm", "worker": "work", "client": "client", "employee": "self", "system": "firm"}
 
 
+def current_client_id() -> UUID:
+    """The client that the scope is about: the one it writes, else the first that it reads."""
+    scope = current_scope()
+    return scope.write or scope.read[0]
+
+
 @contextmanager
 def acting(
     user: Identity,

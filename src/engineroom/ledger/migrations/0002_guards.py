@@ -5,7 +5,7 @@ The guards compare rows by value and no transaction ids: they hold after a clien
 
 from django.db import migrations
 
-from engineroom.foundation.tenancy.operations import ClientTable, GuardFunction
+from engineroom.foundation.tenancy.operations import ClientTable, GuardFunction, after_insert
 
 # A guard must see what others have committed by now; in repeatable read it would look at an old picture.
 SEE_THE_PRESENT = """
@@ -196,14 +196,6 @@ GUARD_READS_BACK = """
 REVOKE ALL ON ledger_batch, ledger_batchseal, ledger_entry, ledger_posting, ledger_account, ledger_periodlock,
   ledger_delta FROM engineroom_guard;
 """
-
-
-def after_insert(table: str, function: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_checked AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
-        f"DROP TRIGGER {table}_checked ON {table}",
-    )
 
 
 def before_row(table: str, verb: str, function: str) -> migrations.RunSQL:

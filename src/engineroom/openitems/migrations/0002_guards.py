@@ -2,7 +2,12 @@
 
 from django.db import migrations
 
-from engineroom.foundation.tenancy.operations import ClientTable, Contributes, GuardFunction
+from engineroom.foundation.tenancy.operations import (
+    ClientTable,
+    Contributes,
+    GuardFunction,
+    after_insert,
+)
 
 # Sums per entry and control account must be the postings' own, once the statement that adds items is done; and items
 # come whole, so nobody hangs one more pair on an old entry. (Where an entry's postings on the account add to nothing no
@@ -126,14 +131,6 @@ GRANT SELECT, UPDATE ON openitems_openitem TO engineroom_guard;
 GRANT SELECT ON openitems_allocation TO engineroom_guard;
 """
 GUARD_READS_BACK = "REVOKE ALL ON openitems_openitem, openitems_allocation FROM engineroom_guard;"
-
-
-def after_insert(table: str, function: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_checked AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
-        f"DROP TRIGGER {table}_checked ON {table}",
-    )
 
 
 class Migration(migrations.Migration):

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from engineroom.foundation.tenancy.operations import ClientTable, GuardFunction
+from engineroom.foundation.tenancy.operations import ClientTable, GuardFunction, after_insert
 
 # A file leaves for a released subject, and says which account it was written for: the account's own columns never change
 # for the app, so another hash today means that somebody else changed one.
@@ -132,14 +132,6 @@ REVOKE ALL ON settlement_ownaccount, settlement_paymentbatch, settlement_payment
 
 # Planned for the average client, as in openitems: of rows of this very transaction no statistics know.
 PLANNED_FOR_MANY = "trigger SET plan_cache_mode = force_generic_plan"
-
-
-def after_insert(table: str, function: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_checked AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
-        f"DROP TRIGGER {table}_checked ON {table}",
-    )
 
 
 def before_insert(table: str, function: str) -> migrations.RunSQL:

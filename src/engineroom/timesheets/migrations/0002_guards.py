@@ -2,7 +2,13 @@
 
 from django.db import migrations
 
-from engineroom.foundation.tenancy.operations import ClientTable, Contributes, GuardFunction, NoOverlap
+from engineroom.foundation.tenancy.operations import (
+    ClientTable,
+    Contributes,
+    GuardFunction,
+    NoOverlap,
+    after_insert,
+)
 
 # One hour is never counted twice and never lost: the charges of an entry add to its minutes, and each has minutes of
 # the entry's sign, so no further charge ever fits. Both tables are checked at the end of the statement that adds to
@@ -80,14 +86,6 @@ GUARD_READS = (
 GUARD_READS_BACK = (
     "REVOKE ALL ON timesheets_timesheet, timesheets_timeentry, timesheets_charge FROM engineroom_guard;"
 )
-
-
-def after_insert(table: str, function: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_checked AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()",
-        f"DROP TRIGGER {table}_checked ON {table}",
-    )
 
 
 class Migration(migrations.Migration):
