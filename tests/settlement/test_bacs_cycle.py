@@ -46,7 +46,7 @@ def test_a_pay_date_gives_the_last_day_to_submit(
 
 
 @pytest.mark.behaviour("SETL-02", part="Bacs")
-@given(st.dates(date(2025, 1, 1), date(2030, 12, 31)))
+@given(st.dates(date(2025, 1, 1), date(2030, 12, 30)))  # the day after the last one is in no calendar yet
 def test_the_three_days_are_banking_days_in_a_row_and_end_on_or_before_the_pay_date(pay_date: date) -> None:
     cycle = bacs_cycle(pay_date, BANKS)
     assert all(map(BANKS.is_banking_day, (cycle.submit_by, cycle.processing_day, cycle.entry_day)))

@@ -348,9 +348,6 @@ def answers(answer: Any, errors: Sequence[int] = ERRORS) -> dict[int, Any]:
     return {200: answer, **dict.fromkeys(sorted(errors), ProblemDetails)}
 
 
-FILE = "application/octet-stream"
-
-
 def file_extra(media_type: str) -> dict[str, Any]:
     schema = {"type": "string", "format": "binary"}
     return {"responses": {200: {"content": {media_type: {"schema": schema}}}}}

@@ -214,9 +214,7 @@ def payments(client: Client, batch_id: UUID, page: Query[PageAsked]) -> Page[Pay
     )
 
 
-@router.read(
-    "/payment-batches/{batch_id}/file", None, "A payment file as written", media="application/octet-stream"
-)
+@router.read("/payment-batches/{batch_id}/file", None, "A payment file as written", media="text/plain")
 def payment_file(client: Client, batch_id: UUID) -> HttpResponse:
     """The bytes for the scheme, for whoever submits them or let them out. They hold bank accounts. Logged."""
     if not current_scope().may("settlement.release"):
