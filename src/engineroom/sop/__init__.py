@@ -1,0 +1,1 @@
+"""Procedures people can read, the cases that run them, and the promises that are kept."""
