@@ -32,7 +32,8 @@ def half_up(numerator: Num, denominator: int) -> Num:
     if isinstance(numerator, int):
         sign = -1 if numerator < 0 else 1
         return sign * ((2 * abs(numerator) + denominator) // (2 * denominator))
-    rounded: Num = np.sign(numerator) * ((2 * np.abs(numerator) + denominator) // (2 * denominator))
+    # Below zero one less on top: a half, which flooring would take up towards zero, then goes down.
+    rounded: Num = (2 * numerator + (denominator - (numerator < 0))) // (2 * denominator)
     return rounded
 
 

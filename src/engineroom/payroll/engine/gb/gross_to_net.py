@@ -62,7 +62,7 @@ def resolve_tables(pay_date: date) -> GbTables:
 
 def total_of(*columns: Minor) -> Minor:
     """The sum of pay elements."""
-    total: Minor = np.sum(np.stack(columns), axis=0)
+    total: Minor = sum(columns[1:], start=columns[0])
     return total
 
 
@@ -80,8 +80,8 @@ def pay_for_tax_and_ni(
     Insurance and loans see all of gross. Payrolled benefits in kind are taxed, and neither paid nor charged
     to Class 1.
     """
-    before_tax = np.where(relief == pension.NET_PAY, employee_pension, 0)
-    return gross - before_tax + benefits, gross.copy()
+    before_tax = (relief == pension.NET_PAY) * employee_pension
+    return gross - before_tax + benefits, gross
 
 
 def net_of(

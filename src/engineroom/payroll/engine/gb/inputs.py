@@ -7,9 +7,9 @@ it gets no number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,7 @@ def _length(chunk: Mapping[str, Values]) -> int:
 
 
 def _numbers(name: str, chunk: Mapping[str, Values], default: int | None, n: int) -> Column:
+    """The column, of shape (n,) and read only: one value for all stays one value in memory."""
     given = chunk.get(name, default)
     if given is None:
         raise BadChunk(f"the chunk has no column {name}")
@@ -119,24 +120,60 @@ def _numbers(name: str, chunk: Mapping[str, Values], default: int | None, n: int
         raw = np.array(clipped, dtype=np.int64).reshape(raw.shape)
     if raw.dtype.kind not in "ib":
         raise BadChunk(f"the column {name} is {raw.dtype}, not whole numbers; money is pence, never a float")
-    return np.array(np.broadcast_to(raw.astype(np.int64), (n,)))
-
-
-def _texts(name: str, chunk: Mapping[str, Values], n: int) -> list[str]:
-    given = chunk.get(name, TEXTS[name])
-    if given is None:
-        raise BadChunk(f"the chunk has no column {name}")
-    if isinstance(given, str):
-        return [given] * n
-    values: list[Any] = np.atleast_1d(np.asarray(given, dtype=object)).tolist()
-    if not all(isinstance(v, str) for v in values):
-        raise BadChunk(f"the column {name} is not text in every row")
-    return values
+    return np.broadcast_to(raw.astype(np.int64, copy=False), (n,))
 
 
 def _out_of_bounds(name: str, column: Column, spec: NumberInput) -> Iterator[RowProblem]:
+    if not len(column) or (column.min() >= spec.least and column.max() <= spec.most):
+        return  # of most columns, at a tenth of what looking at every row costs
     for row in np.flatnonzero((column < spec.least) | (column > spec.most)).tolist():
         yield RowProblem(row, name, *_bound_broken(int(column[row]), spec))
+
+
+class TextColumn:
+    """Texts as places in the list of different ones: many people share few codes, so each is read once.
+
+    place: int64, shape (n,), into `different`, which is in order of first appearance.
+    """
+
+    def __init__(self, name: str, given: Values, n: int) -> None:
+        place: dict[str, int] = _Places()
+        if isinstance(given, str):
+            self.place: Column = np.broadcast_to(np.int64(place[given]), (n,))
+        else:
+            texts = np.atleast_1d(given).tolist() if isinstance(given, np.ndarray | int) else given
+            try:
+                self.place = np.fromiter(map(place.__getitem__, texts), dtype=np.int64, count=len(texts))
+            except TypeError as error:  # it cannot even be a key
+                raise BadChunk(f"the column {name} is not text in every row") from error
+        if not all(isinstance(text, str) for text in place):
+            raise BadChunk(f"the column {name} is not text in every row")
+        self.name, self.different = name, list(place)
+
+    def numbered(self, number: Mapping[str, int]) -> Column:
+        """Each row's number by its text."""
+        return np.array([number[text] for text in self.different], dtype=np.int64)[self.place]
+
+    def rows_of(self, texts: Collection[str]) -> list[tuple[int, str]]:
+        """Row and text of the rows that have one of the texts."""
+        wanted = [place for place, text in enumerate(self.different) if text in texts]
+        rows = np.flatnonzero(np.isin(self.place, wanted)) if wanted else np.zeros(0, dtype=np.int64)
+        return [(row, self.different[self.place[row]]) for row in rows.tolist()]
+
+
+class _Places(dict[str, int]):
+    """A text that is new gets the next place."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = place = len(self)
+        return place
+
+
+def _texts(name: str, chunk: Mapping[str, Values], n: int) -> TextColumn:
+    given = chunk.get(name, TEXTS[name])
+    if given is None:
+        raise BadChunk(f"the chunk has no column {name}")
+    return TextColumn(name, given, n)
 
 
 def _bound_broken(value: int, spec: NumberInput) -> tuple[str, str]:
@@ -162,14 +199,13 @@ def _bound_broken(value: int, spec: NumberInput) -> tuple[str, str]:
 
 
 def _read_texts(
-    texts: Mapping[str, list[str]], versions: Mapping[str, Version], columns: dict[str, Column]
+    texts: Mapping[str, TextColumn], versions: Mapping[str, Version], columns: dict[str, Column]
 ) -> list[RowProblem]:
-    codes, refused = tax_code_columns(texts["tax_code"])
-    columns.update(codes)
+    codes, refused = tax_code_columns(texts["tax_code"].different)
+    columns.update((name, column[texts["tax_code"].place]) for name, column in codes.items())
     problems = [
         RowProblem(row, "tax_code", refused[text].problem, refused[text].remedy)
-        for row, text in enumerate(texts["tax_code"] if refused else ())
-        if text in refused
+        for row, text in texts["tax_code"].rows_of(refused)
     ]
     choices: tuple[tuple[str, Sequence[str], Sequence[str], str], ...] = (
         ("frequency", FREQUENCIES, _frequencies(versions), "a pay frequency"),
@@ -187,20 +223,22 @@ def _read_texts(
         ("pension_relief", pension.RELIEFS, pension.RELIEFS, "a way of pension tax relief"),
     )
     for name, numbering, allowed, what in choices:
-        columns[name], more = _choose(name, texts[name], numbering, allowed, what)
+        columns[name], more = _choose(texts[name], numbering, allowed, what)
         problems += more
     return problems
 
 
 def _choose(
-    name: str, texts: list[str], numbering: Sequence[str], allowed: Sequence[str], what: str
+    texts: TextColumn, numbering: Sequence[str], allowed: Sequence[str], what: str
 ) -> tuple[Column, list[RowProblem]]:
-    place = {text: numbering.index(text) if text in allowed else -1 for text in set(texts)}
-    column = np.fromiter(map(place.__getitem__, texts), dtype=np.int64, count=len(texts))
+    """Each row's place in the numbering, and a problem for each row whose text is not allowed (place 0)."""
+    wrong = {text for text in texts.different if text not in allowed}
     remedy = f"Give one of {', '.join(a or repr(a) for a in allowed)}"
-    wrong = np.flatnonzero(column < 0).tolist()
-    problems = [RowProblem(row, name, f"{texts[row]!r} is not {what}", remedy) for row in wrong]
-    return np.maximum(column, 0), problems
+    problems = [
+        RowProblem(row, texts.name, f"{text!r} is not {what}", remedy) for row, text in texts.rows_of(wrong)
+    ]
+    number = {text: 0 if text in wrong else numbering.index(text) for text in texts.different}
+    return texts.numbered(number), problems
 
 
 def _categories(version: Version) -> tuple[Sequence[str], Sequence[str]]:

@@ -17,7 +17,7 @@ import numpy as np
 from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import Minor, ceil_div, nic_round
 from engineroom.kernel.tables import Version
-from engineroom.payroll.engine.gb.pay_periods import by_frequency, share_of_year
+from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, by_frequency, share_of_year
 from engineroom.payroll.engine.steps import Column
 
 CATEGORIES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -84,8 +84,8 @@ def earnings_bands(
     earnings = t.liable[category] * niable_pay
     reached = (earnings > 0) & (earnings >= lel)
     return (
-        np.where(reached, lel, 0),
-        np.where(reached, np.minimum(earnings, pt) - lel, 0),
+        reached * lel,
+        reached * (np.minimum(earnings, pt) - lel),
         np.maximum(np.minimum(earnings, uel) - pt, 0),
         np.maximum(earnings - uel, 0),
     )
@@ -106,7 +106,7 @@ def class1_secondary(
     (under 21, apprentice, veteran, Freeport, Investment zone), to the UEL and above it; the two slices round
     apart.
     """
-    starts = t.employer_from[category, frequency]
+    starts = t.employer_from.take(category * len(FREQUENCIES) + frequency)
     uel = t.upper_earnings_limit[frequency]
     charged = t.liable[category] * np.maximum(np.minimum(niable_pay, uel) - starts, 0)
     rate = t.employer_ppm[category]

@@ -5,6 +5,9 @@ Here such a figure is a whole number of ten-thousandths of a pound, so `trunc4` 
 product: pay of 10**11 pence is 10**13 ten-thousandths; times 480,000 ppm gives 4.8e18, below 2**63.
 
 Week 1/month 1, and week 53, 54 and 56, use the table of one pay period and nothing to date.
+
+The starts and ends of bands and the tax below them are worked out once for every week and month of the year,
+as HMRC's printed tables had them; a payslip then looks its band up.
 """
 
 from __future__ import annotations
@@ -17,26 +20,50 @@ from engineroom.kernel.money import parse_minor
 from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import Minor, ceil_div, floor_div, floor_to_pound
 from engineroom.kernel.tables import Version
-from engineroom.payroll.engine.gb.pay_periods import UNITS, UNITS_IN_YEAR, WEEKS_IN_TAX_YEAR
-from engineroom.payroll.engine.gb.tax_codes import ALLOWANCE, FLAT, FLAT_CODES, NO_TAX, REGIONS, K
+from engineroom.payroll.engine.gb.pay_periods import (
+    MONTHS_IN_TAX_YEAR,
+    UNITS,
+    UNITS_IN_YEAR,
+    WEEKS_IN_TAX_YEAR,
+)
+from engineroom.payroll.engine.gb.tax_codes import ALLOWANCE, FLAT, FLAT_CODES, KINDS, REGIONS, K
 from engineroom.payroll.engine.steps import Column
 
 TEN_THOUSANDTHS = 10_000
 """In a pound: the specification's four decimals."""
 
+SIGN_OF_FREE_PAY = np.array(
+    [{ALLOWANCE: 1, K: -1}.get(kind, 0) for kind in range(len(KINDS))], dtype=np.int64
+)
+"""By kind of code: free pay is taken off, a K code's additional pay is added, the others have none."""
+
 NO_UPPER_END = 10**12
 """Pounds; stands for the open end of the top band. Times 10,000 and 52 it stays below 2**63."""
 
 
+TABLE_UNITS = np.array([*range(1, WEEKS_IN_TAX_YEAR + 1), *range(1, MONTHS_IN_TAX_YEAR + 1)], dtype=np.int64)
+"""Of each PAYE table: its week (the first 52) or month (the last 12)."""
+
+TABLE_UNITS_IN_YEAR = np.repeat(
+    [WEEKS_IN_TAX_YEAR, MONTHS_IN_TAX_YEAR], [WEEKS_IN_TAX_YEAR, MONTHS_IN_TAX_YEAR]
+)
+
+
 @dataclass(frozen=True)
 class IncomeTax:
-    """The table `income_tax` as arrays. Region and band are the first and second axis."""
+    """The table `income_tax` as arrays.
 
-    upper_pounds: Column  # (regions, bands): annual taxable pay at which the band ends
-    lower_pounds: Column
-    tax_below: Column  # ten-thousandths of a pound: annual tax on all lower bands together
+    A band of a region in a week or month has a *cell*: region, table and band counted through. After them
+    come the cells of flat-rate codes, region by region, which are one band from nought, and at last that of
+    NT, whose rate is nought.
+    """
+
+    band_ends: Column  # (bands - 1, regions * tables): pence, rounded up to a pound; choose the band
+    band_start: Column  # (cells,): ten-thousandths of a pound
+    tax_below: Column  # ten-thousandths of a pound: the tax on all lower bands together
     rate_ppm: Column
-    flat_rate_ppm: Column  # (regions, len(FLAT_CODES)); 0 where the code does not exist
+    bands: int
+    flat_cells: int  # the first cell of flat-rate codes
     block_size: int
     block_weekly: int  # pence
     block_monthly: int
@@ -46,15 +73,20 @@ class IncomeTax:
     def of(cls, version: Version) -> IncomeTax:
         regions = [version["regions"][name] for name in REGIONS]
         widest = max(len(region["bands"]) for region in regions)
-        bands = np.array([_bands(region["bands"], widest) for region in regions], dtype=np.int64)
-        flat = [[ppm(region["flat_rates"].get(code, "0")) for code in FLAT_CODES] for region in regions]
+        annual = np.array([_bands(region["bands"], widest) for region in regions], dtype=np.int64)
+        upper, lower, tax, rate = (annual[:, i, np.newaxis, :] for i in range(4))  # (regions, 1, bands)
+        n, in_year = TABLE_UNITS[:, np.newaxis], TABLE_UNITS_IN_YEAR[:, np.newaxis]  # (tables, 1)
+        ends = ceil_div(upper * TEN_THOUSANDTHS * n // in_year, TEN_THOUSANDTHS) * 100
+        flat = [ppm(region["flat_rates"].get(code, "0")) for region in regions for code in FLAT_CODES]
+        nought = np.zeros(len(flat) + 1, dtype=np.int64)
         block = version["code_block"]
         return cls(
-            upper_pounds=bands[:, 0],
-            lower_pounds=bands[:, 1],
-            tax_below=bands[:, 2],
-            rate_ppm=bands[:, 3],
-            flat_rate_ppm=np.array(flat, dtype=np.int64),
+            band_ends=np.ascontiguousarray(ends.reshape(-1, widest).T[:-1]),
+            band_start=np.append(lower * TEN_THOUSANDTHS * n // in_year, nought),
+            tax_below=np.append(tax * n // in_year, nought),
+            rate_ppm=np.append(np.broadcast_to(rate, ends.shape), [*flat, 0]),
+            bands=widest,
+            flat_cells=ends.size,
             block_size=block["size"],
             block_weekly=parse_minor(block["weekly"]),
             block_monthly=parse_minor(block["monthly"]),
@@ -102,11 +134,13 @@ def free_pay(
     500; the rest is worth (10 x rest + 9) / 52 or 12, cut to four decimals and rounded *up* to a penny. K
     codes take the 9 as well. Free pay to date is n times that of period 1, never the year's times n / 52.
     """
-    blocks, rest = np.divmod(number - 1, t.block_size)
-    rest_value = ceil_div((10 * (rest + 1) + 9) * TEN_THOUSANDTHS // units_in_year, 100)
-    block = np.where(units_in_year == WEEKS_IN_TAX_YEAR, t.block_weekly, t.block_monthly)
-    value = np.where(number > 0, rest_value + blocks * block, 0)
-    first = np.select([kind == ALLOWANCE, kind == K], [value, -value], 0)
+    blocks = (number - 1) // t.block_size
+    rest = number - blocks * t.block_size
+    annual = (10 * rest + 9) * TEN_THOUSANDTHS
+    by_weeks = ceil_div(annual // WEEKS_IN_TAX_YEAR, 100) + blocks * t.block_weekly
+    by_months = ceil_div(annual // MONTHS_IN_TAX_YEAR, 100) + blocks * t.block_monthly
+    value = np.where(units_in_year == WEEKS_IN_TAX_YEAR, by_weeks, by_months)
+    first = SIGN_OF_FREE_PAY[kind] * np.where(number > 0, value, 0)
     return first, first * units
 
 
@@ -141,26 +175,17 @@ def tax_liability(
     rounded up to a pound; the tax is that of all lower bands plus the rate on the pounds above, each figure
     cut to four decimals, the sum cut to a penny. It is priced from the unrounded end of the band.
     """
+    in_bands = kind <= K
+    table = np.where(units_in_year == WEEKS_IN_TAX_YEAR, units - 1, units + (WEEKS_IN_TAX_YEAR - 1))
+    table += region * len(TABLE_UNITS)
     band = np.zeros_like(whole_pounds)
-    for upper in t.upper_pounds.T[:-1]:
-        ends = upper[region] * TEN_THOUSANDTHS * units // units_in_year
-        band += after_free_pay > ceil_div(ends, TEN_THOUSANDTHS) * 100
-    lower = t.lower_pounds[region, band] * TEN_THOUSANDTHS * units // units_in_year
-    below = t.tax_below[region, band] * units // units_in_year
-    rate = t.rate_ppm[region, band]
-    banded = (below + floor_div((whole_pounds * 100 - lower) * rate, PPM)) // 100
-    flat = kind == FLAT
-    flat_rate = t.flat_rate_ppm[region, np.where(flat, number, 0)]
-    untaxed = (kind == NO_TAX) | (after_free_pay <= 0)
-    tax = np.select([untaxed, flat], [0, floor_div(whole_pounds * flat_rate, PPM)], banded)
-    in_bands = (kind != NO_TAX) & ~flat
-    return (
-        np.where(in_bands, band + 1, 0),
-        np.select([in_bands, flat], [rate, flat_rate], 0),
-        np.where(in_bands, lower, 0),
-        np.where(in_bands, below, 0),
-        tax,
-    )
+    for ends in t.band_ends:
+        band += after_free_pay > ends.take(table)
+    flat = np.where(kind == FLAT, t.flat_cells + region * len(FLAT_CODES) + number, len(t.rate_ppm) - 1)
+    cell = np.where(in_bands, table * t.bands + band, flat)
+    start, below, rate = t.band_start.take(cell), t.tax_below.take(cell), t.rate_ppm.take(cell)
+    tax = (below + floor_div((whole_pounds * 100 - start) * rate, PPM)) // 100
+    return in_bands * (band + 1), rate, start, below, tax
 
 
 def tax_deducted(

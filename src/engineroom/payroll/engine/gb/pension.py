@@ -61,8 +61,8 @@ def employee_contribution(
     kept = PPM - t.relief_at_source_ppm
     shared = gcd(kept, PPM)
     net = half_up(earnings * employee_ppm * (kept // shared), PPM * (PPM // shared))
-    deducted = np.select([relief == RELIEF_AT_SOURCE, relief == NET_PAY], [net, whole], 0)
-    sacrificed = np.where(relief == SALARY_SACRIFICE, whole, 0)
+    deducted = np.where(relief == RELIEF_AT_SOURCE, net, (relief == NET_PAY) * whole)
+    sacrificed = (relief == SALARY_SACRIFICE) * whole
     return whole, deducted, whole - deducted - sacrificed, sacrificed
 
 

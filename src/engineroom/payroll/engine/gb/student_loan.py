@@ -16,7 +16,7 @@ from engineroom.kernel.money import parse_minor
 from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import Minor, floor_div, floor_to_pound
 from engineroom.kernel.tables import Version
-from engineroom.payroll.engine.gb.pay_periods import by_frequency, share_of_year
+from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, by_frequency, share_of_year
 from engineroom.payroll.engine.steps import Column
 
 PLANS = ("", "1", "2", "3", "4", "5")
@@ -60,7 +60,7 @@ def period_threshold(plan: dict[str, Any], frequency: str) -> int:
 
 def student_loan(niable_pay: Minor, frequency: Column, plan: Column, t: StudentLoan) -> tuple[Minor, Minor]:
     """Pay above the plan's threshold, and the deduction in whole pounds (as pence). Plan 0 owes nothing."""
-    above = np.maximum(niable_pay - t.threshold[plan, frequency], 0)
+    above = np.maximum(niable_pay - t.threshold.take(plan * len(FREQUENCIES) + frequency), 0)
     return above, floor_to_pound(floor_div(above * t.rate_ppm[plan], PPM))
 
 
