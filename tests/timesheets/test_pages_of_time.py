@@ -197,7 +197,7 @@ def test_who_may_not_prepare_is_told_so(client):
 def test_no_file_is_said_in_words(client):
     browser = signed_in(client.staff["specialist"])
     answer = browser.post(reverse("import_preview", args=[client.code]), {"kind": "people"})
-    assert answer.status_code == 422 and "there is no file" in answer.content.decode()
+    assert answer.status_code == 422 and "There is no file" in answer.content.decode()
 
 
 def test_the_kinds_of_file_show_their_columns(client):

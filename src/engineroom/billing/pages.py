@@ -26,7 +26,17 @@ from engineroom.kernel.rates import format_ppm
 from engineroom.ui import listing
 from engineroom.ui.display import format_count, format_day, format_hours, format_money
 from engineroom.ui.fields import DayField
-from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page, page_of
+from engineroom.ui.pages import (
+    Done,
+    NavigationEntry,
+    PageRequest,
+    action,
+    address,
+    filled_in,
+    form_of,
+    page,
+    page_of,
+)
 from engineroom.ui.parts import Event, Tab, TraceStep
 
 app_name = "billing"
@@ -220,7 +230,7 @@ def runs(request: PageRequest, client: str) -> HttpResponse:
         "tabs": _tabs(client, "runs"),
         "rows": [(run, RUN_SHAPES[run.state]) for run in found.rows],
         "pager": listing.onward(request, found),
-        "form": PrepareForm(initial={"issue_date": today, "through": last_sunday})
+        "form": form_of(request, PrepareForm(initial={"issue_date": today, "through": last_sunday}))
         if request.may("billing.prepare")
         else None,
     }

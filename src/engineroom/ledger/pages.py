@@ -25,7 +25,17 @@ from engineroom.ledger import selectors, services
 from engineroom.ui import listing
 from engineroom.ui.display import format_day
 from engineroom.ui.fields import DayField
-from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page, page_of
+from engineroom.ui.pages import (
+    Done,
+    NavigationEntry,
+    PageRequest,
+    action,
+    address,
+    filled_in,
+    form_of,
+    page,
+    page_of,
+)
 from engineroom.ui.parts import Tab
 
 app_name = "ledger"
@@ -243,7 +253,7 @@ def entry(request: PageRequest, client: str, entry_id: UUID) -> HttpResponse:
         "totals": totals,
         "sources": _sources(client, found),
         "thread_url": address("thread", client, "entry", found.id),
-        "form": ReverseForm(initial={"day": timezone.now().date()})
+        "form": form_of(request, ReverseForm(initial={"day": timezone.now().date()}))
         if can_reverse and request.may("ledger.prepare")
         else None,
     }
@@ -281,7 +291,7 @@ def periods(request: PageRequest, client: str) -> HttpResponse:
         "tabs": _tabs(client, "periods"),
         "locks": found,
         "locked_through": found[0].locked_through if found else None,
-        "form": LockForm() if request.may("ledger.prepare") else None,
+        "form": form_of(request, LockForm()) if request.may("ledger.prepare") else None,
     }
     return render(request, "ledger/periods.html", context)
 

@@ -37,7 +37,7 @@ from engineroom.ui import listing
 from engineroom.ui.charts import Bar, Chart, Item, bars_chart, waterfall_chart
 from engineroom.ui.display import format_count, format_money
 from engineroom.ui.fields import DayField
-from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, page
+from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, form_of, page
 from engineroom.ui.parts import Event
 
 app_name = "payroll"
@@ -86,7 +86,9 @@ def runs(request: PageRequest, client: str) -> HttpResponse:
         "pager": listing.onward(request, found),
         "waiting": selectors.timesheets_waiting(through),
         "through": through,
-        "form": OpenRun(initial={"pay_date": friday}) if request.may("payroll.prepare") else None,
+        "form": form_of(request, OpenRun(initial={"pay_date": friday}))
+        if request.may("payroll.prepare")
+        else None,
         "hides_pay": "pay" in request.masked,
     }
     return render(request, "payroll/runs.html", context)

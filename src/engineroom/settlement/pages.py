@@ -30,6 +30,7 @@ from engineroom.ui.pages import (
     action,
     address,
     filled_in,
+    form_of,
     page,
     require_any,
 )
@@ -100,7 +101,7 @@ def batch(request: PageRequest, client: str, number: int) -> HttpResponse:
         "hides_pay": "pay" in request.masked,
         "may_download": any(map(request.may, GIVEN_TO)) and not request.masked & {"pay", "bank"},
         "next_stage": next_stage,
-        "stage_form": StageForm(initial={"on": timezone.now().date()})
+        "stage_form": form_of(request, StageForm(initial={"on": timezone.now().date()}))
         if next_stage and request.may("settlement.prepare")
         else None,
         "unverified": bacs18.unverified_fields(view.processing_day) if view.scheme == "bacs18" else (),

@@ -18,6 +18,11 @@
 A page never writes, except that it was read. What an `EngineroomError` says is shown: a page of its own for a
 page, a message on the page it came from for an action (or a list, where the error has one).
 
+What an action refuses stands on its form's page, with what was typed, and what is wrong beside each field:
+
+    context = {"form": form_of(request, OpenRun())}     # the page: a fresh form, or the refused one
+    asked = filled_in(OpenRun(request.POST))            # the action: what it holds, or the refusal
+
 Nobody learns what exists by trying: a client that is unknown and one that is not granted are both 404, and so
 is a page of another face. A granted client on which the role lacks the permission is a 403 that says who can
 help.
@@ -25,10 +30,12 @@ help.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -37,9 +44,16 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import DisallowedHost
 from django.db.utils import DatabaseError
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    QueryDict,
+)
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from engineroom.foundation.access import roles as access_roles
@@ -55,7 +69,11 @@ from engineroom.kernel.ids import uuid7
 Reach = Literal["client", "mine", "house", "me"]
 """What a page is about: the client of its URL, all clients of its user, the house, or the user."""
 
+SAYS_WHAT_IS_WRONG = b'class="form-errors"'
+"""What the component `form_errors` puts above a form that was refused."""
+
 View = Callable[..., "HttpResponse | Done | str"]
+F = TypeVar("F", bound=Form)
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,10 @@ class Refused(EngineroomError):
         super().__init__(words)
 
 
+_filled: ContextVar[Form | None] = ContextVar("form_of_the_action", default=None)
+"""The form that the running action reads: what is refused after it is said beside its fields."""
+
+
 class PageRequest(HttpRequest):
     """A request as a page gets it: who asks, about which client, and what they may do there."""
 
@@ -111,6 +133,8 @@ class PageRequest(HttpRequest):
     roles: frozenset[str]
     """On `client`; without one, all roles that I hold anywhere."""
     masked: frozenset[str]
+    refused_form: Form | None = None
+    """What an action refused, while its page is shown again."""
     desk: UUID | None
     """The client in whose audit trail stands what a user does for themselves: the house, or the first that
     they may write."""
@@ -146,6 +170,7 @@ def page(
             return response
 
         run.permission, run.scope, run.faces = permission, scope, tuple(faces)  # type: ignore[attr-defined]
+        run.is_page = True  # type: ignore[attr-defined]
         return run
 
     return make
@@ -164,6 +189,7 @@ def action(
             if not http.user.is_authenticated:
                 return _to_sign_in(http)
             request = _dressed(http, scope, faces, kwargs)
+            _filled.set(None)
             try:
                 with acting(request.identity, write=request.client.id if request.client else request.desk):
                     _require(request, permission)
@@ -213,8 +239,16 @@ def own_page(client: str, node: Node) -> str:
     return address(node.page[0], client, *node.page[1]) if node.page else ""
 
 
+def form_of(request: HttpRequest, fresh: F) -> F:
+    """The form that a page shows: this one, or the same one as it was typed and refused just now."""
+    refused = getattr(request, "refused_form", None)
+    same = type(refused) is type(fresh) and refused.prefix == fresh.prefix  # type: ignore[union-attr]
+    return cast("F", refused) if same else fresh
+
+
 def filled_in(form: Form) -> dict[str, Any]:
     """What a form of an action holds. Raises InputRefused with every field that is wrong."""
+    _filled.set(form)
     if form.is_valid():
         return form.cleaned_data
     raise InputRefused(
@@ -346,9 +380,56 @@ def _go(request: HttpRequest, where: str) -> HttpResponse:
 
 
 def _say_no(request: PageRequest, error: EngineroomError | DatabaseError) -> HttpResponse:
-    """A sentence goes to the page it came from; a list of what is wrong gets a page of its own."""
+    """Beside the fields of the form it came from; else a sentence goes to the page it came from, and a list
+    of what is wrong gets a page of its own.
+    """
     refused = refusal(error)
+    form = _filled.get()
+    if refused is not None and form is not None and (again := _form_again(request, form, refused)):
+        return again
     if refused is None or getattr(refused, "problems", None) or getattr(refused, "blockers", None):
         raise refused or error
     messages.error(request, str(refused))
     return _go(request, came_from(request))
+
+
+def _form_again(request: PageRequest, form: Form, refused: EngineroomError) -> HttpResponse | None:
+    """The page that the form stands on, with what was typed in it. None, where that page has no such form."""
+    if request.headers.get("HX-Request"):
+        return None
+    where = urlsplit(came_from(request))
+    try:
+        match = resolve(where.path)
+    except Resolver404:
+        return None
+    if not getattr(match.func, "is_page", False):
+        return None
+    _note(form, refused)
+    asked = copy.copy(request)
+    asked.method, asked.resolver_match = "GET", match
+    asked.path = asked.path_info = where.path
+    asked.GET = QueryDict(where.query)
+    asked.META = request.META | {"QUERY_STRING": where.query, "PATH_INFO": where.path}
+    asked.refused_form = form
+    try:
+        response = match.func(asked, *match.args, **match.kwargs)
+    except (Http404, EngineroomError):
+        return None
+    if response.status_code != 200 or SAYS_WHAT_IS_WRONG not in response.content:
+        return None  # the page has no such form, or not for this role or in this state
+    response.status_code = refused.status
+    return cast("HttpResponse", response)
+
+
+def _note(form: Form, refused: EngineroomError) -> None:
+    """What a command found wrong goes beside its field, where the form has one of that name or label."""
+    if form.errors:
+        return  # each stands beside its field already
+    named = {str(form[name].label): name for name in form.fields} | {name: name for name in form.fields}
+    problems = getattr(refused, "problems", ())
+    for problem in problems:
+        remedy = "" if problem.remedy == "Correct it" else f". {problem.remedy}"
+        said = f"{problem.problem}{remedy}"
+        form.add_error(named.get(problem.field or ""), said[:1].upper() + said[1:])
+    if not problems:
+        form.add_error(None, str(refused))

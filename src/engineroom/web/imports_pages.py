@@ -24,7 +24,7 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.payday import steps
 from engineroom.ui.display import format_count
-from engineroom.ui.pages import Done, PageRequest, action, page
+from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
 
 LONGEST_NAME_BYTES = 200
 RECENT = 20
@@ -43,7 +43,12 @@ class FileIn(forms.Form):
     """A file and what it is."""
 
     kind = forms.ChoiceField(label="What it holds")
-    file = forms.FileField(label="File", help_text="CSV or XLSX with headings; a bank statement as camt.053.")
+    file = forms.FileField(
+        label="File",
+        allow_empty_file=True,
+        help_text="CSV or XLSX with headings; a bank statement as camt.053.",
+        error_messages={"required": "There is no file. Choose one, or drop it on the form."},
+    )
 
     def __init__(self, kinds: list[imports.Importer], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,13 +69,15 @@ class KindOfFile:
 @page("foundation.read")
 def bring_in(request: PageRequest, client: str) -> HttpResponse:
     """The kinds of file that my role may bring in, with their columns, and what was looked at lately."""
-    kinds = [i for _, i in sorted(imports.IMPORTERS.items()) if request.may(i.permission)]
+    kinds = _my_kinds(request)
     rows = ImportPreview.objects.filter(client_id=current_scope().read[0]).select_related("file")
     recent = list(rows.order_by("-id")[:RECENT])
     users = dict(User.objects.filter(id__in={r.by_user_id for r in recent}).values_list("id", "name"))
     taken = _taken(recent)
     context = {
-        "form": FileIn(kinds, initial={"kind": request.GET.get("kind", "")}) if kinds else None,
+        "form": form_of(request, FileIn(kinds, initial={"kind": request.GET.get("kind", "")}))
+        if kinds
+        else None,
         "kinds": [_kind_of_file(i) for i in kinds],
         "recent": [(row, users.get(row.by_user_id, ""), *_state(row, row.id in taken)) for row in recent],
     }
@@ -80,10 +87,10 @@ def bring_in(request: PageRequest, client: str) -> HttpResponse:
 @action("foundation.read")
 def preview(request: PageRequest, client: str) -> Done:
     """Read the file and say everything that is wrong with it. Nothing is taken."""
-    kind = request.POST.get("kind", "")
-    imports.permitted(kind)
+    imports.permitted(request.POST.get("kind", ""))
+    asked = filled_in(FileIn(_my_kinds(request), request.POST, request.FILES))
     with tempfile.TemporaryDirectory() as folder:
-        seen, _ = steps.preview(kind, _kept(Path(folder), request.FILES.get("file")))
+        seen, _ = steps.preview(asked["kind"], _kept(Path(folder), asked["file"]))
     said = (
         f"{seen.file_name} was taken before, to the byte. There is nothing left to do with it."
         if seen.already_taken
@@ -131,6 +138,11 @@ def take(request: PageRequest, client: str, preview_id: UUID) -> Done:
     return Done(f"{done.file_name} is taken: {counts}.", to=reverse("import_seen", args=[client, preview_id]))
 
 
+def _my_kinds(request: PageRequest) -> list[imports.Importer]:
+    """The kinds of file that my role may bring in."""
+    return [i for _, i in sorted(imports.IMPORTERS.items()) if request.may(i.permission)]
+
+
 def _kind_of_file(handler: imports.Importer) -> KindOfFile:
     columns = handler.columns if isinstance(handler, TableImporter) else ()
     limit_mb = handler.limit_bytes // imports.MEGABYTE
@@ -162,13 +174,13 @@ def _state(row: ImportPreview, taken: bool) -> tuple[str, str]:
     return "wait", "Read, not taken"
 
 
-def _kept(folder: Path, file: UploadedFile | None) -> Path:
+def _kept(folder: Path, file: UploadedFile) -> Path:
     """The upload under its own name, for messages; the importer holds the limit of its kind."""
-    if file is None:
-        raise InputRefused([Problem("there is no file", "Choose one, or drop it on the form", field="File")])
     name = Path(file.name or "").name
     if not name or not name.isprintable() or len(name.encode()) > LONGEST_NAME_BYTES:
-        raise InputRefused([Problem("the file's name cannot be kept", "Give it a short, plain name")])
+        raise InputRefused(
+            [Problem("the file's name cannot be kept", "Give it a short, plain name", field="file")]
+        )
     place = folder / name
     with place.open("wb") as out:
         for block in file.chunks():

@@ -15,7 +15,7 @@ from django.utils import timezone
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Token, User
 from engineroom.kernel.errors import NotFound, NotPermitted
-from engineroom.ui.pages import PageRequest, action, page
+from engineroom.ui.pages import PageRequest, action, filled_in, form_of, page
 
 EVERYBODY = ("firm", "client", "work", "self")
 
@@ -53,7 +53,7 @@ def settings_page(request: PageRequest) -> HttpResponse:
         "tokens": Token.objects.filter(user_id=user_id, revoked_at=None)
         .exclude(expires_at__lt=timezone.now())
         .order_by("-issued_at"),
-        "new_token": NewToken() if request.desk else None,
+        "new_token": form_of(request, NewToken()) if request.desk else None,
         "no_token": WRITES_NOWHERE,
     }
     return render(request, "web/settings.html", context)
@@ -74,13 +74,9 @@ def issue_token(request: PageRequest) -> HttpResponse | str:
     """A token for programs and the command line, shown on the page that answers and never again."""
     if request.desk is None:
         raise NotPermitted(WRITES_NOWHERE)
-    form = NewToken(request.POST)
-    if not form.is_valid():
-        return render(request, "web/token.html", {"form": form}, status=422)
-    issued = access.issue_token(
-        request.identity.id, days=form.cleaned_data["days"], label=form.cleaned_data["label"]
-    )
-    return render(request, "web/token.html", {"token": issued.token, "label": form.cleaned_data["label"]})
+    asked = filled_in(NewToken(request.POST))
+    issued = access.issue_token(request.identity.id, days=asked["days"], label=asked["label"])
+    return render(request, "web/token.html", {"token": issued.token, "label": asked["label"]})
 
 
 @action(None, scope="me", faces=EVERYBODY)

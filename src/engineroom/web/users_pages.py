@@ -18,7 +18,7 @@ from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound
 from engineroom.ui.fields import DayField
-from engineroom.ui.pages import Done, PageRequest, action, filled_in, page
+from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import Crumb
 from engineroom.web import invitations
 
@@ -56,7 +56,7 @@ def users(request: PageRequest) -> HttpResponse:
             f"{grant.role.replace('_', ' ')} on {grant.of_client.code}"
         )
     people = [(user, roles.get(user.id, [])) for user in _people().order_by("-is_active", "name")]
-    return render(request, "web/users.html", {"people": people, "form": NewUser()})
+    return render(request, "web/users.html", {"people": people, "form": form_of(request, NewUser())})
 
 
 @page("foundation.admin", scope="house")
@@ -71,7 +71,7 @@ def user(request: PageRequest, user_id: UUID) -> HttpResponse:
         "crumbs": [Crumb("Users", reverse("users")), Crumb(found.name)],
         "person": found,
         "grants": [(g, g.ends is None or g.ends >= today) for g in grants],
-        "form": NewGrant(initial={"starts": today}),
+        "form": form_of(request, NewGrant(initial={"starts": today})),
         "today": today,
         "is_me": user_id == request.identity.id,
     }

@@ -415,9 +415,13 @@ def confirm(
     kind: Literal["", "go", "risk", "quiet"] = "",
     key: str = "",
 ) -> SafeString:
-    """A button that asks first: it opens a dialog with a form that posts to `action`."""
+    """A button that asks first: it opens a dialog with a form that posts to `action`.
+
+    It stands open when the form in it was refused.
+    """
     values = {**locals(), "title": title or f"{label}?"}
     values.pop("context")
+    values["refused"] = 'class="form-errors"' in content
     values |= {name: context.get(name, "") for name in ("csrf_token", "form_key")}
     return _render("confirm", **values)
 

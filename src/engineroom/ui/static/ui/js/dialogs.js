@@ -50,5 +50,13 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A form that came back with errors starts where they are listed.
+// A form that came back with errors: its page stands at its own address again, its dialog is open over the page,
+// and reading starts where the errors are listed.
+const address = document.querySelector('meta[name="address"]')?.content;
+if (address) history.replaceState(null, "", address);
+const refused = document.querySelector("dialog[open]");
+if (refused) {
+  refused.close();
+  refused.showModal();
+}
 document.querySelector(".form-errors:not([data-shown] *)")?.focus();
