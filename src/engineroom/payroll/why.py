@@ -75,10 +75,8 @@ BEGINNINGS = {
 """How lines of `engine.gb.explain` begin; those that begin otherwise speak of tax."""
 
 GROUP_OF_ELEMENT = {
-    **dict.fromkeys(
-        ("basic_pay", "overtime_pay", "weekend_pay", "bonus_pay", "holiday_pay", "gross", "minutes_worked"),
-        "gross",
-    ),
+    **dict.fromkeys((e.code for e in gb.ELEMENTS if e.kind == "earning"), "gross"),
+    **dict.fromkeys(("gross", "minutes_worked"), "gross"),
     **dict.fromkeys(
         ("paye", "taxable_pay", "taxable_pay_to_date", "tax_to_date", "payrolled_benefits"), "tax"
     ),

@@ -139,6 +139,7 @@ def test_every_version_names_its_source_and_values_from_memory_are_marked(name):
         assert version.confidence == "verified"
         assert set(version.unverified()) <= {
             "other_frequencies", "relief_at_source", "minimum_employer", "minimum_total", "rounding",
+            "commission_pay", "tips_pay", "expenses_paid", "counts_for",
         }  # fmt: skip
 
 

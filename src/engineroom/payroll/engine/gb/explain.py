@@ -102,9 +102,13 @@ def _tax(p: _Row) -> Iterator[str]:
 
 
 def _tax_base_changes(p: _Row) -> str:
-    before_tax = p["gross"] + p["payrolled_benefits"] - p["taxable_pay"]
-    text = f", less pension {format_minor(before_tax)}" if before_tax else ""
-    return text + (f", plus benefits {p.money('payrolled_benefits')}" if p["payrolled_benefits"] else "")
+    benefits, untaxed = p["payrolled_benefits"], p["pay_elements"] - p["taxable_elements"]
+    parts = [
+        (", less pension", p["gross"] - untaxed - p["taxable_pay"]),
+        (", less what is not taxed", untaxed + benefits),
+        (", plus benefits", benefits),
+    ]
+    return "".join(f"{words} {format_minor(amount)}" for words, amount in parts if amount)
 
 
 def _why_alone(p: _Row) -> str:

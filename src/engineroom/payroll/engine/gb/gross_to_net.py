@@ -22,14 +22,16 @@ import numpy as np
 
 from engineroom.kernel.rounding import Minor
 from engineroom.kernel.tables import Version, load_table, rules_hash
+from engineroom.payroll.engine.elements import PayElements
 from engineroom.payroll.engine.gb import holiday, nic, paye, pension, student_loan
-from engineroom.payroll.engine.gb.inputs import EARNINGS, NUMBERS, PAY_FOR_WORK, Values, read_chunk
+from engineroom.payroll.engine.gb.inputs import NUMBERS, PAY, PAY_ELEMENTS, Values, read_chunk
 from engineroom.payroll.engine.steps import Calculation, Column, Element, RowProblem, Step, Unit
 
 ENGINE_VERSION = 1
 """Raised by hand when the same inputs under the same tables may give other numbers."""
 
 TABLES = {
+    "pay_elements": PayElements.of,
     "income_tax": paye.IncomeTax.of,
     "ni_class1": nic.NicClass1.of,
     "student_loan": student_loan.StudentLoan.of,
@@ -60,10 +62,15 @@ def resolve_tables(pay_date: date) -> GbTables:
     return GbTables(pay_date, versions, {name: of(versions[name]) for name, of in TABLES.items()})
 
 
-def total_of(*columns: Minor) -> Minor:
-    """The sum of pay elements."""
-    total: Minor = sum(columns[1:], start=columns[0])
-    return total
+COUNTED = ("paid", "taxable", "niable", "pensionable", "work")
+"""What pay is added up for, one total each."""
+
+
+def pay_by_what_it_counts_for(*pay_and_table: Any) -> tuple[Minor, ...]:
+    """A total of the pay elements for each of COUNTED. pay_and_table: a column for each of PAY, the table."""
+    *pay, t = pay_and_table
+    columns = dict(zip(PAY, pay, strict=True))
+    return tuple(t.total(purpose, columns) for purpose in COUNTED)
 
 
 def gross_after_sacrifice(pay_elements: Minor, sacrificed: Minor) -> Minor:
@@ -72,16 +79,20 @@ def gross_after_sacrifice(pay_elements: Minor, sacrificed: Minor) -> Minor:
 
 
 def pay_for_tax_and_ni(
-    gross: Minor, employee_pension: Minor, relief: Column, benefits: Minor
+    taxable_elements: Minor,
+    niable_elements: Minor,
+    sacrificed: Minor,
+    employee_pension: Minor,
+    relief: Column,
 ) -> tuple[Minor, Minor]:
     """Taxable pay and pay liable to National Insurance.
 
-    Only a net pay arrangement takes pension contributions off taxable pay (Finance Act 2004 s.193); National
-    Insurance and loans see all of gross. Payrolled benefits in kind are taxed, and neither paid nor charged
-    to Class 1.
+    Both without what was given up. Only a net pay arrangement takes pension contributions off taxable pay
+    (Finance Act 2004 s.193); National Insurance and loans see them. Payrolled benefits in kind are taxed, and
+    neither paid nor charged to Class 1: the table of pay elements says so.
     """
     before_tax = (relief == pension.NET_PAY) * employee_pension
-    return gross - before_tax + benefits, gross
+    return taxable_elements - sacrificed - before_tax, niable_elements - sacrificed
 
 
 def net_of(
@@ -97,12 +108,18 @@ LOANS = "HMRC, Collection of Student Loans Manual (CSLM17000 onwards)"
 PENSIONS = "Pensions Act 2008 s.13 and s.20"
 
 STEPS: tuple[Step, ...] = (
-    Step("Pay elements", total_of, EARNINGS, ("pay_elements",), "Employment Rights Act 1996 s.27"),
-    Step("Pay for work", total_of, PAY_FOR_WORK, ("pay_for_work",), "Working Time Regulations 1998 reg. 16A"),
+    Step(
+        "Pay elements",
+        pay_by_what_it_counts_for,
+        PAY,
+        ("pay_elements", "taxable_elements", "niable_elements", "pensionable_pay", "pay_for_work"),
+        "Employment Rights Act 1996 s.27",
+        "pay_elements",
+    ),
     Step(
         "Qualifying earnings",
         pension.qualifying_earnings,
-        ("pay_elements", "frequency", "pension_member"),
+        ("pensionable_pay", "frequency", "pension_member"),
         ("qualifying_earnings",),
         PENSIONS,
         "pension_auto_enrolment",
@@ -132,7 +149,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "Taxable and NI-able pay",
         pay_for_tax_and_ni,
-        ("gross", "employee_pension", "pension_relief", "payrolled_benefits"),
+        ("taxable_elements", "niable_elements", "salary_sacrifice", "employee_pension", "pension_relief"),
         ("taxable_pay", "niable_pay"),
         "ITEPA 2003 s.62; Finance Act 2004 s.193; SSCBA 1992 s.6",
     ),
@@ -241,11 +258,7 @@ STEPS: tuple[Step, ...] = (
 """The law in order. A step reads only what stands before it."""
 
 ELEMENTS: tuple[Element, ...] = (
-    Element("basic_pay", "Basic pay", "earning"),
-    Element("overtime_pay", "Overtime", "earning"),
-    Element("weekend_pay", "Weekend pay", "earning"),
-    Element("bonus_pay", "Bonus", "earning"),
-    Element("holiday_pay", "Holiday pay", "earning"),
+    *(element for element in PAY_ELEMENTS if element.kind == "earning"),
     Element("salary_sacrifice", "Salary sacrifice, paid to the pension", "reduction"),
     Element("gross", "Gross pay", "total"),
     Element("paye", "Income tax (PAYE)", "deduction"),
@@ -259,7 +272,7 @@ ELEMENTS: tuple[Element, ...] = (
     Element("holiday_accrued_minutes", "Holiday earned", "accrual", "minutes"),
     Element("holiday_accrued_pay", "Holiday pay earned", "accrual"),
     Element("minutes_worked", "Time worked", "figure", "minutes"),
-    Element("payrolled_benefits", "Benefits in kind taxed through pay", "figure"),
+    *(element for element in PAY_ELEMENTS if element.kind == "figure"),
     Element("taxable_pay", "Taxable pay", "figure"),
     Element("niable_pay", "Pay for National Insurance", "figure"),
     Element("earnings_at_lel", "Earnings at the lower earnings limit", "figure"),

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engineroom.kernel.money import format_minor
-from engineroom.kernel.tables import Version
+from engineroom.kernel.tables import Version, load_table
+from engineroom.payroll.engine.elements import PayElements, all_elements
 from engineroom.payroll.engine.gb import nic, pension, student_loan
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, LAST_TAX_PERIOD, frequencies_of
 from engineroom.payroll.engine.gb.tax_codes import tax_code_columns
@@ -44,15 +45,13 @@ class NumberInput:
     default: int | None = 0
 
 
-EARNINGS = ("basic_pay", "overtime_pay", "weekend_pay", "bonus_pay", "holiday_pay")
-"""The elements of gross pay. All are taxed, charged to National Insurance and pensionable."""
+PAY_ELEMENTS = all_elements(load_table(__package__ or "", "pay_elements"))
+"""Every element of pay that any year of the table knows, in the order of the payslip."""
 
-PAY_FOR_WORK = ("basic_pay", "overtime_pay", "weekend_pay", "bonus_pay")
-"""Those that are pay for work done, on which holiday accrues; holiday pay itself is not."""
+PAY = tuple(element.code for element in PAY_ELEMENTS)
 
 NUMBERS: dict[str, NumberInput] = {
-    **{name: NumberInput("pence", MAX_PAY_PENCE) for name in EARNINGS},
-    "payrolled_benefits": NumberInput("pence", MAX_PAY_PENCE),
+    **{name: NumberInput("pence", MAX_PAY_PENCE) for name in PAY},
     "tax_period": NumberInput("count", 56, 1, None),
     "week1_month1": NumberInput("flag", 1),
     "taxable_pay_to_date_before": NumberInput("pence", MAX_PAY_PENCE),
@@ -92,6 +91,7 @@ def read_chunk(
         problems += _out_of_bounds(name, columns[name], spec)
     problems += _read_texts({name: _texts(name, chunk, n) for name in TEXTS}, versions, columns)
     problems += _across_columns(columns)
+    problems += _not_of_this_year(columns, versions["pay_elements"])
     return columns, sorted(set(problems))
 
 
@@ -274,9 +274,19 @@ def _across_columns(columns: Mapping[str, Column]) -> Iterator[RowProblem]:
         )
 
 
+def _not_of_this_year(columns: Mapping[str, Column], version: Version) -> Iterator[RowProblem]:
+    """Amounts of pay elements that the table of the pay date does not know."""
+    for name in PAY:
+        if name not in version.values:
+            for row in np.flatnonzero(columns[name]).tolist():
+                problem = f"the table pay_elements from {version.starts} knows no such element"
+                known = ", ".join(PayElements.of(version).codes)
+                yield RowProblem(row, name, problem, f"Pay it as one of {known}")
+
+
 def _pay_to_date(columns: Mapping[str, Column]) -> Column:
     """With this payslip, as bounded: what is refused on its own may be beyond int64 when added."""
     total = np.zeros_like(columns["tax_period"])
-    for name in (*EARNINGS, "payrolled_benefits", "taxable_pay_to_date_before"):
+    for name in (*PAY, "taxable_pay_to_date_before"):
         total += np.clip(columns[name], 0, MAX_PAY_PENCE)
     return total
