@@ -290,9 +290,10 @@ def _explain(error: EngineroomError) -> int:
 
 
 def _add_groups() -> None:
-    from engineroom.cli import books, firm, payroll, serving  # noqa: F401  serving adds `users invite`
+    from engineroom.cli import books, firm, payroll, procedures, serving  # noqa: F401  serving adds `users invite`
 
     app.add_typer(payroll.app, name="payroll")
+    app.add_typer(procedures.app, name="procedures")
     app.add_typer(books.ledger, name="ledger")
     app.add_typer(books.audit, name="audit")
     app.add_typer(books.billing, name="billing")
