@@ -21,7 +21,7 @@ def names() -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=names())
+    parser.add_argument("--only", choices=names(), type=lambda name: name.replace("-", "_"))
     chosen = parser.parse_args().only
     machine = f"{platform.machine()} {platform.system()} {platform.release()}"
     print(f"# {machine}, Python {platform.python_version()}")
