@@ -321,7 +321,7 @@ class _Scope:
                 )
         return replace(
             graph,
-            steps=tuple(s for s in self.steps.values() if s.key not in lost),
+            steps=tuple(s for s in graph.steps if s.key not in lost),
             flows=tuple(f for f in graph.flows if f.source not in lost and f.target not in lost),
         )
 

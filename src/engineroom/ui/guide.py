@@ -238,6 +238,23 @@ def _charts() -> dict[str, Any]:
     }
 
 
+def _procedure() -> str:
+    """Steps in each state, as sop.diagram draws them; ui knows no procedures."""
+    words = [("", "To come"), ("done", "Done"), ("now", "Being worked on"), ("waiting", "Waiting")]
+    words += [("skipped", "Skipped"), ("late", "Late")]
+    steps = "".join(
+        f'<g class="node task {state}"><rect x="{12 + 152 * n}" y="14" width="124" height="44" rx="8"/>'
+        f'<text x="{74 + 152 * n}" y="40" text-anchor="middle">{word}</text></g>'
+        + (f'<path class="flow" d="M{136 + 152 * n} 36h28"/>' if n < len(words) - 1 else "")
+        for n, (state, word) in enumerate(words)
+    )
+    names = ", ".join(word for _, word in words)
+    return (
+        f'<svg class="flow-chart" role="img" width="{152 * len(words)}" height="72" aria-label="{names}">'
+        f"{steps}</svg>"
+    )
+
+
 def style_guide(request: HttpRequest) -> HttpResponse:
     """Every component in every state."""
     context = {
@@ -262,6 +279,7 @@ def style_guide(request: HttpRequest) -> HttpResponse:
         "events": EVENTS,
         "changes": CHANGES,
         "the_thread": THREAD,
+        "procedure": _procedure(),
         "form": _PersonForm(),
         "wrong": _wrong_form(),
         "pay_day": date(2026, 5, 8),

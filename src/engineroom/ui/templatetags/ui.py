@@ -41,6 +41,7 @@ Answers
   {% chart chart caption="..." %}    a charts.Chart: drawing with the table behind it
   {% sparkline values "Net pay, 12 weeks" "GBP" %}
   {% thread thread %}                parts.Thread: lanes, nodes, edges as one picture
+  {% diagram svg "Pay month" %}      a procedure's picture (sop.diagram) in a box that scrolls
 
 Forms
   <form method="post">{% csrf_token %}<input type="hidden" name="form_key" value="{{ form_key }}">
@@ -358,6 +359,12 @@ def thread(thread: parts.Thread, label: str = "The thread") -> SafeString:
         if node.status:
             _kind(node.status_kind)
     return _render("thread", picture=picture_of(thread), label=label)
+
+
+@register.simple_tag
+def diagram(svg: str, title: str) -> SafeString:
+    """A procedure as a picture, in its natural size, in a box of its own that scrolls."""
+    return _render("diagram", svg=mark_safe(svg), title=title)
 
 
 # --- Forms ------------------------------------------------------------------------------------------
