@@ -578,17 +578,17 @@ class _Scope:
 
     def _branches(self, element: Element, split: str, flows: list[SequenceFlow]) -> None:
         """The flows of a decision: each is an answer to what the person is asked."""
-        titles: dict[str, str] = {}
+        titles: list[str] = []
         for flow in flows:
             target = self.whole.by_id[flow.target]
             said = flow.title or flow.condition or f"to {target.title or KIND_WORDS[target.tag]}"
-            titles[flow.id or str(id(flow))] = _unique(_short(said), titles.values())
+            titles.append(_unique(_short(said), titles))
         inclusive = self.steps[split].kind == "inclusive"
         ask = next(f.source for f in self.flows if f.target == split)
         default = next((f for f in flows if f.id and f.id == element.default), None)
         evidence: list[Evidence] = []
         if inclusive:
-            for flow, title in zip(flows, titles.values(), strict=True):
+            for flow, title in zip(flows, titles, strict=True):
                 key = self._field_key(f"{split}_{_slug(title)}")
                 self.flows.append(self._branch(flow, split, title, Compare(key, "=", True)))
                 evidence.append(Evidence(key, "field", title, True, Field(key, title, "yes_no")))
@@ -596,12 +596,12 @@ class _Scope:
         else:
             key = self._field_key(f"{split}_is")
             default = default or flows[-1]
-            for flow, title in zip(flows, titles.values(), strict=True):
+            for flow, title in zip(flows, titles, strict=True):
                 if flow is default:
                     self.flows.append(replace(self._branch(flow, split, title, None), is_default=True))
                 else:
                     self.flows.append(self._branch(flow, split, title, Compare(key, "=", title)))
-            asked = Field(key, self.steps[split].title, "choice", options=tuple(titles.values()))
+            asked = Field(key, self.steps[split].title, "choice", options=tuple(titles))
             evidence.append(Evidence(key, "field", self.steps[split].title, True, asked))
         self.steps[ask] = replace(self.steps[ask], evidence=tuple(evidence))
 
