@@ -36,6 +36,7 @@ ROOMS = [
     "openitems",
     "people",
     "timesheets",
+    "sop",
     "payroll",
     "billing",
     "settlement",

@@ -29,10 +29,12 @@ from engineroom.payroll.models import Attempt, PayRun, Payslip
 from engineroom.people import services as people
 from engineroom.people.models import Person
 from engineroom.settlement.models import BankLine
+from engineroom.sop import drafts
 from engineroom.timesheets.models import Timesheet
 from engineroom.web.context import surroundings
 from tests.firm import MONDAY, Firm, Temp, TestClient, hours_file, run_payday, set_up
 from tests.settlement.bank import Booked, statement, write
+from tests.sop.writing import procedure_text
 from tests.web.conftest import new_browser, set_password, signed_in
 
 # --- who, in words --------------------------------------------------------------------------------------
@@ -203,6 +205,15 @@ TABLE: dict[str, Row] = {
     "my_pay": get({"employee"}, sees=set()),
     "my_payslip": get({"employee"}, sees=set()),
     "my_payslip_pdf": get({"employee"}, sees=set()),
+    # Procedures are the firm's: read by everybody who works, written in the house.
+    "sop:procedures": get(READERS),
+    "sop:procedure": get(READERS),
+    "sop:version": get(READERS),
+    "sop:diff": get(READERS),
+    "sop:edit": get(set(), sees=set()),
+    "sop:check": post(set(), sees=set()),
+    "sop:save": post(set(), sees=set()),
+    "sop:publish": post(set(), sees=set()),
 }
 
 HOUSE: dict[str, dict[str, str]] = {
@@ -213,6 +224,10 @@ HOUSE: dict[str, dict[str, str]] = {
     "user_grant": {"admin": "let through", "lead": "let through"},
     "user_off": {"admin": "let through", "lead": "403"},
     "grant_end": {"admin": "let through", "lead": "let through"},
+    "sop:edit": {"admin": "403", "lead": "let through"},
+    "sop:check": {"admin": "403", "lead": "let through"},
+    "sop:save": {"admin": "403", "lead": "let through"},
+    "sop:publish": {"admin": "403", "lead": "let through"},
 }
 """Of the house's pages, by the role on the house."""
 
@@ -289,11 +304,15 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
     def first(model: Any, **which: Any) -> Any:
         return model.objects.filter(client_id=client.id, **which).order_by("id").first().pk
 
+    with acting(firm.owner, write=firm.house_id):
+        procedure = drafts.publish(procedure_text("walked")).key
+
     with client.acting("lead"):
         run = PayRun.objects.get(client_id=client.id, number=1)
         slip = Payslip.objects.get(client_id=client.id, run_id=run.id, person__payroll_number="T1")
         return {
             "number": 1,
+            "key": procedure,
             "people:person.number": "T1",
             "payroll_number": "T1",
             "slip_id": slip.id,

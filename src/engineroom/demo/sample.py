@@ -411,7 +411,7 @@ def people_of_the_firm() -> Firm:
         staff=(
             StaffMember("tom@harbour.example", "Tom Ashworth", dict.fromkeys((HOUSE, *both), "owner")),
             StaffMember("ada@harbour.example", "Ada Brennan", {HOUSE: "admin"}),
-            StaffMember("lena@harbour.example", "Lena Hoffmann", dict.fromkeys(both, "lead")),
+            StaffMember("lena@harbour.example", "Lena Hoffmann", dict.fromkeys((HOUSE, *both), "lead")),
             StaffMember("priya@harbour.example", "Priya Raman", {NORTHGATE.code: "specialist"}),
             StaffMember("omar@harbour.example", "Omar Siddiqui", {NORTHGATE.code: "checker"}),
             StaffMember("bea@harbour.example", "Bea Lindqvist", dict.fromkeys(both, "bookkeeper")),

@@ -6,4 +6,5 @@ class WebConfig(AppConfig):
     label = "web"
 
     def ready(self) -> None:
+        from engineroom.payday import commands  # noqa: F401  procedures find its steps by their names
         from engineroom.web import accounts  # noqa: F401  it listens for sign-ins
