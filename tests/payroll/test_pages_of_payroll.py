@@ -330,7 +330,7 @@ def test_a_payslip_shows_its_figures_and_answers_every_one(calculated):
         assert f'id="why-{group}"' in page and f'href="#why-{group}"' in page
     assert "Under income tax from 2026-04-06" in page
     assert "rounding" in page and "other frequencies" not in page, "of a week, only what plays a part in it"
-    assert any(line.startswith("National Insurance") for line in lines)
+    assert any(line.about.startswith("National Insurance") for line in lines)
     with calculated.acting():
         read = AuditEvent.objects.filter(subject_kind="payslip", subject_id=slip.id)
         assert read.count() == 1

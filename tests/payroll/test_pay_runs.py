@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -663,11 +662,9 @@ def test_the_run_says_why_a_payslip_is_what_it_is(client: TestClient) -> None:
     prepare(client, temps)
     with client.acting("lead"):
         (slip,) = selectors.payslips(run_of_here())
-        lines: Any = selectors.explain(slip.id)
-    text = "\n".join(lines)
-    assert "Net pay: 1,000.00" in text
-    assert f"= {slip.figures['net_pay'] / 100:,.2f}" in text
-    assert "1257L week 34: free pay" in text
+        text = "\n".join(selectors.explanation(slip.id))
+    assert f"Net pay {slip.figures['net_pay'] / 100:,.2f} = 1,000.00 gross pay - " in text
+    assert "1257L week 34: free pay 241.92 = 2 x 96.16 + 49.60 (PAYE routines, period 1)" in text
     assert "Student loan plan 2" in text
 
 

@@ -55,7 +55,7 @@ def explain(
                 audit.record(
                     "read", subject_kind="payslip", subject_id=found[0], detail={"purpose": "explain"}
                 )
-                for line in selectors.explain(found[0]):
+                for line in selectors.explanation(found[0]):
                     typer.echo(line)
                 break
     else:

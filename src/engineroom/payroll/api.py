@@ -218,7 +218,7 @@ def payslip(client: Client, payslip_id: UUID) -> PayslipDetailOut:
     return PayslipDetailOut(
         **_payslip(client, row).dict(),
         figures=[] if hidden else _figures(amounts),
-        explanation=[] if hidden else selectors.explain(row.id),
+        explanation=[] if hidden else selectors.explanation(row.id),
     )
 
 

@@ -17,6 +17,8 @@ from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.payroll.engine.gb.explain import explain as explain_row
+from engineroom.payroll.engine.gb.explain import explanation as explanation_of_row
+from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip, TaxDetails
 from engineroom.ui.listing import Order, Slice, read_slice
 
@@ -151,13 +153,23 @@ def paid_hours(run: PayRun, person_id: UUID | None = None) -> dict[UUID, list[Ho
         return found
 
 
-def explain(payslip_id: UUID) -> list[str]:
+def explain(payslip_id: UUID) -> list[Line]:
     """How one payslip was calculated, line by line, from the columns the run itself kept."""
+    return explain_row(*_calculated(payslip_id))
+
+
+def explanation(payslip_id: UUID) -> list[str]:
+    """The same as text, and at the end the tables with their sources."""
+    return explanation_of_row(*_calculated(payslip_id))
+
+
+def _calculated(payslip_id: UUID) -> tuple[int, dict[str, Any], gb.GbTables]:
+    """A payslip's row, the columns of its chunk, and the tables of its pay date."""
     slip = Payslip.objects.select_related("attempt__run").get(client_id=current_client_id(), id=payslip_id)
     chunk = AttemptChunk.objects.get(client_id=slip.client_id, attempt=slip.attempt, chunk=slip.chunk)
     trace = read_trace(chunk)
     columns = {name[4:]: values for name, values in trace.items() if name.startswith("out.")}
-    return explain_row(slip.row, columns, gb.resolve_tables(slip.attempt.run.pay_date))
+    return slip.row, columns, gb.resolve_tables(slip.attempt.run.pay_date)
 
 
 def read_trace(chunk: AttemptChunk) -> dict[str, Any]:

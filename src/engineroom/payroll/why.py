@@ -5,7 +5,6 @@ The firm's page and a person's own show the same answers, so both say the same f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,6 +15,7 @@ from engineroom.kernel.money import format_minor
 from engineroom.kernel.tables import Version
 from engineroom.payroll import selectors
 from engineroom.payroll.engine.gb import gross_to_net as gb
+from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.models import Payslip
 from engineroom.ui.charts import Bar
 from engineroom.ui.parts import TraceStep
@@ -58,21 +58,6 @@ GROUPS = {
     "net": ("Net pay", None),
 }
 """The groups in the order of the law, with the table each is made under."""
-
-BEGINNINGS = {
-    "Gross pay": "gross",
-    "Qualifying earnings": "pension",
-    "Pension": "pension",
-    "Employer's pension": "employer-pension",
-    "National Insurance": "ni",
-    "Employer's National Insurance": "employer-ni",
-    "Student loan": "loans",
-    "Postgraduate loan": "loans",
-    "Holiday earned": "holiday",
-    "Net pay": "net",
-    "Under ": "law",
-}
-"""How lines of `engine.gb.explain` begin; those that begin otherwise speak of tax."""
 
 GROUP_OF_ELEMENT = {
     **dict.fromkeys((e.code for e in gb.ELEMENTS if e.kind == "earning"), "gross"),
@@ -117,11 +102,11 @@ def of_payslip(payslip_id: UUID) -> list[Answer]:
     return answers(selectors.explain(payslip_id), laws, figures)
 
 
-def answers(lines: Sequence[str], laws: Mapping[str, Law], figures: Mapping[str, int]) -> list[Answer]:
+def answers(lines: Sequence[Line], laws: Mapping[str, Law], figures: Mapping[str, int]) -> list[Answer]:
     """The lines of an explanation, by group; groups that say nothing are left out."""
-    by_group: dict[str, list[str]] = {}
+    by_group: dict[str, list[Line]] = {}
     for line in lines:
-        by_group.setdefault(_group(line), []).append(line)
+        by_group.setdefault(line.group, []).append(line)
     found = [
         Answer(f"why-{name}", title, _steps(by_group[name]), laws.get(table or ""))
         for name, (title, table) in GROUPS.items()
@@ -160,34 +145,18 @@ def anchor(element: str, found: Sequence[Answer]) -> str:
     return f"#{place}" if any(answer.id == place for answer in found) else ""
 
 
-def _group(line: str) -> str:
-    longest = max((b for b in BEGINNINGS if line.startswith(b)), key=len, default="")
-    return BEGINNINGS.get(longest, "tax")
-
-
-def _steps(lines: Sequence[str]) -> list[TraceStep]:
-    """Each sentence, its last figure set apart; the last sentence is what they come to."""
+def _steps(lines: Sequence[Line]) -> list[TraceStep]:
+    """Each line with its figure set apart; the last line is what they come to."""
     last = len(lines) - 1
-    return [_step(line, result=i == last) for i, line in enumerate(lines)]
-
-
-ASIDE = re.compile(r"(.*?(?: = |^[A-Z][A-Za-z ]+: ))(-?[\d,]+\.\d\d)((?:,| \().*)")
-"""A sentence that says more after its figure: "... = 35.45, of which 28.36 is deducted"."""
-
-
-def _step(line: str, *, result: bool) -> TraceStep:
-    for mark in (" = ", ": "):
-        said, _, value = line.rpartition(mark)
-        if said and _is_figure(value):
-            return TraceStep(said, value, result=result)
-    if aside := ASIDE.fullmatch(line):
-        said, value, more = aside.groups()
-        return TraceStep(said.rstrip(" =:"), value, rule=more.strip(" ,()"), result=result)
-    return TraceStep(line, "", result=result)
-
-
-def _is_figure(text: str) -> bool:
-    return bool(text) and text.lstrip("-").replace(",", "").replace(".", "").isdigit()
+    return [
+        TraceStep(
+            f"{line.about} = {line.expression}" if line.expression else line.about,
+            line.written,
+            rule="; ".join(part for part in (line.rounding, line.note, line.rule) if part),
+            result=i == last,
+        )
+        for i, line in enumerate(lines)
+    ]
 
 
 def _law(rule: Mapping[str, Any], frequency: str, version: Version | None) -> Law:

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engineroom.payroll.engine.gb.explain import explain
 from engineroom.payroll.engine.gb.gross_to_net import (
     ELEMENTS,
     STEPS,
@@ -381,31 +380,6 @@ def test_the_trace_says_what_each_step_read_under_which_law_and_what_it_wrote():
     assert "tax_code_number 1257" in free_pay
     assert "table income_tax from 2026-04-06 until 2027-04-05 (verified" in free_pay
     assert free_pay.endswith("wrote free_pay_of_one 241.92, free_pay 483.84")
-
-
-def test_a_payslip_is_explained_in_words_whose_figures_are_its_columns():
-    done = calculate(
-        {
-            "tax_code": "1257L", "frequency": "monthly", "tax_period": 1, "ni_category": "A",
-            "basic_pay": 300_000, "pension_member": 1, "pension_relief": "relief_at_source",
-            "pension_employee_ppm": 50_000, "pension_employer_ppm": 30_000, "student_loan_plan": "2",
-        },
-        TABLES,
-    )  # fmt: skip
-    text = "\n".join(explain(0, done.columns, TABLES))
-    assert "1257L month 1: free pay 1,048.26" in text
-    assert "Pay to date 3,000.00 - 1,048.26 = 1,951.74, in whole pounds 1,951.00: 20% of it = 390.20" in text
-    assert "National Insurance category A on 3,000.00: 8% of 1,952.00 = 156.16" in text
-    assert "Student loan plan 2: 9% of 551.25, whole pounds = 49.00" in text
-    assert "5% of 2,480.00 = 124.00, of which 99.20 is deducted and the provider reclaims 24.80" in text
-    assert "= 2,305.44" in text
-    assert "Under income_tax from 2026-04-06" in text
-
-
-def test_everybody_can_be_explained():
-    done = calculate(people(120), TABLES)
-    for row in range(len(done.rows)):
-        assert len(explain(row, done.columns, TABLES)) > 8
 
 
 @pytest.mark.parametrize(

@@ -1,197 +1,395 @@
-"""A payslip in words: each figure and how it came about. Its numbers are read from the columns."""
+"""A payslip in words: each figure, the sum it comes from, the rule and the table, from the columns.
+
+Whoever works out the sum of a line and rounds as it says gets the line's figure. An amount in a sum came in,
+is the figure of a line before, or is a value of the table that the line names
+(tests/payroll/engine/test_gb_explain.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from engineroom.kernel.money import format_minor
-from engineroom.kernel.rates import format_ppm
-from engineroom.kernel.tables import Version
+from engineroom.kernel.rates import PPM
+from engineroom.payroll.engine.elements import PayElements
 from engineroom.payroll.engine.gb import pension
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS, GbTables
+from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE
 from engineroom.payroll.engine.gb.nic import CATEGORIES, NicClass1
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, WEEKS, WEEKS_IN_TAX_YEAR
 from engineroom.payroll.engine.gb.student_loan import PLANS, StudentLoan
 from engineroom.payroll.engine.gb.tax_codes import FLAT, NO_TAX, K, tax_code_at
-from engineroom.payroll.engine.steps import Column, four_decimals
+from engineroom.payroll.engine.lines import (
+    CUT_TO_PENNY,
+    DOWN_TO_POUND,
+    NEAREST_MINUTE,
+    NEAREST_PENNY,
+    UP_TO_PENNY,
+    Line,
+    fine,
+    law_in_words,
+    money,
+    share,
+    total,
+)
+from engineroom.payroll.engine.steps import Column
+
+NIC_ROUNDING = "each cut to tenths of a penny and from 6 up to a penny"
+ROUTINES = "PAYE routines"
+METHOD = "exact percentage method"
 
 
 class _Row:
-    """One row of the columns: row["gross"] is its number, row.money("gross") that written in pounds."""
+    """One row of the columns, and the law: row["gross"] is its number, row.money("gross") that in pounds."""
 
-    def __init__(self, row: int, columns: Mapping[str, Column]) -> None:
-        self.row, self.columns = row, columns
+    def __init__(self, row: int, columns: Mapping[str, Column], tables: GbTables) -> None:
+        self.row, self.columns, self.tables = row, columns, tables
+        self.frequency = FREQUENCIES[self["frequency"]]
+        self.unit = "week" if self.frequency in WEEKS else "month"
 
     def __getitem__(self, name: str) -> int:
         return int(self.columns[name][self.row])
 
-    def money(self, name: str) -> str:
-        return format_minor(self[name])
+    def money(self, name: str, words: str = "") -> str:
+        return money(self[name], words)
 
-    @property
-    def period(self) -> str:
-        unit = "week" if FREQUENCIES[self["frequency"]] in WEEKS else "month"
-        return f"{unit} {self['tax_period']}"
+    def line(self, group: str, about: str, figure: str, expression: str, **more: Any) -> Line:
+        """A line for a column. table: of `more`, the name of its table, which it is marked with."""
+        law = self.tables.versions[more.pop("table")] if "table" in more else None
+        return Line(group, about, self[figure], expression, law=law, **more)
+
+    def if_other_frequency(self, table: str) -> tuple[str, ...]:
+        """The name to mark a line with where the table knows this pay frequency only from memory."""
+        other = self.tables.versions[table]["other_frequencies"]
+        return ("other_frequencies",) if self.frequency in other else ()
 
 
-def explain(row: int, columns: Mapping[str, Column], tables: GbTables) -> list[str]:
-    """The payslip of one row, a sentence for each figure that is not nought.
+def explain(row: int, columns: Mapping[str, Column], tables: GbTables) -> list[Line]:
+    """The payslip of one row, line by line.
 
     row: the place in the columns, 0 <= row < m (not in the chunk: see Calculation.rows). columns: of
     `calculate`, or read back from where a run keeps them. tables: those it was calculated with.
     """
-    person = _Row(row, columns)
+    person = _Row(row, columns, tables)
+    # What is sacrificed comes off gross pay, and so is explained before it.
+    beginning = (_pension, _pay) if person["salary_sacrifice"] else (_pay, _pension)
     return [
-        *_pay(person),
-        *_pension(person),
+        *(line for part in beginning for line in part(person)),
         *_tax(person),
         *_national_insurance(person, tables.parameters["ni_class1"]),
+        *_employer_national_insurance(person, tables.parameters["ni_class1"]),
         *_loans(person, tables.parameters["student_loan"]),
-        *_holiday(person, tables),
+        *_holiday(person),
         *_net(person),
-        *map(_law, tables.versions.values()),
     ]
 
 
-def _law(version: Version) -> str:
-    memory = f"; unverified: {', '.join(version.unverified())}" if version.unverified() else ""
-    return f"Under {version.table} from {version.starts}: {version.source} ({version.confidence}{memory})"
+def explanation(row: int, columns: Mapping[str, Column], tables: GbTables) -> list[str]:
+    """The lines as text, and at the end each table they name with its source."""
+    lines = explain(row, columns, tables)
+    used = {line.law.table for line in lines if line.law}
+    laws = [law_in_words(version) for name, version in tables.versions.items() if name in used]
+    return [*map(str, lines), *laws]
 
 
-def _pay(p: _Row) -> Iterator[str]:
-    earnings = [e for e in ELEMENTS if e.kind == "earning" and p[e.code]]
-    parts = " + ".join(f"{e.label} {p.money(e.code)}" for e in earnings) or "nothing earned"
-    if p["salary_sacrifice"]:
-        parts += f" - salary sacrifice {p.money('salary_sacrifice')}"
-    yield f"Gross pay: {parts} = {p.money('gross')}"
+def _pay(p: _Row) -> Iterator[Line]:
+    version = p.tables.versions["pay_elements"]
+    earnings = [e for e in ELEMENTS if e.kind == "earning"]
+    parts = [(p[e.code], e.label.lower()) for e in earnings]
+    parts.append((-p["salary_sacrifice"], "salary sacrifice"))
+    memory = [e.code for e in earnings if p[e.code] and e.code in version.unverified()]
+    yield p.line(
+        "gross",
+        "Gross pay",
+        "gross",
+        total(parts),
+        table="pay_elements",
+        unverified=tuple(memory),
+        rule="Employment Rights Act 1996 s.27",
+    )
 
 
-def _pension(p: _Row) -> Iterator[str]:
+def _counted(p: _Row, group: str, about: str, figure: str, purpose: str, rule: str) -> Iterator[Line]:
+    """What of the pay counts for the purpose, where that is not simply gross pay."""
+    if p[figure] == p["gross"]:
+        return
+    t: PayElements = p.tables.parameters["pay_elements"]
+    counting = t.counting(purpose)
+    parts = [(p[e.code], e.label.lower()) for e in t.elements if e.code in counting]
+    if purpose == "niable":
+        parts.append((-p["salary_sacrifice"], "salary sacrifice"))
+    yield p.line(group, about, figure, total(parts), rule=rule, table="pay_elements")
+
+
+def _pension(p: _Row) -> Iterator[Line]:
     if not p["pension_member"]:
         return
-    yield f"Qualifying earnings, of {p.money('pay_elements')}: {p.money('qualifying_earnings')}"
-    share = f"{format_ppm(p['pension_employee_ppm'])} of {p.money('qualifying_earnings')}"
-    whole = f"Pension: {share} = {p.money('pension_contribution')}"
+    yield from _counted(
+        p, "pension", "Pensionable pay", "pensionable_pay", "pensionable", "Pensions Act 2008 s.13"
+    )
+    t: pension.AutoEnrolment = p.tables.parameters["pension_auto_enrolment"]
+    lower, upper = (int(limit[p["frequency"]]) for limit in (t.qualifying_lower, t.qualifying_upper))
+    expression, note = _between(p["pensionable_pay"], lower, upper, "lower limit")
+    table = {"table": "pension_auto_enrolment"}
+    about, rule = "Qualifying earnings", "Pensions Act 2008 s.13"
+    yield p.line("pension", about, "qualifying_earnings", expression, note=note, rule=rule, **table)
+    table |= {"rule": "Pensions Act 2008 s.20", "rounding": NEAREST_PENNY}
+    qualifying, employee = p.money("qualifying_earnings"), p["pension_employee_ppm"]
+    whole = share(qualifying, employee)
+    yield p.line("pension", "Pension contribution", "pension_contribution", whole, **table)
+    yield from _how_relieved(p, t)
+    employer = share(qualifying, p["pension_employer_ppm"])
+    about = "Employer's pension contribution"
+    yield p.line("employer-pension", about, "employer_pension", employer, **table)
+
+
+def _how_relieved(p: _Row, t: pension.AutoEnrolment) -> Iterator[Line]:
+    whole = p.money("pension_contribution")
     match p["pension_relief"]:
         case pension.RELIEF_AT_SOURCE:
-            deducted, reclaimed = p.money("employee_pension"), p.money("pension_tax_relief")
-            yield f"{whole}, of which {deducted} is deducted and the provider reclaims {reclaimed} in tax"
+            net = share(
+                p.money("qualifying_earnings"), PPM - t.relief_at_source_ppm, p["pension_employee_ppm"]
+            )
+            yield p.line(
+                "pension",
+                "Pension deducted after relief at source",
+                "employee_pension",
+                net,
+                rounding=NEAREST_PENNY,
+                rule="Finance Act 2004 s.192",
+                table="pension_auto_enrolment",
+                unverified=("relief_at_source",),
+            )
+            reclaimed = f"{whole} - {p.money('employee_pension')}"
+            about = "Tax relief that the provider reclaims"
+            yield p.line("pension", about, "pension_tax_relief", reclaimed, rule="Finance Act 2004 s.192")
         case pension.NET_PAY:
-            yield f"{whole}, deducted before tax"
+            rule, note = "Finance Act 2004 s.193", "before tax"
+            yield p.line("pension", "Pension deducted", "employee_pension", whole, note=note, rule=rule)
         case _:
-            yield f"{whole}, given up from pay and paid in by the employer"
-    yield f"Employer's pension: {format_ppm(p['pension_employer_ppm'])} = {p.money('employer_pension')}"
+            rule, note = "ITEPA 2003 s.62", "given up from pay, paid in by the employer"
+            yield p.line("pension", "Salary sacrifice", "salary_sacrifice", whole, note=note, rule=rule)
 
 
-def _tax(p: _Row) -> Iterator[str]:
-    code = tax_code_at(p.columns, p.row)
-    kind, alone = p["tax_code_kind"], p["paye_week1_month1"]
-    if p["taxable_pay"] != p["gross"]:
-        yield f"Taxable pay: {p.money('taxable_pay')} (gross {p.money('gross')}{_tax_base_changes(p)})"
-    if alone:
-        yield f"{code}, {p.period}: worked on this period alone{_why_alone(p)}"
+def _between(pay: int, lower: int, upper: int, lower_name: str) -> tuple[str, str]:
+    """The part of pay between two limits as a sum, and a note where a limit decides."""
+    if pay <= lower:
+        return "0.00", f"pay of {money(pay)} does not pass the {lower_name} of {money(lower)}"
+    note = f"pay of {money(pay)} counts up to {money(upper)}" if pay > upper else ""
+    return f"{money(min(pay, upper))} - {money(lower, lower_name)}", note
+
+
+def _tax(p: _Row) -> Iterator[Line]:
+    code, kind = tax_code_at(p.columns, p.row), p["tax_code_kind"]
+    about = f"{code} {p.unit} {p['tax_period']}"
+    yield from _taxable_pay(p)
+    if p["paye_week1_month1"]:
+        yield Line("tax", f"{about}: worked on this period alone", note=_why_alone(p), rule="PAYE70015")
     if kind == NO_TAX:
-        yield f"{code} {p.period}: no tax"
+        yield p.line(
+            "tax", f"{about}: tax due", "tax_liability", "0.00", note="NT is not taxed", rule=ROUTINES
+        )
     elif kind == FLAT:
-        rate = format_ppm(p["tax_rate_ppm"])
-        yield f"{code} {p.period}: {rate} of {p.money('paye_whole_pounds')} = {p.money('tax_liability')}"
+        yield from _flat_rate(p, about)
     else:
-        yield f"{code} {p.period}: {_free_pay(p)}"
-        yield _banded(p)
+        yield from _free_pay(p, about)
+        yield from _banded(p, about)
     yield from _deducted(p)
 
 
-def _tax_base_changes(p: _Row) -> str:
-    benefits, untaxed = p["payrolled_benefits"], p["pay_elements"] - p["taxable_elements"]
+def _taxable_pay(p: _Row) -> Iterator[Line]:
+    untaxed = p["pay_elements"] - p["taxable_elements"]
+    before_tax = p["employee_pension"] if p["pension_relief"] == pension.NET_PAY else 0
+    benefits = p["payrolled_benefits"]
     parts = [
-        (", less pension", p["gross"] - untaxed - p["taxable_pay"]),
-        (", less what is not taxed", untaxed + benefits),
-        (", plus benefits", benefits),
+        (p["gross"], "gross pay"),
+        (-before_tax, "pension"),
+        (-(untaxed + benefits), "pay that is not taxed"),
+        (benefits, "benefits in kind"),
     ]
-    return "".join(f"{words} {format_minor(amount)}" for words, amount in parts if amount)
+    if p["taxable_pay"] != p["gross"]:
+        yield p.line(
+            "tax", "Taxable pay", "taxable_pay", total(parts), rule="ITEPA 2003 s.62", table="pay_elements"
+        )
+    if not p["paye_week1_month1"] and p["taxable_pay_to_date_before"]:
+        to_date = f"{p.money('taxable_pay_to_date_before', 'before')} + {p.money('taxable_pay')}"
+        yield p.line("tax", "Taxable pay to date", "taxable_pay_to_date", to_date)
 
 
 def _why_alone(p: _Row) -> str:
     if p["paye_units_in_year"] == WEEKS_IN_TAX_YEAR and p["tax_period"] > WEEKS_IN_TAX_YEAR:
-        return f", as every week beyond {WEEKS_IN_TAX_YEAR} is"
-    return " (week 1/month 1)"
+        return f"every {p.unit} beyond {WEEKS_IN_TAX_YEAR} is"
+    return "week 1/month 1"
 
 
-def _free_pay(p: _Row) -> str:
+def _paye_line(p: _Row, about: str, figure: int, expression: str, period: int, **more: Any) -> Line:
+    return Line(
+        "tax",
+        about,
+        figure,
+        expression,
+        rule=f"{ROUTINES}, period {period}",
+        law=p.tables.versions["income_tax"],
+        unverified=p.if_other_frequency("income_tax"),
+        **more,
+    )
+
+
+def _flat_rate(p: _Row, about: str) -> Iterator[Line]:
+    pay, pounds = p.money("paye_pay"), p["paye_whole_pounds"]
+    yield _paye_line(p, f"{about}: pay in whole pounds", pounds, pay, p["paye_units"], rounding=DOWN_TO_POUND)
+    due = share(money(pounds), p["tax_rate_ppm"])
+    yield _paye_line(p, f"{about}: tax due", p["tax_liability"], due, p["paye_units"], rounding=CUT_TO_PENNY)
+
+
+def _free_pay(p: _Row, about: str) -> Iterator[Line]:
+    """Of week or month 1: whole blocks of 500 of the code, and what its rest is worth; then to date."""
     name = "additional pay" if p["tax_code_kind"] == K else "free pay"
-    one, whole = format_minor(abs(p["free_pay_of_one"])), format_minor(abs(p["free_pay"]))
-    return f"{name} {whole}" if p["paye_units"] == 1 else f"{name} {p['paye_units']} x {one} = {whole}"
-
-
-def _banded(p: _Row) -> str:
-    sign = "+" if p["tax_code_kind"] == K else "-"
-    pay = "Pay of the period" if p["paye_week1_month1"] else "Pay to date"
-    free, rest = format_minor(abs(p["free_pay"])), p.money("paye_pay_less_free_pay")
-    left = f"{p.money('paye_pay')} {sign} {free} = {rest}"
-    if p["paye_pay_less_free_pay"] <= 0:
-        return f"{pay} {left}: nothing is taxable"
-    pounds, due, rate = p.money("paye_whole_pounds"), p.money("tax_liability"), format_ppm(p["tax_rate_ppm"])
-    if p["tax_band"] == 1:
-        return f"{pay} {left}, in whole pounds {pounds}: {rate} of it = {due}"
-    above = f"{rate} of ({pounds} - {four_decimals(p['tax_band_start'])})"
-    below = four_decimals(p["tax_below_band"])
-    return f"{pay} {left}, in whole pounds {pounds}: {below} for the bands below + {above} = {due}"
-
-
-def _deducted(p: _Row) -> Iterator[str]:
-    if not p["paye_week1_month1"]:
-        paid, before = p.money("tax_to_date_before"), p.money("tax_before_limit")
-        yield f"Tax due to date {p.money('tax_liability')} - already paid {paid} = {before}"
-    if p["paye"] != p["tax_before_limit"]:
-        limit, wanted = p.money("regulatory_limit"), p.money("tax_before_limit")
-        yield f"Limited to half of the pay: {limit} instead of {wanted}"
-    refund = "Tax refunded" if p["paye"] < 0 else "Tax deducted"
-    yield f"{refund}: {format_minor(abs(p['paye']))}"
-
-
-def _national_insurance(p: _Row, t: NicClass1) -> Iterator[str]:
-    letter = p["ni_category"]
-    if not t.liable[letter]:
-        yield f"National Insurance category {CATEGORIES[letter]}: none"
+    number, one, units = p["tax_code_number"], abs(p["free_pay_of_one"]), p["paye_units"]
+    if not number:
+        yield _paye_line(p, f"{about}: {name}", 0, "0.00", 1, note="the code is 0T")
         return
-    parts = [f"{format_ppm(int(t.employee_ppm[letter]))} of {p.money('earnings_pt_to_uel')}"]
-    if p["earnings_above_uel"]:
-        above = format_ppm(int(t.employee_above_uel_ppm[letter]))
-        parts.append(f"{above} of {p.money('earnings_above_uel')}")
-    on = f"on {p.money('niable_pay')}"
+    t = p.tables.parameters["income_tax"]
+    blocks, rest = (number - 1) // t.block_size, (number - 1) % t.block_size + 1
+    block = t.block_weekly if p["paye_units_in_year"] == WEEKS_IN_TAX_YEAR else t.block_monthly
+    worth, year = one - blocks * block, p["paye_units_in_year"]
+    of_rest = f"(10 x {rest} + 9) / {year}"
+    if blocks:
+        of_number = f"{about}: {rest} of the code's {number} is worth"
+        yield _paye_line(p, of_number, worth, of_rest, 1, rounding=UP_TO_PENNY)
+        yield _paye_line(p, f"{about}: {name}", one, f"{blocks} x {money(block)} + {money(worth)}", 1)
+    else:
+        yield _paye_line(p, f"{about}: {name}", one, of_rest, 1, rounding=UP_TO_PENNY)
+    if units > 1:
+        to_date = f"{units} x {money(one)}"
+        yield _paye_line(p, f"{about}: {name} to {p.unit} {units}", abs(p["free_pay"]), to_date, units)
+
+
+def _banded(p: _Row, about: str) -> Iterator[Line]:
+    sign = "+" if p["tax_code_kind"] == K else "-"
+    pay = "pay" if p["paye_week1_month1"] else "pay to date"
+    free, rest, units = money(abs(p["free_pay"])), p["paye_pay_less_free_pay"], p["paye_units"]
+    left = f"{p.money('paye_pay')} {sign} {free}"
+    name = "and additional pay" if sign == "+" else "less free pay"
+    yield _paye_line(p, f"{about}: {pay} {name}", rest, left, units)
+    if rest <= 0:
+        yield _paye_line(p, f"{about}: tax due", 0, "0.00", units, note="nothing is left to tax")
+        return
+    pounds = p["paye_whole_pounds"]
+    whole = f"{about}: in whole pounds"
+    yield _paye_line(p, whole, pounds, money(rest), units, rounding=DOWN_TO_POUND)
+    due, rate = f"{about}: tax due", p["tax_rate_ppm"]
+    expression, note = share(money(pounds), rate), ""
+    if p["tax_band"] > 1:
+        above = share(f"({money(pounds)} - {fine(p['tax_band_start'])})", rate)
+        expression = f"{fine(p['tax_below_band'])} + {above}"
+        note = f"band {p['tax_band']}; the first figure is the tax of the bands below"
+    yield _paye_line(p, due, p["tax_liability"], expression, units, rounding=CUT_TO_PENNY, note=note)
+
+
+def _deducted(p: _Row) -> Iterator[Line]:
+    parts = [(p["tax_liability"], "due")]
+    if not p["paye_week1_month1"]:
+        parts.append((-p["tax_to_date_before"], "already deducted"))
+    limited = p["paye"] != p["tax_before_limit"]
+    name = "Income tax before the limit" if limited else "Income tax deducted"
+    note = "a refund" if p["paye"] < 0 else ""
+    yield p.line("tax", name, "tax_before_limit", total(parts), note=note, rule=ROUTINES, table="income_tax")
+    if limited:
+        paid = p.money("taxable_pay")
+        if p["payrolled_benefits"]:
+            paid = f"({paid} - {p.money('payrolled_benefits', 'benefits in kind')})"
+        yield p.line(
+            "tax",
+            "Income tax deducted",
+            "paye",
+            share(paid, p.tables.parameters["income_tax"].regulatory_limit_ppm),
+            rounding=CUT_TO_PENNY,
+            note=f"the regulatory limit, instead of {p.money('tax_before_limit')}",
+            rule="PAYE Regulations 2003",
+            table="income_tax",
+        )
+
+
+def _nic_line(p: _Row, group: str, about: str, figure: int, expression: str, **more: Any) -> Line:
+    law, memory = p.tables.versions["ni_class1"], p.if_other_frequency("ni_class1")
+    return Line(group, about, figure, expression, rule=METHOD, law=law, unverified=memory, **more)
+
+
+def _slices(*slices: tuple[int, int]) -> str:
+    """Earnings in pence and their rate in ppm, added up; those without earnings are left out."""
+    return " + ".join(share(money(earnings), int(rate)) for earnings, rate in slices if earnings) or "0.00"
+
+
+def _national_insurance(p: _Row, t: NicClass1) -> Iterator[Line]:
+    letter, frequency = p["ni_category"], p["frequency"]
     name = f"National Insurance category {CATEGORIES[letter]}"
-    yield f"{name} {on}: {' + '.join(parts)} = {p.money('employee_nic')}"
-    charged = format_minor(p["employer_nic_earnings_to_uel"] + p["earnings_above_uel"])
-    yield (
-        f"Employer's National Insurance: {format_ppm(int(t.employer_ppm[letter]))} of {charged} "
-        f"= {p.money('employer_nic')}"
-    )
+    rule = "SSCBA 1992 s.6"
+    yield from _counted(p, "ni", "Pay for National Insurance", "niable_pay", "niable", rule)
+    if not t.liable[letter]:
+        yield _nic_line(p, "ni", name, p["employee_nic"], "0.00", note="none is due")
+        return
+    pt, uel = int(t.primary_threshold[frequency]), int(t.upper_earnings_limit[frequency])
+    expression, note = _between(p["niable_pay"], pt, uel, "primary threshold")
+    main, above = p["earnings_pt_to_uel"], p["earnings_above_uel"]
+    yield _nic_line(p, "ni", f"{name}: earnings above the threshold", main, expression, note=note)
+    if above:
+        over = f"{p.money('niable_pay')} - {money(uel, 'upper earnings limit')}"
+        yield _nic_line(p, "ni", f"{name}: earnings above the limit", above, over)
+    due = _slices((main, t.employee_ppm[letter]), (above, t.employee_above_uel_ppm[letter]))
+    yield _nic_line(p, "ni", name, p["employee_nic"], due, rounding=NIC_ROUNDING)
 
 
-def _loans(p: _Row, t: StudentLoan) -> Iterator[str]:
+def _employer_national_insurance(p: _Row, t: NicClass1) -> Iterator[Line]:
+    letter, frequency = p["ni_category"], p["frequency"]
+    if not t.liable[letter]:
+        return
+    name = "Employer's National Insurance"
+    starts, uel = int(t.employer_from[letter, frequency]), int(t.upper_earnings_limit[frequency])
+    charged, above = p["employer_nic_earnings_to_uel"], p["earnings_above_uel"]
+    expression, note = _between(p["niable_pay"], starts, uel, "threshold")
+    yield _nic_line(p, "employer-ni", f"{name}: earnings", charged, expression, note=note)
+    due = _slices((charged, t.employer_ppm[letter]), (above, t.employer_ppm[letter]))
+    yield _nic_line(p, "employer-ni", name, p["employer_nic"], due, rounding=NIC_ROUNDING)
+
+
+def _loans(p: _Row, t: StudentLoan) -> Iterator[Line]:
     if plan := p["student_loan_plan"]:
-        rate, above = format_ppm(int(t.rate_ppm[plan])), p.money("student_loan_pay_above")
-        yield f"Student loan plan {PLANS[plan]}: {rate} of {above}, whole pounds = {p.money('student_loan')}"
+        threshold = int(t.threshold[plan, p["frequency"]])
+        yield from _loan(
+            p, f"Student loan plan {PLANS[plan]}", "student_loan", threshold, int(t.rate_ppm[plan])
+        )
     if p["has_postgraduate_loan"]:
-        rate, above = format_ppm(t.postgraduate_rate_ppm), p.money("postgraduate_loan_pay_above")
-        yield f"Postgraduate loan: {rate} of {above}, whole pounds = {p.money('postgraduate_loan')}"
+        threshold = int(t.postgraduate_threshold[p["frequency"]])
+        yield from _loan(p, "Postgraduate loan", "postgraduate_loan", threshold, t.postgraduate_rate_ppm)
 
 
-def _holiday(p: _Row, tables: GbTables) -> Iterator[str]:
-    if p["holiday_accrues"]:
-        rate = format_ppm(tables.parameters["holiday"].accrual_ppm)
-        minutes, pay = _hours(p["holiday_accrued_minutes"]), p.money("holiday_accrued_pay")
-        worked = _hours(p["minutes_worked"])
-        yield f"Holiday earned: {rate} of {worked} = {minutes}, and of pay {p.money('pay_for_work')} = {pay}"
+def _loan(p: _Row, name: str, column: str, threshold: int, rate_ppm: int) -> Iterator[Line]:
+    memory = p.if_other_frequency("student_loan")
+    more = {"table": "student_loan", "unverified": memory, "rule": "CSLM17000"}
+    expression, note = _between(p["niable_pay"], threshold, MAX_PAY_PENCE, "threshold")
+    above = f"{column}_pay_above"
+    yield p.line("loans", f"{name}: pay above the threshold", above, expression, note=note, **more)
+    yield p.line("loans", name, column, share(p.money(above), rate_ppm), rounding=DOWN_TO_POUND, **more)
 
 
-def _hours(minutes: int) -> str:
-    return f"{minutes // 60}h {minutes % 60:02d}m"
-
-
-def _net(p: _Row) -> Iterator[str]:
-    taken = [e for e in ELEMENTS if e.kind == "deduction" and p[e.code]]
-    parts = "".join(
-        f" {'-' if p[e.code] > 0 else '+'} {e.label} {format_minor(abs(p[e.code]))}" for e in taken
+def _holiday(p: _Row) -> Iterator[Line]:
+    if not p["holiday_accrues"]:
+        return
+    rate = p.tables.parameters["holiday"].accrual_ppm
+    more = {"table": "holiday", "rule": "Working Time Regulations 1998 reg. 15B", "unverified": ("rounding",)}
+    rule = "Working Time Regulations 1998 reg. 16A"
+    yield from _counted(p, "holiday", "Pay for work", "pay_for_work", "work", rule)
+    worked = share(f"{p['minutes_worked']:,} minutes", rate)
+    about = "Holiday earned"
+    yield p.line(
+        "holiday", about, "holiday_accrued_minutes", worked, rounding=NEAREST_MINUTE, unit="minutes", **more
     )
-    yield f"Net pay: {p.money('gross')}{parts} = {p.money('net_pay')}"
+    pay = share(p.money("pay_for_work"), rate)
+    yield p.line("holiday", "Holiday pay earned", "holiday_accrued_pay", pay, rounding=NEAREST_PENNY, **more)
+
+
+def _net(p: _Row) -> Iterator[Line]:
+    taken = [(-p[e.code], e.label.partition(" (")[0]) for e in ELEMENTS if e.kind == "deduction"]
+    expression = total([(p["gross"], "gross pay"), *taken])
+    yield p.line("net", "Net pay", "net_pay", expression, rule="Employment Rights Act 1996 s.8")
