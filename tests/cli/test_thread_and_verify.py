@@ -212,7 +212,9 @@ def test_what_is_not_supported_fails_only_when_strict(cli: Cli, cases: Path, tmp
     with cases.open(newline="", encoding="utf-8") as source:
         rows = list(csv.reader(source))
     kind_at = rows[0].index("kind")
-    one_each = [next(r for r in rows if r[kind_at] == kind) for kind in ("paye", "ssp")]
+    known = next(r for r in rows if r[kind_at] == "paye")
+    unknown = [*known[:kind_at], "window_tax", *known[kind_at + 1 :]]
+    one_each = [known, ["unknown-1", *unknown[1:]]]
     few = tmp_path / "few.csv"
     with few.open("w", newline="", encoding="utf-8") as out:
         csv.writer(out).writerows([rows[0], *one_each])

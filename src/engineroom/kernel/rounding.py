@@ -17,12 +17,12 @@ Minor = npt.NDArray[np.int64]
 Num = TypeVar("Num", int, npt.NDArray[np.int64])
 
 
-def floor_div(numerator: Num, denominator: int) -> Num:
+def floor_div(numerator: Num, denominator: int | Num) -> Num:
     """Towards minus infinity."""
     return numerator // denominator
 
 
-def ceil_div(numerator: Num, denominator: int) -> Num:
+def ceil_div(numerator: Num, denominator: int | Num) -> Num:
     """Towards plus infinity."""
     return -(-numerator // denominator)
 

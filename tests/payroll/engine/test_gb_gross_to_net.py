@@ -278,10 +278,8 @@ def test_deductions_beyond_the_pay_are_a_problem_and_not_a_negative_payslip():
         tax_code=["D1", "1257L"],
         basic_pay=300_000,
         pension_member=1,
-        pension_relief="net_pay",
+        pension_relief="relief_at_source",
         pension_employee_ppm=1_000_000,
-        has_postgraduate_loan=1,
-        student_loan_plan="5",
         payrolled_benefits=[900_000, 0],
     )
     assert [(p.row, p.field) for p in done.problems] == [(0, "net_pay")]

@@ -77,13 +77,13 @@ def test_numbers_are_compared_as_numbers_and_the_tolerance_is_inclusive(verify):
 
 
 def test_other_kinds_and_jurisdictions_are_not_supported_and_not_passed(verify):
-    report = verify(LOAN | {"kind": "ssp"}, LOAN | {"jurisdiction": "us", "id": "2"}, LOAN | {"id": "3"})
+    report = verify(LOAN | {"kind": "fica"}, LOAN | {"jurisdiction": "us", "id": "2"}, LOAN | {"id": "3"})
     assert (report.passed, report.failed, report.not_supported) == (1, 0, 2)
-    assert report.kinds["ssp"].not_supported == 1
+    assert report.kinds["fica"].not_supported == 1
 
 
 def test_a_file_in_which_nothing_is_supported_is_not_ok(verify):
-    assert not verify(LOAN | {"kind": "ssp"}).ok
+    assert not verify(LOAN | {"kind": "fica"}).ok
     assert not verify().ok
 
 

@@ -95,11 +95,26 @@ class Case:
         except NotMoney as error:
             raise BadCase(f"inputs.{name}", str(error)) from error
 
-    def integer(self, name: str) -> int:
-        value = self._value(name, None)
+    def integer(self, name: str, default: int | None = None) -> int:
+        value = self._value(name, default)
         if not isinstance(value, int) or isinstance(value, bool):
             raise BadCase(f"inputs.{name}", f"{value!r} is not a whole number")
         return value
+
+    def flag(self, name: str, default: bool | None = None) -> bool:
+        """True or false."""
+        value = self._value(name, default)
+        if not isinstance(value, bool):
+            raise BadCase(f"inputs.{name}", f"{value!r} is neither true nor false")
+        return value
+
+    def rate_ppm(self, name: str) -> int:
+        """A rate ("0.09") in parts per million (90,000)."""
+        text = self.text(name)
+        try:
+            return ppm(text)
+        except ValueError as error:
+            raise BadCase(f"inputs.{name}", f"{text!r} is not a rate: {error}") from error
 
     def percent_ppm(self, name: str, default: str | None = None) -> int:
         """A percent ("5") in parts per million (50,000)."""
@@ -115,7 +130,7 @@ class Case:
             raise BadCase(f"inputs.{name}", f"{text!r} is not one of {', '.join(allowed)}")
         return text
 
-    def _value(self, name: str, default: str | None) -> Any:
+    def _value(self, name: str, default: object) -> Any:
         self.used.add(name)
         if name in self.inputs:
             return self.inputs[name]

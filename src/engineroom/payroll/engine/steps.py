@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,7 +22,23 @@ from engineroom.kernel.tables import Version
 Column = npt.NDArray[np.int64]
 """Whole numbers of any unit, int64, shape (n,)."""
 
-Unit = Literal["pence", "minutes", "ppm", "ten_thousandths", "count", "flag", "code"]
+Unit = Literal[
+    "pence",
+    "minutes",
+    "ppm",
+    "ten_thousandths",
+    "count",
+    "weeks",
+    "days",
+    "weekdays",
+    "month",
+    "periods",
+    "years",
+    "hundredths",
+    "row",
+    "flag",
+    "code",
+]
 """Of a column. ten_thousandths are of a pound: the precision HMRC's PAYE routines carry."""
 
 
@@ -76,12 +93,13 @@ class Calculation(NamedTuple):
 
     columns: every input and every step's result, int64, shape (m,), for the m rows that could be calculated.
     rows: for each of those, its index in the chunk, ascending. problems: the rows that could not; they have
-    no numbers.
+    no numbers. orders: attachment orders of those rows, what each took and carries forward, shape (orders,).
     """
 
     columns: dict[str, Column]
     rows: Column
     problems: list[RowProblem]
+    orders: Mapping[str, Column] = MappingProxyType({})
 
 
 def trace(

@@ -12,8 +12,8 @@ be calculated are in `problems` and have no numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -21,16 +21,19 @@ from typing import Any
 import numpy as np
 
 from engineroom.kernel.rounding import Minor
-from engineroom.kernel.tables import Version, load_table, rules_hash
+from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.elements import PayElements
-from engineroom.payroll.engine.gb import holiday, nic, paye, pension, student_loan
+from engineroom.payroll.engine.gb import attachments, holiday, nic, paye, pension, student_loan
 from engineroom.payroll.engine.gb.inputs import NUMBERS, PAY, PAY_ELEMENTS, Values, read_chunk
+from engineroom.payroll.engine.gb.orders import Orders, read_orders
+from engineroom.payroll.engine.gb.worksheets import GbTables as GbTables
+from engineroom.payroll.engine.gb.worksheets import resolve
 from engineroom.payroll.engine.steps import Calculation, Column, Element, RowProblem, Step, Unit
 
 ENGINE_VERSION = 1
 """Raised by hand when the same inputs under the same tables may give other numbers."""
 
-TABLES = {
+TABLES: dict[str, Callable[[Version], Any]] = {
     "pay_elements": PayElements.of,
     "income_tax": paye.IncomeTax.of,
     "ni_class1": nic.NicClass1.of,
@@ -38,31 +41,22 @@ TABLES = {
     "pension_auto_enrolment": pension.AutoEnrolment.of,
     "holiday": holiday.Holiday.of,
 }
-"""The dated tables a payslip uses, and how each becomes parameters of its steps."""
+"""The dated tables every payslip uses, and how each becomes parameters of its steps."""
 
-
-@dataclass(frozen=True)
-class GbTables:
-    """The versions in force on one pay date, and the parameters made from them."""
-
-    pay_date: date
-    versions: Mapping[str, Version]
-    parameters: Mapping[str, Any]
-
-    @property
-    def hash(self) -> str:
-        """What a run keeps to prove which law it applied."""
-        return rules_hash(self.versions.values())
+FURTHER: dict[str, Callable[[Version], Any]] = {**attachments.TABLES}
+"""Those that only some calculations need."""
 
 
 @lru_cache(maxsize=512)
-def resolve_tables(pay_date: date) -> GbTables:
-    """The law of a payday. Raises NoTableForDate when a table has no version for it."""
-    versions = {name: load_table(__package__ or "", name).at(pay_date) for name in TABLES}
-    return GbTables(pay_date, versions, {name: of(versions[name]) for name, of in TABLES.items()})
+def resolve_tables(pay_date: date, further: tuple[str, ...] = ()) -> GbTables:
+    """The law of a payday. Raises NoTableForDate when a table has no version for it.
+
+    further: tables that only some calculations need, such as `orders.TABLES`.
+    """
+    return resolve(pay_date, TABLES | {name: FURTHER[name] for name in further})
 
 
-COUNTED = ("paid", "taxable", "niable", "pensionable", "work")
+COUNTED = ("paid", "taxable", "niable", "pensionable", "work", "attachable")
 """What pay is added up for, one total each."""
 
 
@@ -95,24 +89,61 @@ def pay_for_tax_and_ni(
     return taxable_elements - sacrificed - before_tax, niable_elements - sacrificed
 
 
+def pay_left_of(gross: Minor, tax: Minor, ni: Minor, employee_pension: Minor) -> Minor:
+    """What tax, National Insurance and the pension leave of gross pay."""
+    return gross - tax - ni - employee_pension
+
+
+def no_priority_orders(net_earnings: Minor, frequency: Column) -> tuple[Minor, Column, Minor]:
+    """Of people without orders: nothing taken, loans not stopped, no earnings protected from them."""
+    nothing = np.zeros((3, len(net_earnings)), dtype=np.int64)
+    return nothing[0], nothing[1], nothing[2]
+
+
+def no_other_orders(
+    net_earnings: Minor, frequency: Column, priority_orders: Minor, student: Minor, postgraduate: Minor
+) -> tuple[Minor, Minor]:
+    """Of people without orders: nothing taken and no fees."""
+    nothing = np.zeros((2, len(net_earnings)), dtype=np.int64)
+    return nothing[0], nothing[1]
+
+
 def net_of(
-    gross: Minor, tax: Minor, ni: Minor, student: Minor, postgraduate: Minor, employee_pension: Minor
+    pay_left: Minor,
+    student: Minor,
+    postgraduate: Minor,
+    priority_orders: Minor,
+    other_orders: Minor,
+    order_fees: Minor,
 ) -> Minor:
     """Net pay: gross less what is deducted from it. Benefits in kind were had already and are not paid."""
-    return gross - tax - ni - student - postgraduate - employee_pension
+    return pay_left - student - postgraduate - priority_orders - other_orders - order_fees
 
 
 ROUTINES = "HMRC, Specification for PAYE tax table routines"
 NI_GUIDE = "HMRC, National Insurance guidance for software developers"
 LOANS = "HMRC, Collection of Student Loans Manual (CSLM17000 onwards)"
 PENSIONS = "Pensions Act 2008 s.13 and s.20"
+ORDERS = (
+    "Attachment of Earnings Act 1971 sch. 3; SI 1992/613 reg. 42; SI 2013/384; Debtors (Scotland) Act 1987"
+)
+
+PRIORITY_ORDERS, OTHER_ORDERS = "Orders before loans", "Orders after loans"
+"""The two steps at which the rows of `orders` come in; without any they take nothing."""
 
 STEPS: tuple[Step, ...] = (
     Step(
         "Pay elements",
         pay_by_what_it_counts_for,
         PAY,
-        ("pay_elements", "taxable_elements", "niable_elements", "pensionable_pay", "pay_for_work"),
+        (
+            "pay_elements",
+            "taxable_elements",
+            "niable_elements",
+            "pensionable_pay",
+            "pay_for_work",
+            "attachable_elements",
+        ),
         "Employment Rights Act 1996 s.27",
         "pay_elements",
     ),
@@ -200,9 +231,23 @@ STEPS: tuple[Step, ...] = (
         "income_tax",
     ),
     Step(
+        "Earnings period",
+        nic.earnings_period,
+        (
+            "niable_pay",
+            "frequency",
+            "niable_pay_to_date_before",
+            "director_method",
+            "director_weeks",
+            "director_final_payment",
+        ),
+        ("nic_period", "nic_earnings"),
+        f"{NI_GUIDE}; Social Security (Contributions) Regulations 2001 reg. 8",
+    ),
+    Step(
         "Earnings bands",
         nic.earnings_bands,
-        ("niable_pay", "frequency", "ni_category"),
+        ("nic_earnings", "nic_period", "ni_category"),
         ("earnings_at_lel", "earnings_lel_to_pt", "earnings_pt_to_uel", "earnings_above_uel"),
         NI_GUIDE,
         "ni_class1",
@@ -210,7 +255,13 @@ STEPS: tuple[Step, ...] = (
     Step(
         "Employee's Class 1 NIC",
         nic.class1_primary,
-        ("earnings_pt_to_uel", "earnings_above_uel", "ni_category"),
+        (
+            "earnings_pt_to_uel",
+            "earnings_above_uel",
+            "nic_period",
+            "ni_category",
+            "employee_nic_to_date_before",
+        ),
         ("employee_nic",),
         f"{NI_GUIDE}, exact percentage method",
         "ni_class1",
@@ -218,16 +269,37 @@ STEPS: tuple[Step, ...] = (
     Step(
         "Employer's Class 1 NIC",
         nic.class1_secondary,
-        ("niable_pay", "earnings_above_uel", "frequency", "ni_category"),
+        ("nic_earnings", "earnings_above_uel", "nic_period", "ni_category", "employer_nic_to_date_before"),
         ("employer_nic_earnings_to_uel", "employer_nic"),
         f"{NI_GUIDE}, exact percentage method",
         "ni_class1",
     ),
     Step(
+        "Pay left",
+        pay_left_of,
+        ("gross", "paye", "employee_nic", "employee_pension"),
+        ("pay_left",),
+        "Employment Rights Act 1996 s.8",
+    ),
+    Step(
+        "Net earnings",
+        attachments.net_earnings,
+        ("attachable_elements", "salary_sacrifice", "paye", "employee_nic", "employee_pension"),
+        ("net_earnings",),
+        "Attachment of Earnings Act 1971 sch. 3 para. 3; SI 1992/613 reg. 32; Debtors (Scotland) Act 1987",
+    ),
+    Step(
+        PRIORITY_ORDERS,
+        no_priority_orders,
+        ("net_earnings", "frequency"),
+        ("priority_orders", "loans_stopped", "protected_from_loans"),
+        ORDERS,
+    ),
+    Step(
         "Student loan",
         student_loan.student_loan,
         ("niable_pay", "frequency", "student_loan_plan"),
-        ("student_loan_pay_above", "student_loan"),
+        ("student_loan_pay_above", "student_loan_of_pay"),
         LOANS,
         "student_loan",
     ),
@@ -235,9 +307,30 @@ STEPS: tuple[Step, ...] = (
         "Postgraduate loan",
         student_loan.postgraduate_loan,
         ("niable_pay", "frequency", "has_postgraduate_loan"),
-        ("postgraduate_loan_pay_above", "postgraduate_loan"),
+        ("postgraduate_loan_pay_above", "postgraduate_loan_of_pay"),
         LOANS,
         "student_loan",
+    ),
+    Step(
+        "What is left for loans",
+        student_loan.room_for_loans,
+        ("pay_left", "net_earnings", "priority_orders", "loans_stopped", "protected_from_loans"),
+        ("room_for_loans",),
+        "HMRC CSLM18015 to CSLM18025",
+    ),
+    Step(
+        "Loans deducted",
+        student_loan.restricted,
+        ("student_loan_of_pay", "postgraduate_loan_of_pay", "room_for_loans"),
+        ("student_loan", "postgraduate_loan"),
+        "HMRC CSLM18015 to CSLM18025",
+    ),
+    Step(
+        OTHER_ORDERS,
+        no_other_orders,
+        ("net_earnings", "frequency", "priority_orders", "student_loan", "postgraduate_loan"),
+        ("other_orders", "order_fees"),
+        ORDERS,
     ),
     Step(
         "Holiday accrued",
@@ -250,7 +343,14 @@ STEPS: tuple[Step, ...] = (
     Step(
         "Net pay",
         net_of,
-        ("gross", "paye", "employee_nic", "student_loan", "postgraduate_loan", "employee_pension"),
+        (
+            "pay_left",
+            "student_loan",
+            "postgraduate_loan",
+            "priority_orders",
+            "other_orders",
+            "order_fees",
+        ),
         ("net_pay",),
         "Employment Rights Act 1996 s.8",
     ),
@@ -266,6 +366,9 @@ ELEMENTS: tuple[Element, ...] = (
     Element("student_loan", "Student loan", "deduction"),
     Element("postgraduate_loan", "Postgraduate loan", "deduction"),
     Element("employee_pension", "Pension", "deduction"),
+    Element("priority_orders", "Attachment orders", "deduction"),
+    Element("other_orders", "Attachment orders after loans", "deduction"),
+    Element("order_fees", "Employer's charge for attachment orders", "deduction"),
     Element("net_pay", "Net pay", "total"),
     Element("employer_nic", "Employer's National Insurance", "employer"),
     Element("employer_pension", "Employer's pension contribution", "employer"),
@@ -294,11 +397,14 @@ UNITS: dict[str, Unit] = {
     "ni_category": "code",
     "student_loan_plan": "code",
     "pension_relief": "code",
+    "director_method": "code",
+    "nic_period": "code",
     "tax_code_region": "code",
     "tax_code_kind": "code",
     "tax_code_number": "count",
     "tax_code_suffix": "code",
     "tax_code_week1_month1": "flag",
+    "loans_stopped": "flag",
     "paye_week1_month1": "flag",
     "paye_units_in_year": "count",
     "paye_units": "count",
@@ -311,21 +417,43 @@ UNITS: dict[str, Unit] = {
 """Units of the columns that are not pence."""
 
 
-def calculate(chunk: Mapping[str, Values], tables: GbTables) -> Calculation:
+def calculate(
+    chunk: Mapping[str, Values], tables: GbTables, orders: Mapping[str, Values] | None = None
+) -> Calculation:
     """Every payslip of a chunk. A bad row is a problem, no exception; a chunk that is none raises BadChunk.
 
     chunk: inputs.TEXTS and inputs.NUMBERS say which columns there are, their units, bounds and defaults. One
     value alone stands for every row. Result: see Calculation; `rows` says where in the chunk each result row
     comes from.
+
+    orders: attachment orders, a row each, any number for a payslip (orders.NUMBERS and orders.TEXTS); tables
+    resolved with `orders.TABLES` as well. A payslip with an order that cannot be read is a problem: nobody is
+    paid as if there were none. What each order took stands in `Calculation.orders`.
     """
     columns, problems = read_chunk(chunk, tables.versions)
     n = len(columns["tax_period"])
+    if orders is not None:
+        given, more = read_orders(orders, n, tables.parameters)
+        problems = sorted({*problems, *more})
     rows = np.setdiff1d(np.arange(n, dtype=np.int64), np.array([p.row for p in problems], dtype=np.int64))
     if len(rows) < n:
         columns = {name: column[rows] for name, column in columns.items()}
-    for step in STEPS:
+    dealt_with = Orders(given, rows, tables.parameters) if orders is not None else None
+    for step in _steps(dealt_with):
         step.run(columns, tables.parameters)
-    return _without_negative_net(Calculation(columns, rows, problems))
+    done = _without_negative_net(Calculation(columns, rows, problems))
+    return done._replace(orders=dealt_with.result(done.rows)) if dealt_with else done
+
+
+def _steps(orders: Orders | None) -> Iterator[Step]:
+    """The law in order, with the orders of this chunk at their two steps."""
+    for step in STEPS:
+        if orders and step.name == PRIORITY_ORDERS:
+            yield replace(step, function=orders.before_loans)
+        elif orders and step.name == OTHER_ORDERS:
+            yield replace(step, function=orders.after_loans)
+        else:
+            yield step
 
 
 def _without_negative_net(done: Calculation) -> Calculation:

@@ -31,6 +31,18 @@ MAX_PAY_PENCE = 10**11
 
 MAX_MINUTES = 366 * 24 * 60
 PPM_OF_ALL = 1_000_000
+NOUNS: dict[Unit, str] = {
+    "weeks": "a number of weeks",
+    "days": "a number of days",
+    "weekdays": "a set of weekdays (Monday 1, Tuesday 2, Wednesday 4, and so on, added)",
+    "month": "a tax month",
+    "periods": "a number of weeks or months",
+    "years": "an age in years",
+    "hundredths": "a number of hundredths of days",
+    "row": "the number of a row",
+}
+"""What a number outside its bounds is not, by its unit."""
+
 FAR_OUTSIDE = 2**62
 """Whole numbers beyond int64 are read as this, which every bound refuses."""
 
@@ -56,6 +68,11 @@ NUMBERS: dict[str, NumberInput] = {
     "week1_month1": NumberInput("flag", 1),
     "taxable_pay_to_date_before": NumberInput("pence", MAX_PAY_PENCE),
     "tax_to_date_before": NumberInput("pence", MAX_PAY_PENCE, -MAX_PAY_PENCE),
+    "niable_pay_to_date_before": NumberInput("pence", MAX_PAY_PENCE),
+    "employee_nic_to_date_before": NumberInput("pence", MAX_PAY_PENCE),
+    "employer_nic_to_date_before": NumberInput("pence", MAX_PAY_PENCE),
+    "director_weeks": NumberInput("weeks", nic.WEEKS_OF_A_DIRECTOR, 1, nic.WEEKS_OF_A_DIRECTOR),
+    "director_final_payment": NumberInput("flag", 1),
     "has_postgraduate_loan": NumberInput("flag", 1),
     "pension_member": NumberInput("flag", 1),
     "pension_employee_ppm": NumberInput("ppm", PPM_OF_ALL),
@@ -71,6 +88,7 @@ TEXTS: dict[str, str | None] = {
     "ni_category": None,
     "student_loan_plan": "",
     "pension_relief": "",
+    "director_method": "",
 }
 """Columns of text a chunk may have, with the value where one is not given; None: it must be there."""
 
@@ -83,21 +101,22 @@ def read_chunk(
     chunk: Mapping[str, Values], versions: Mapping[str, Version]
 ) -> tuple[dict[str, Column], list[RowProblem]]:
     """The chunk's columns as int64, and every problem of every row, by row. Raises BadChunk."""
-    n = _length(chunk)
+    n = length_of(chunk, NUMBERS.keys() | TEXTS.keys())
     columns: dict[str, Column] = {}
     problems: list[RowProblem] = []
     for name, spec in NUMBERS.items():
-        columns[name] = _numbers(name, chunk, spec.default, n)
-        problems += _out_of_bounds(name, columns[name], spec)
-    problems += _read_texts({name: _texts(name, chunk, n) for name in TEXTS}, versions, columns)
+        columns[name], more = read_number(name, chunk, spec, n)
+        problems += more
+    texts = {name: read_text(name, chunk, default, n) for name, default in TEXTS.items()}
+    problems += _read_texts(texts, versions, columns)
     problems += _across_columns(columns)
     problems += _not_of_this_year(columns, versions["pay_elements"])
     return columns, sorted(set(problems))
 
 
-def _length(chunk: Mapping[str, Values]) -> int:
-    known = NUMBERS.keys() | TEXTS.keys()
-    if unknown := sorted(chunk.keys() - known):
+def length_of(chunk: Mapping[str, Values], known: Collection[str]) -> int:
+    """How many rows a chunk has. Raises BadChunk for a column that is not known, or of another length."""
+    if unknown := sorted(chunk.keys() - set(known)):
         raise BadChunk(
             f"there is no input called {', '.join(unknown)}; inputs are {', '.join(sorted(known))}"
         )
@@ -105,6 +124,14 @@ def _length(chunk: Mapping[str, Values]) -> int:
     if len(set(lengths.values())) > 1:
         raise BadChunk(f"the columns have different lengths: {lengths}")
     return next(iter(lengths.values()), 1)
+
+
+def read_number(
+    name: str, chunk: Mapping[str, Values], spec: NumberInput, n: int
+) -> tuple[Column, list[RowProblem]]:
+    """One column of whole numbers, shape (n,), and the rows outside its bounds. Raises BadChunk."""
+    column = _numbers(name, chunk, spec.default, n)
+    return column, list(_out_of_bounds(name, column, spec)) if name in chunk else []
 
 
 def _numbers(name: str, chunk: Mapping[str, Values], default: int | None, n: int) -> Column:
@@ -169,8 +196,9 @@ class _Places(dict[str, int]):
         return place
 
 
-def _texts(name: str, chunk: Mapping[str, Values], n: int) -> TextColumn:
-    given = chunk.get(name, TEXTS[name])
+def read_text(name: str, chunk: Mapping[str, Values], default: str | None, n: int) -> TextColumn:
+    """One column of texts. Raises BadChunk when it is not there, or not text."""
+    given = chunk.get(name, default)
     if given is None:
         raise BadChunk(f"the chunk has no column {name}")
     return TextColumn(name, given, n)
@@ -182,6 +210,8 @@ def _bound_broken(value: int, spec: NumberInput) -> tuple[str, str]:
         written = "the number"
     if spec.unit == "flag":
         return f"{value} is neither 0 nor 1", "Give 1 for yes and 0 for no"
+    if spec.unit in NOUNS:
+        return f"{value} is not {NOUNS[spec.unit]}", f"Give {spec.least:,} to {spec.most:,}"
     if spec.unit == "count":
         return (
             f"{value} is not a tax week or month",
@@ -221,14 +251,15 @@ def _read_texts(
             "a loan plan of this tax year",
         ),
         ("pension_relief", pension.RELIEFS, pension.RELIEFS, "a way of pension tax relief"),
+        ("director_method", nic.DIRECTOR_METHODS, nic.DIRECTOR_METHODS, "a method for directors"),
     )
     for name, numbering, allowed, what in choices:
-        columns[name], more = _choose(texts[name], numbering, allowed, what)
+        columns[name], more = choose(texts[name], numbering, allowed, what)
         problems += more
     return problems
 
 
-def _choose(
+def choose(
     texts: TextColumn, numbering: Sequence[str], allowed: Sequence[str], what: str
 ) -> tuple[Column, list[RowProblem]]:
     """Each row's place in the numbering, and a problem for each row whose text is not allowed (place 0)."""
@@ -266,12 +297,13 @@ def _across_columns(columns: Mapping[str, Column]) -> Iterator[RowProblem]:
     for row in np.flatnonzero(no_relief).tolist():
         remedy = f"Give one of {', '.join(pension.RELIEFS[1:])}"
         yield RowProblem(row, "pension_relief", "a pension member has no way of tax relief", remedy)
-    for row in np.flatnonzero(_pay_to_date(columns) > MAX_PAY_PENCE).tolist():
-        most = format_minor(MAX_PAY_PENCE, symbol=True)
-        problem = f"pay to date with this payslip is more than {most}"
-        yield RowProblem(
-            row, "taxable_pay_to_date_before", problem, "Check the amounts and their decimal points"
-        )
+    pay = _pay_of_payslip(columns)
+    for before in ("taxable_pay_to_date_before", "niable_pay_to_date_before"):
+        to_date = pay + np.clip(columns[before], 0, MAX_PAY_PENCE)
+        for row in np.flatnonzero(to_date > MAX_PAY_PENCE).tolist():
+            most = format_minor(MAX_PAY_PENCE, symbol=True)
+            problem = f"pay to date with this payslip is more than {most}"
+            yield RowProblem(row, before, problem, "Check the amounts and their decimal points")
 
 
 def _not_of_this_year(columns: Mapping[str, Column], version: Version) -> Iterator[RowProblem]:
@@ -284,9 +316,9 @@ def _not_of_this_year(columns: Mapping[str, Column], version: Version) -> Iterat
                 yield RowProblem(row, name, problem, f"Pay it as one of {known}")
 
 
-def _pay_to_date(columns: Mapping[str, Column]) -> Column:
-    """With this payslip, as bounded: what is refused on its own may be beyond int64 when added."""
+def _pay_of_payslip(columns: Mapping[str, Column]) -> Column:
+    """As bounded: what is refused on its own may be beyond int64 when added."""
     total = np.zeros_like(columns["tax_period"])
-    for name in (*PAY, "taxable_pay_to_date_before"):
+    for name in PAY:
         total += np.clip(columns[name], 0, MAX_PAY_PENCE)
     return total

@@ -1,23 +1,28 @@
 """The kinds of published case that the GB engine answers, by their names in KINDS.md.
 
-Each runs the whole payslip, as a pay run does, and picks out the figures the case asks for.
+Each runs the whole payslip, as a pay run does, and picks out the figures the case asks for; the kinds of
+rules that stand beside the payslip are in kinds_beside.py.
 """
 
 from __future__ import annotations
 
-from engineroom.kernel.periods import GbTaxYear
+from collections.abc import Mapping
+
 from engineroom.payroll.engine.cases import BadCase, Case, KindFunction, Results, pounds
+from engineroom.payroll.engine.gb import nic
 from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
 from engineroom.payroll.engine.gb.inputs import Values
+from engineroom.payroll.engine.gb.kinds_beside import KINDS_BESIDE, year_of
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, UNITS, whole_periods
 from engineroom.payroll.engine.gb.pension import RELIEFS
 from engineroom.payroll.engine.gb.student_loan import POSTGRADUATE
 
 BASES = ("cumulative", "week1_month1")
 LOANS = ("1", "2", "4", "5", POSTGRADUATE)
+BANDS = ("earnings_at_lel", "earnings_lel_to_pt", "earnings_pt_to_uel")
 
 SOURCES: dict[str, tuple[str, ...]] = {
-    "basic_pay": ("pay", "niable_pay", "gross", "basic_pay", "pay_for_work"),
+    "basic_pay": ("pay", "niable_pay", "gross", "basic_pay"),
     "ni_category": ("category", "ni_category"),
     "student_loan_plan": ("plan", "student_loan_plan"),
     "taxable_pay_to_date_before": ("taxable_pay_to_date",),
@@ -25,6 +30,10 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "pension_employee_ppm": ("employee_pct", "pension_employee_pct"),
     "pension_employer_ppm": ("employer_pct", "pension_employer_pct"),
     "tax_period": ("tax_week",),
+    "niable_pay_to_date_before": ("pay_ytd_including",),
+    "employee_nic_to_date_before": ("employee_nic_ytd_before",),
+    "employer_nic_to_date_before": ("employer_nic_ytd_before",),
+    "director_weeks": ("weeks_in_prorata_period",),
 }
 """Which input a column was made from, so that a refusal names what the row says."""
 
@@ -49,7 +58,7 @@ def paye(case: Case) -> Results:
 def ni_class1(case: Case) -> Results:
     """Contributions and the FPS earnings bands."""
     figures = _payslip(case, ni_category=case.text("category"), basic_pay=case.money("niable_pay"))
-    names = ("employee_nic", "employer_nic", "earnings_at_lel", "earnings_lel_to_pt", "earnings_pt_to_uel")
+    names = ("employee_nic", "employer_nic", *BANDS)
     return {name: pounds(figures[name]) for name in names}
 
 
@@ -108,20 +117,56 @@ def payslip(case: Case) -> Results:
     }
 
 
-def holiday_rolled_up(case: Case) -> Results:
-    """12.07% of pay for work, paid with it."""
-    pay = case.money("pay_for_work")
-    figures = _payslip(case, basic_pay=pay, holiday_accrues=1)
+def ni_director(case: Case) -> Results:
+    """A director's contributions by either method, and the bands of the year to date.
+
+    What a row does not say: how pay before this payment was spread. It is taken as even, which is exact as
+    long as the payments lie in the same bands.
+    """
+    pay, to_date = case.money("pay"), case.money("pay_ytd_including")
+    before = {who: case.money(f"{who}_nic_ytd_before") for who in ("employee", "employer")}
+    inputs: dict[str, Values] = {
+        "ni_category": case.text("category"),
+        "basic_pay": pay,
+        "niable_pay_to_date_before": to_date - pay,
+        "employee_nic_to_date_before": before["employee"],
+        "employer_nic_to_date_before": before["employer"],
+        "director_method": case.choice("method", nic.DIRECTOR_METHODS[1:]),
+        "director_weeks": case.integer("weeks_in_prorata_period"),
+        "director_final_payment": int(case.flag("is_final_period")),
+    }
+    figures = _payslip(case, **inputs)
+    bands = {name: figures[name] for name in BANDS}
+    if figures["nic_period"] < nic.YEAR_OF_WEEKS:
+        bands = _bands_to_date(case, inputs, bands, to_date - pay)
     return {
-        "holiday_pay": pounds(figures["holiday_accrued_pay"]),
-        "total": pounds(pay + figures["holiday_accrued_pay"]),
+        **{f"{name}_ytd": pounds(amount) for name, amount in bands.items()},
+        **{f"{who}_nic": pounds(figures[f"{who}_nic"]) for who in before},
+        **{f"{who}_nic_ytd": pounds(figures[f"{who}_nic"] + was) for who, was in before.items()},
+    }
+
+
+def _bands_to_date(
+    case: Case, inputs: Mapping[str, Values], now: dict[str, int], paid: int
+) -> dict[str, int]:
+    """The bands of this payment and of those before it, paid evenly."""
+    payments = (_tax_period(case) - 1) // int(UNITS[FREQUENCIES.index(case.frequency)])
+    if not payments:
+        return now
+    share, rest = divmod(paid, payments)
+    even = {pay: _payslip(case, **{**inputs, "basic_pay": pay}) for pay in {share, share + 1}}
+    return {
+        name: amount + (payments - rest) * even[share][name] + rest * even[share + 1][name]
+        for name, amount in now.items()
     }
 
 
 def _payslip(case: Case, **inputs: Values) -> dict[str, int]:
     """Every figure of one payslip; what the case does not speak of is left out of it. Raises BadCase."""
     silent: dict[str, Values] = {"tax_code": "NT", "tax_period": 1, "ni_category": "X"}
-    done = calculate({**silent, "frequency": case.frequency, **inputs}, resolve_tables(_year(case).first_day))
+    done = calculate(
+        {**silent, "frequency": case.frequency, **inputs}, resolve_tables(year_of(case).first_day)
+    )
     if done.problems:
         problem = done.problems[0]
         raise BadCase(_source(case, problem.field), f"{problem.problem}. {problem.remedy}")
@@ -133,13 +178,6 @@ def _source(case: Case, column: str) -> str:
     if named:
         return f"inputs.{named[0]}"
     return "period_no" if column == "tax_period" else column
-
-
-def _year(case: Case) -> GbTaxYear:
-    try:
-        return GbTaxYear.parse(case.year)
-    except ValueError as error:
-        raise BadCase("year", str(error)) from error
 
 
 def _tax_period(case: Case) -> int:
@@ -162,5 +200,6 @@ KINDS: dict[str, KindFunction] = {
     "student_loan": student_loan,
     "pension_qualifying_earnings": pension_qualifying_earnings,
     "payslip": payslip,
-    "holiday_rolled_up": holiday_rolled_up,
+    "ni_director": ni_director,
+    **KINDS_BESIDE,
 }

@@ -70,3 +70,23 @@ def postgraduate_loan(
     """Pay above the postgraduate threshold, and the deduction in whole pounds (as pence)."""
     above = has_loan * np.maximum(niable_pay - t.postgraduate_threshold[frequency], 0)
     return above, floor_to_pound(floor_div(above * t.postgraduate_rate_ppm, PPM))
+
+
+def room_for_loans(
+    pay_left: Minor, net_earnings: Minor, priority_orders: Minor, stopped: Column, protected: Minor
+) -> Minor:
+    """What loans may take, in whole pounds: never more than is left of pay (SI 2000/944 reg. 36(1)).
+
+    Where an order protects earnings, not more than net earnings after the orders before loans leave above
+    them; some orders stop loans altogether (HMRC CSLM18015 to CSLM18025: the restricted amount is cut to a
+    pound too).
+    """
+    above_protected = np.where(protected > 0, net_earnings - protected, pay_left)
+    left = np.minimum(pay_left, above_protected) - priority_orders
+    return np.where(stopped == 1, 0, floor_to_pound(np.maximum(left, 0)))
+
+
+def restricted(student: Minor, postgraduate: Minor, room: Minor) -> tuple[Minor, Minor]:
+    """Both loans within what is left for them; the student loan first."""
+    first = np.minimum(student, room)
+    return first, np.minimum(postgraduate, room - first)

@@ -1,0 +1,104 @@
+"""A rule that stands on its own, beside the payslip: what it takes, its dated tables, its steps in order.
+
+    done = LEVY.calculate({"pay_bill_to_date": [30_000_000], "tax_month": 1}, LEVY.tables_at(date(2026, 5,
+    5))) done.columns["levy"][0]
+
+A worksheet reads a chunk as a payslip does: bad rows are problems with what to do about them and get no
+number; the columns that are left are its trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from engineroom.kernel.tables import Version, load_table, rules_hash
+from engineroom.payroll.engine.gb.inputs import NumberInput, Values, choose, length_of, read_number, read_text
+from engineroom.payroll.engine.steps import Calculation, Column, RowProblem, Step, Unit, trace
+
+
+@dataclass(frozen=True)
+class GbTables:
+    """The versions in force on one day, and the parameters made from them."""
+
+    pay_date: date
+    versions: Mapping[str, Version]
+    parameters: Mapping[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """What a run keeps to prove which law it applied."""
+        return rules_hash(self.versions.values())
+
+
+def resolve(day: date, tables: Mapping[str, Callable[[Version], Any]]) -> GbTables:
+    """The named tables of a day. Raises NoTableForDate when one has no version for it."""
+    versions = {name: load_table(__package__ or "", name).at(day) for name in tables}
+    return GbTables(day, versions, {name: of(versions[name]) for name, of in tables.items()})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A column of text: what it may say (its number in columns is its place), and when it is not given."""
+
+    options: tuple[str, ...]
+    what: str
+    default: str | None = None
+
+
+Check = Callable[[Mapping[str, Column], Mapping[str, Any]], Iterable[RowProblem]]
+"""What only several columns, or columns and a table, together can show."""
+
+
+@dataclass(frozen=True)
+class Worksheet:
+    """One rule. numbers and choices: its inputs. tables: those it uses, by name. check: see Check."""
+
+    name: str
+    numbers: Mapping[str, NumberInput]
+    steps: tuple[Step, ...]
+    tables: Mapping[str, Callable[[Version], Any]] = field(default_factory=dict)
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    check: Check = lambda columns, parameters: ()
+    units: Mapping[str, Unit] = field(default_factory=dict)
+
+    def tables_at(self, day: date) -> GbTables:
+        """The law of a day. Raises NoTableForDate."""
+        return resolve(day, self.tables)
+
+    def calculate(self, chunk: Mapping[str, Values], tables: GbTables) -> Calculation:
+        """Every row of a chunk; one value alone stands for every row. Raises BadChunk for what is none."""
+        n = length_of(chunk, self.numbers.keys() | self.choices.keys())
+        columns: dict[str, Column] = {}
+        problems: list[RowProblem] = []
+        for name, spec in self.numbers.items():
+            columns[name], more = read_number(name, chunk, spec, n)
+            problems += more
+        for name, choice in self.choices.items():
+            texts = read_text(name, chunk, choice.default, n)
+            columns[name], more = choose(texts, choice.options, choice.options, choice.what)
+            problems += more
+        columns, rows = _without(columns, n, problems)
+        problems += [p._replace(row=int(rows[p.row])) for p in self.check(columns, tables.parameters)]
+        columns, rows = _without(columns, n, problems, rows)
+        for step in self.steps:
+            step.run(columns, tables.parameters)
+        return Calculation(columns, rows, sorted(set(problems)))
+
+    def trace(self, row: int, done: Calculation, tables: GbTables) -> list[str]:
+        """One line a step for one row of the columns."""
+        units = {name: spec.unit for name, spec in self.numbers.items()} | dict.fromkeys(self.choices, "code")
+        return trace(row, done.columns, self.steps, tables.versions, {**units, **self.units})
+
+
+def _without(
+    columns: Mapping[str, Column], n: int, problems: Iterable[RowProblem], rows: Column | None = None
+) -> tuple[dict[str, Column], Column]:
+    """The columns, and their places in the chunk, without the rows that have a problem."""
+    rows = np.arange(n, dtype=np.int64) if rows is None else rows
+    good = ~np.isin(rows, np.array([p.row for p in problems], dtype=np.int64))
+    return {name: column[good] for name, column in columns.items()}, rows[good]
