@@ -30,6 +30,7 @@ MAY: dict[str, set[str]] = {
     "payroll.payslip_pdf": {"lead", "specialist", "checker"},
     "settlement.payment_file": {"owner", "lead", "checker", "bookkeeper"},
     "timesheets.end_holds": HOURS,
+    "foundation.agree_terms": {"lead"},
     "foundation.preview": HOURS,
     "foundation.take": HOURS,
     "payroll.open_pay_run": PAY,
@@ -58,6 +59,12 @@ BODIES: dict[str, Any] = {
     "billing.approve_bill_run": {"content_hash": "0" * 64},
     "settlement.clear_lines": {"own_account": "main"},
     "settlement.record_stage": {"stage": "settled", "on": "2026-11-27", "evidence": "report 1"},
+    "foundation.agree_terms": {
+        "starts": "2026-01-01",
+        "agreed_on": "2026-01-01",
+        "agreed_with": "Ms Client",
+        "services": [{"service": "payroll", "basis": "payslip", "price_minor": 450}],
+    },
     "ledger.lock_period": {"through": "2000-01-01", "reason": "test"},
     "ledger.reverse_entry": {"day": "2026-12-01", "reason": "test"},
 }

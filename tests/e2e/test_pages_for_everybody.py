@@ -39,6 +39,9 @@ PAGES = [
     ("lena", f"{N}/books/proof"),
     ("lena", f"{N}/thread?reference=INV-000005"),
     ("lena", f"{N}/thread?reference=N1036@2026-11-20"),
+    ("lena", f"{N}/engagement"),
+    ("lena", f"{N}/access"),
+    ("lena", f"{N}/bank/accounts"),
     ("lena", f"{N}/audit"),
     ("lena", "/search?q=aoife"),
     ("lena", "/notices"),
@@ -48,6 +51,7 @@ PAGES = [
     ("fiona", "/portal/NORTHGATE"),
     ("ivor", "/portal/NORTHGATE/runs/2"),
     ("fiona", "/portal/NORTHGATE/invoices"),
+    ("fiona", "/portal/NORTHGATE/engagement"),
     ("aoife", "/me"),
 ]
 

@@ -15,6 +15,8 @@ from engineroom.demo import bank
 from engineroom.foundation.access import services as access
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.audit import services as audit
+from engineroom.foundation.engagement import services as engagement
+from engineroom.foundation.engagement.selectors import ServiceLine
 from engineroom.foundation.tenancy.models import ClientModel
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.ids import uuid7
@@ -56,6 +58,7 @@ def busy(firm: Firm) -> TestClient:
     _void_an_approval(client)
     _clear(client, day.batch)
     _let_in(firm, client)
+    _agree(client)
     with client.acting("bookkeeper"):
         ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
     with acting(access.system_user(), write=client.id):
@@ -117,3 +120,13 @@ def _clear(client: TestClient, batch) -> None:
     client.take("statement", path, role="bookkeeper")
     with client.acting("bookkeeper"):
         clearing.clear_lines()
+
+
+def _agree(client: TestClient) -> None:
+    with client.acting("lead"):
+        engagement.agree_terms(
+            PAY_DATE,
+            agreed_on=PAY_DATE,
+            agreed_with="Ms Client",
+            services=[ServiceLine("payroll", "payslip", 4_50, "paid by noon")],
+        )

@@ -189,3 +189,35 @@ def test_who_may_see_and_do_what(firm: Firm, paid: TestClient, other_client: Tes
         assert specialist.post(f"/c/{paid.code}/{address}", {}).status_code == 403
     for address in ("payments/99", f"bank/{uuid4()}", "bank?at=x"):
         assert browser_of(paid).get(f"/c/{paid.code}/{address}").status_code == 404
+
+
+def test_accounts_are_added_and_give_their_code_away(client):
+    browser, page = signed_in(client.staff["bookkeeper"]), f"/c/{client.code}/bank/accounts"
+    here = {"referer": f"http://127.0.0.1{page}"}
+    given = {"code": "main", "name": "New bank", "sort_code": "30-00-00", "account_number": "11111111"}
+    taken = browser.post(f"{page}/add", given, headers=here)
+    assert taken.status_code == 409 and 'value="New bank"' in taken.content.decode()
+    with client.acting("bookkeeper"):
+        account = selectors.own_accounts()[0]
+    renamed = browser.post(f"{page}/{account.id}/rename", {f"{account.id}-to": "until November"})
+    assert renamed.status_code == 303
+    assert browser.post(f"{page}/add", given).status_code == 303
+    shown = browser.get(page).content.decode()
+    assert "until November" in shown and "30-00-00 11111111" in shown
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("sort_code", "30-00-0"), ("account_number", "1234567"), ("iban", "GB24MIDL20000055667789")],
+)
+def test_what_is_no_account_is_said_beside_its_field(client, field, value):
+    browser, page = signed_in(client.staff["bookkeeper"]), f"/c/{client.code}/bank/accounts"
+    given = {
+        "code": "two",
+        "name": "New bank",
+        "sort_code": "300000",
+        "account_number": "11111111",
+        field: value,
+    }
+    answer = browser.post(f"{page}/add", given, headers={"referer": f"http://127.0.0.1{page}"})
+    assert answer.status_code == 422 and f'id="id_{field}_error"' in answer.content.decode()

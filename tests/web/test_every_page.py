@@ -27,8 +27,8 @@ from engineroom.openitems.models import OpenItem
 from engineroom.payroll import services as payroll
 from engineroom.payroll.models import Attempt, PayRun, Payslip
 from engineroom.people import services as people
-from engineroom.people.models import Person
-from engineroom.settlement.models import BankLine
+from engineroom.people.models import Person, PersonLogin
+from engineroom.settlement.models import BankLine, OwnAccount
 from engineroom.sop import drafts
 from engineroom.timesheets.models import Timesheet
 from engineroom.web.context import surroundings
@@ -123,6 +123,14 @@ TABLE: dict[str, Row] = {
     "grant_end": post(set(), sees=set()),
     # A client's, of several rooms.
     "home": get(READERS),
+    "engagement": get(READERS),
+    "engagement_agree": post({"lead"}),
+    "engagement_end": post({"lead"}),
+    "access": get(FIRM),
+    "access_give": post({"lead", "admin"}),
+    "access_end": post({"lead", "admin"}),
+    "login_give": post({"lead", "admin"}),
+    "login_end": post({"lead", "admin"}),
     "audit": get(READERS),
     "audit_proof": get(READERS),
     "audit_event": get(READERS),
@@ -178,6 +186,9 @@ TABLE: dict[str, Row] = {
     "settlement:line": get(READERS),
     "settlement:stage": post(BOOKS),
     "settlement:clear": post(BOOKS),
+    "settlement:accounts": get(READERS),
+    "settlement:account_add": post(BOOKS),
+    "settlement:account_rename": post(BOOKS),
     # Books.
     "openitems:items": get(READERS),
     "openitems:item": get(READERS),
@@ -192,6 +203,7 @@ TABLE: dict[str, Row] = {
     # The client's own face.
     "portal": get(CLIENT, sees=set()),
     "portal_client": get(CLIENT, sees=set()),
+    "portal_engagement": get(CLIENT, sees=set()),
     "portal_runs": get(CLIENT, sees=set()),
     "portal_run": get(CLIENT, sees=set()),
     "portal_bill_run": get(CLIENT, sees=set()),
@@ -334,6 +346,8 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "node_id": slip.id,
             "user_id": spare.id,
             "grant_id": grant_id,
+            "login_id": first(PersonLogin),
+            "account_id": first(OwnAccount),
             "token_id": uuid7(),
             "device_id": 10**9,
             "link_id": uuid7(),

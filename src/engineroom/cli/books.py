@@ -353,3 +353,61 @@ def list_(client: Client) -> None:
         ]
     headings = ("file", "pay date", "payments", "total", "submit by", "processed", "on accounts", "state")
     show.table("Payment files", headings, rows, right=[2, 3])
+
+
+@payments.command("accounts")
+@on_the_ground
+def own_accounts(client: Client) -> None:
+    """The client's bank accounts, by the code that other commands name them by."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import selectors
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]):
+        rows = [(a.code, a.name, a.currency, a.account.code) for a in selectors.own_accounts()]
+    show.table("Bank accounts", ("code", "name", "", "posts to"), rows)
+
+
+@payments.command("add-account")
+@on_the_ground
+def add_account(
+    client: Client,
+    code: Annotated[str, typer.Argument(help="what to call it, such as main")],
+    name: Annotated[str, typer.Argument(help="the name on it")],
+    sort_code: Annotated[str, typer.Option()],
+    account_number: Annotated[str, typer.Option()],
+    service_user_number: Annotated[str, typer.Option(help="the client's number with Bacs")] = "",
+    iban: Annotated[str, typer.Option()] = "",
+) -> None:
+    """Add a bank account that the client pays from and is paid to."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        services.add_own_account(
+            code,
+            name,
+            sort_code=sort_code,
+            account_number=account_number,
+            service_user_number=service_user_number,
+            iban=iban,
+        )
+    typer.echo(f"added {code}")
+    seal_everything()
+
+
+@payments.command("rename-account")
+@on_the_ground
+def rename_account(
+    client: Client, code: str, to: Annotated[str, typer.Option(help="the code it has from now on")]
+) -> None:
+    """Give a bank account another code, so that the one that follows it can be added under its own."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        done = services.rename_own_account(code, to=to)
+    typer.echo(f"{code} is called {done.code}")
+    seal_everything()

@@ -290,7 +290,14 @@ def _explain(error: EngineroomError) -> int:
 
 
 def _add_groups() -> None:
-    from engineroom.cli import books, firm, payroll, procedures, serving  # noqa: F401  serving adds `users invite`
+    from engineroom.cli import (  # serving adds `users invite`
+        books,
+        engagement,
+        firm,
+        payroll,
+        procedures,
+        serving,  # noqa: F401
+    )
 
     app.add_typer(payroll.app, name="payroll")
     app.add_typer(procedures.app, name="procedures")
@@ -303,3 +310,4 @@ def _add_groups() -> None:
     app.add_typer(firm.users, name="users")
     app.add_typer(firm.clients, name="clients")
     app.add_typer(firm.keys, name="keys")
+    app.add_typer(engagement.engagement, name="engagement")

@@ -11,6 +11,20 @@ from datetime import date
 YEAR_STARTS = date(2026, 4, 6)
 """Tax year 2026-27."""
 
+SERVICES_TAKEN = (
+    ("payroll", "payslip", 3_20, "paid by noon on the pay date"),
+    ("pay_and_bill", "invoice", 2_50, "invoices out on the pay date"),
+    ("payments", "month", 180_00, "bank lines cleared by noon of the next working day"),
+    ("bookkeeping", "month", 650_00, "month closed by its fifth working day"),
+)
+"""What the client takes of the firm: service, what the price is for, pence, and what is promised."""
+
+DATA_PROCESSING = (
+    "Whose: the client's people and its customers' contacts. What for: paying and billing them. Which: "
+    "names, addresses, bank accounts, National Insurance numbers, hours and pay. How long: six years after "
+    "the tax year. Who else: HMRC, the pension provider and the bank. Where: in the United Kingdom."
+)
+
 NONE, AT_SOURCE, NET_PAY, SACRIFICE = "", "relief_at_source", "net_pay", "salary_sacrifice"
 
 

@@ -27,12 +27,16 @@ from engineroom.cli import days, papers, serving, show
 from engineroom.cli.firm import migrate
 from engineroom.cli.ground import identity, options, seal_everything, write_token_file
 from engineroom.demo import bank
+from engineroom.demo.cast import DATA_PROCESSING, SERVICES_TAKEN, YEAR_STARTS
 from engineroom.demo.sample import HOUSE, Firm, Sample, people_of_the_firm, write_sample
 from engineroom.foundation import postgres
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.bootstrap import install
 from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.access.selectors import client_named, installation
+from engineroom.foundation.engagement import selectors as terms
+from engineroom.foundation.engagement import services as engagement
+from engineroom.foundation.engagement.selectors import ServiceLine
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.errors import Conflict
@@ -242,6 +246,20 @@ def _open_client(firm: Firm, sample: Sample, client_id: UUID) -> None:
             counts = ", ".join(f"{n:,} {what}" for t in done.taken for what, n in t.counts.items())
             typer.echo(f"  {path.name}: {counts or 'taken before'}")
     _give_logins(firm, client_id)
+    _agree(firm, client_id)
+
+
+def _agree(firm: Firm, client_id: UUID) -> None:
+    """What the firm does for the client, from the year's beginning."""
+    with acting(_member(firm, "lena"), write=client_id):
+        if not terms.all_terms():
+            engagement.agree_terms(
+                YEAR_STARTS,
+                agreed_on=YEAR_STARTS - timedelta(days=27),
+                agreed_with="Ivor Beck",
+                services=[ServiceLine(*line) for line in SERVICES_TAKEN],
+                data_processing=DATA_PROCESSING,
+            )
 
 
 def _give_logins(firm: Firm, client_id: UUID) -> None:

@@ -10,6 +10,7 @@ from engineroom.foundation.approvals.models import (
 )
 from engineroom.foundation.audit.models import AuditEvent, AuditSeal, AuditUnsealed
 from engineroom.foundation.commands.models import CommandRun
+from engineroom.foundation.engagement.models import Engagement
 from engineroom.foundation.imports.models import ImportCommit, ImportPreview
 from engineroom.foundation.numbering.models import NumberSeries
 from engineroom.foundation.search.models import SearchWord
@@ -27,6 +28,7 @@ __all__ = [
     "Contribution",
     "ContributionSource",
     "Credential",
+    "Engagement",
     "Grant",
     "ImportCommit",
     "ImportPreview",

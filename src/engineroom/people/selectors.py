@@ -9,7 +9,7 @@ from uuid import UUID
 
 from engineroom.foundation.crypto.fields import reveal
 from engineroom.foundation.tenancy.scope import current_client_id
-from engineroom.people.models import BankAccount, Employment, Person
+from engineroom.people.models import BankAccount, Employment, Person, PersonLogin
 from engineroom.ui.listing import Order, Slice, read_slice
 
 DOTS = "••••"
@@ -117,3 +117,24 @@ def _opened(accounts: list[BankAccount], purpose: str) -> list[Account]:
         Account(a.starts, a.ends, a.account_name, sort_code or "", number or "")
         for a, sort_code, number in zip(accounts, sort_codes, numbers, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class LoginRow:
+    """Which user is which person, from when to when."""
+
+    id: UUID
+    user_id: UUID
+    payroll_number: str
+    name: str
+    starts: date
+    ends: date | None
+
+
+def logins() -> list[LoginRow]:
+    """Every login that was given here: those that stand first, then by name."""
+    rows = PersonLogin.objects.filter(client_id=current_client_id()).select_related("person")
+    found = [
+        LoginRow(r.id, r.user_id, r.person.payroll_number, r.person.name, r.starts, r.ends) for r in rows
+    ]
+    return sorted(found, key=lambda r: (r.ends is not None, r.name, r.starts))

@@ -252,6 +252,59 @@ def bank(request: PageRequest, client: str) -> HttpResponse:
     return render(request, "settlement/bank.html", context)
 
 
+class AccountForm(forms.Form):
+    """A bank account of the client's own, as it stands on a statement."""
+
+    code = forms.CharField(max_length=20, help_text="What it is called here, such as main.")
+    name = forms.CharField(max_length=100, label="Name on it")
+    sort_code = forms.CharField(max_length=8, help_text="20-00-00")
+    account_number = forms.CharField(max_length=8)
+    service_user_number = forms.CharField(max_length=6, required=False, help_text="Given by Bacs.")
+    iban = forms.CharField(max_length=42, required=False, label="IBAN")
+
+
+class RenameForm(forms.Form):
+    to = forms.CharField(max_length=20, label="Call it")
+
+
+@page("settlement.read")
+def own_accounts(request: PageRequest, client: str) -> HttpResponse:
+    """The client's own accounts: what is paid from and into, and what each is called."""
+    may = request.may("settlement.prepare")
+    dots = "bank" in request.masked
+    rows = [
+        (
+            account,
+            DOTS if dots else f"{_sort_code(account.sort_code)} {account.account_number}",
+            form_of(request, RenameForm(prefix=str(account.id))) if may else None,
+        )
+        for account in selectors.own_accounts()
+    ]
+    form = form_of(request, AccountForm()) if may else None
+    return render(request, "settlement/accounts.html", {"rows": rows, "form": form})
+
+
+@action("settlement.prepare")
+def add_account(request: PageRequest, client: str) -> Done:
+    asked = filled_in(AccountForm(request.POST))
+    code, name = asked.pop("code"), asked.pop("name")
+    done = services.add_own_account(code, name, **asked, key=request.key)  # type: ignore[call-arg]
+    return Done(f"The account {done.code} is added.", to=reverse("settlement:accounts", args=[client]))
+
+
+@action("settlement.prepare")
+def rename_account(request: PageRequest, client: str, account_id: UUID) -> Done:
+    """So that the account that follows this one can take over its code."""
+    found = next((a for a in selectors.own_accounts() if a.id == account_id), None)
+    if found is None:
+        raise NotFound("there is no such bank account here")
+    asked = filled_in(RenameForm(request.POST, prefix=str(account_id)))
+    done = services.rename_own_account(found.code, to=asked["to"], key=request.key)  # type: ignore[call-arg]
+    return Done(
+        f"{found.code} is called {done.code} from now on.", to=reverse("settlement:accounts", args=[client])
+    )
+
+
 @page("settlement.read", reads="bank_line")
 def line(request: PageRequest, client: str, line_id: UUID) -> HttpResponse:
     """One bank line: what it cleared and by which rule; or why not, and what to do."""
@@ -296,4 +349,7 @@ urlpatterns = [
     path("c/<str:client>/bank", bank, name="bank"),
     path("c/<str:client>/bank/clear", clear, name="clear"),
     path("c/<str:client>/bank/<uuid:line_id>", line, name="line"),
+    path("c/<str:client>/bank/accounts", own_accounts, name="accounts"),
+    path("c/<str:client>/bank/accounts/add", add_account, name="account_add"),
+    path("c/<str:client>/bank/accounts/<uuid:account_id>/rename", rename_account, name="account_rename"),
 ]

@@ -65,9 +65,17 @@ class AccountAdded:
 def add_own_account(
     code: str, name: str, *, sort_code: str, account_number: str, service_user_number: str, iban: str = ""
 ) -> AccountAdded:
-    """Add a bank account that the client pays from and is paid to."""
+    """Add a bank account that the client pays from and is paid to. Raises InputRefused, Conflict."""
+    code, name = code.strip(), name.strip()
+    sort_code = sort_code.replace("-", "").replace(" ", "")
+    iban = iban.replace(" ", "").upper()
+    if problems := _not_an_account(code, name, sort_code, account_number, service_user_number, iban):
+        raise InputRefused(problems)
+    client_id = current_scope().client_id
+    if OwnAccount.objects.filter(client_id=client_id, code=code).exists():
+        raise Conflict(f"this client has a bank account called {code!r} already; rename that one first")
     row = OwnAccount.objects.create(
-        client_id=current_scope().client_id,
+        client_id=client_id,
         code=code,
         name=name,
         sort_code=sort_code,
@@ -79,10 +87,47 @@ def add_own_account(
     return AccountAdded(row.id, row.code)
 
 
+def _not_an_account(
+    code: str, name: str, sort_code: str, account_number: str, service_user_number: str, iban: str
+) -> list[Problem]:
+    """Everything that cannot be a bank account, by its field."""
+    found = []
+    if not 1 <= len(code) <= 20 or not code.isprintable():
+        found.append(Problem("the code is empty or too long", "Use 1 to 20 letters, as main", field="code"))
+    if not 1 <= len(name) <= 100:
+        found.append(Problem("the name is empty or too long", "Write the name on the account", field="name"))
+    if not _digits(sort_code, 6):
+        found.append(Problem("this is not a sort code", "Write six digits, as 20-00-00", field="sort_code"))
+    if not _digits(account_number, 8):
+        found.append(Problem("this is not an account number", "Write eight digits", field="account_number"))
+    if service_user_number and not _digits(service_user_number, 6):
+        remedy = "Write six digits, or leave it out where no Bacs files are sent"
+        found.append(Problem("this is not a service user number", remedy, field="service_user_number"))
+    if iban and not _is_iban(iban):
+        found.append(Problem("the IBAN's check digits do not fit", "Copy it from a statement", field="iban"))
+    return found
+
+
+def _digits(text: str, count: int) -> bool:
+    return len(text) == count and text.isascii() and text.isdigit()
+
+
+def _is_iban(text: str) -> bool:
+    """ISO 13616: letters as numbers from 10 on, the first four characters last, modulo 97 leaves one."""
+    if not (5 <= len(text) <= 34 and text.isascii() and text.isalnum()):
+        return False
+    return int("".join(str(int(c, 36)) for c in text[4:] + text[:4])) % 97 == 1
+
+
 @command("settlement.prepare")
 def rename_own_account(code: str, *, to: str) -> AccountAdded:
     """Give a bank account another code: so that the one that follows it can be added under its own."""
     row = _own_account(code)
+    to = to.strip()
+    if not 1 <= len(to) <= 20 or not to.isprintable():
+        raise InputRefused(
+            [Problem("the code is empty or too long", "Use 1 to 20 letters, as main", field="to")]
+        )
     if OwnAccount.objects.filter(client_id=row.client_id, code=to).exists():
         raise Conflict(f"this client has a bank account called {to!r} already")
     row.code = to

@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 
+from engineroom.kernel.money import NotMoney, format_minor, parse_minor
+
 
 class DayField(forms.DateField):
     """A day, picked or typed. Browsers give and take ISO days, whatever the locale shows."""
@@ -13,3 +15,24 @@ class DayField(forms.DateField):
     def __init__(self, **options: Any) -> None:
         widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
         super().__init__(**{"widget": widget, "input_formats": ["%Y-%m-%d"], **options})
+
+
+class MoneyField(forms.CharField):
+    """An amount as people write it, "1,234.50"; its value is minor units of the currency."""
+
+    def __init__(self, currency: str, **options: Any) -> None:
+        self.currency = currency
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+        super().__init__(**{"widget": widget, **options})
+
+    def prepare_value(self, value: Any) -> Any:
+        return format_minor(value, self.currency) if isinstance(value, int) else value
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return parse_minor(text, self.currency)
+        except NotMoney as error:
+            raise forms.ValidationError(f"{error}: write it as 1,234.50.") from None

@@ -9,7 +9,16 @@ from django.urls import NoReverseMatch, reverse
 
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
-from engineroom.web import audit_pages, context, jobs_pages, my_pages, portal_pages, today_pages
+from engineroom.web import (
+    access_pages,
+    audit_pages,
+    context,
+    engagement_pages,
+    jobs_pages,
+    my_pages,
+    portal_pages,
+    today_pages,
+)
 
 FIRST_PAGES = {
     "firm": ("today", "clients"),
@@ -26,6 +35,8 @@ NAVIGATION = [
     NavigationEntry("Clients", "clients", key="c", order=20, of="firm", faces=("firm", "client")),
     *jobs_pages.NAVIGATION,
     NavigationEntry("Files in", "imports", "foundation.read", key="f", order=290),
+    *engagement_pages.NAVIGATION,
+    *access_pages.NAVIGATION,
     *audit_pages.NAVIGATION,
     NavigationEntry("Users", "users", "foundation.admin", key="u", order=900, of="firm"),
 ]

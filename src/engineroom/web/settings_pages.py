@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Token, User
+from engineroom.foundation.access.roles import VERBS
+from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound, NotPermitted
 from engineroom.ui.pages import PageRequest, action, filled_in, form_of, page
+
+FEW_CLIENTS = 12
+"""So many are ticked off in a list; more are chosen in one that scrolls."""
 
 EVERYBODY = ("firm", "client", "work", "self")
 
@@ -33,6 +39,34 @@ class NewToken(forms.Form):
     days = forms.IntegerField(
         min_value=1, max_value=access.LONGEST_TOKEN_DAYS, initial=90, label="Days it lives"
     )
+    clients = forms.MultipleChoiceField()
+    verbs = forms.MultipleChoiceField(
+        required=False,
+        label="Only to do this",
+        choices=[(verb, verb) for verb in VERBS],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None chosen: whatever your roles allow. It never does more than you may.",
+    )
+
+    def __init__(self, mine: list[tuple[Client, frozenset[str]]], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.codes = {client.code: client.id for client, _ in mine}
+        widget = forms.CheckboxSelectMultiple if len(mine) <= FEW_CLIENTS else forms.SelectMultiple
+        self.fields["clients"] = forms.MultipleChoiceField(
+            required=False,
+            label="Only for these clients",
+            choices=[(client.code, f"{client.name} ({client.code})") for client, _ in mine],
+            widget=widget,
+            help_text="None chosen: all of yours, as they come.",
+        )
+
+    def limits(self) -> dict[str, list[Any] | None]:
+        """What the token is narrowed to; None is everything that the grants allow."""
+        asked = self.cleaned_data
+        return {
+            "clients": [self.codes[code] for code in asked["clients"]] or None,
+            "verbs": asked["verbs"] or None,
+        }
 
 
 @page(None, scope="me", faces=EVERYBODY)
@@ -50,13 +84,25 @@ def settings_page(request: PageRequest) -> HttpResponse:
             for d in UserSession.objects.filter(user_id=user_id).order_by("-created_at")
             if d.exists()
         ],
-        "tokens": Token.objects.filter(user_id=user_id, revoked_at=None)
-        .exclude(expires_at__lt=timezone.now())
-        .order_by("-issued_at"),
-        "new_token": form_of(request, NewToken()) if request.desk else None,
+        "tokens": [(token, _narrowed_to(request, token)) for token in _tokens(user_id)],
+        "new_token": form_of(request, NewToken(request.clients)) if request.desk else None,
         "no_token": WRITES_NOWHERE,
     }
     return render(request, "web/settings.html", context)
+
+
+def _tokens(user_id: UUID) -> QuerySet[Token]:
+    live = Token.objects.filter(user_id=user_id, revoked_at=None).exclude(expires_at__lt=timezone.now())
+    return live.order_by("-issued_at")
+
+
+def _narrowed_to(request: PageRequest, token: Token) -> str:
+    """In words. A client of which the grant has ended since is not named: the token does nothing there."""
+    codes = {client.id: client.code for client, _ in request.clients}
+    where = "all my clients"
+    if token.clients is not None:
+        where = ", ".join(sorted(codes.get(c, "a client no longer mine") for c in token.clients))
+    return f"{', '.join(token.verbs) if token.verbs is not None else 'whatever I may'}, on {where}"
 
 
 @action(None, scope="me", faces=EVERYBODY)
@@ -74,8 +120,11 @@ def issue_token(request: PageRequest) -> HttpResponse | str:
     """A token for programs and the command line, shown on the page that answers and never again."""
     if request.desk is None:
         raise NotPermitted(WRITES_NOWHERE)
-    asked = filled_in(NewToken(request.POST))
-    issued = access.issue_token(request.identity.id, days=asked["days"], label=asked["label"])
+    form = NewToken(request.clients, request.POST)
+    asked = filled_in(form)
+    issued = access.issue_token(
+        request.identity.id, days=asked["days"], label=asked["label"], **form.limits()
+    )
     return render(request, "web/token.html", {"token": issued.token, "label": asked["label"]})
 
 

@@ -13,9 +13,11 @@ from django.views.generic import RedirectView
 
 from engineroom.api import urls as api
 from engineroom.web import (
+    access_pages,
     audit_pages,
     break_pages,
     demo,
+    engagement_pages,
     errors,
     imports_pages,
     invitations,
@@ -81,8 +83,10 @@ urlpatterns: list[Any] = [
     path("demo/become", demo.become, name="demo_become"),
     *sign_in,
     *mine,
+    *access_pages.urlpatterns,
     *audit_pages.urlpatterns,
     *break_pages.urlpatterns,
+    *engagement_pages.urlpatterns,
     *imports_pages.urlpatterns,
     *jobs_pages.urlpatterns,
     *links.urlpatterns,

@@ -52,3 +52,10 @@ def holders_of(permission: str, client_id: UUID) -> Sequence[User]:
         Q(ends=None) | Q(ends__gte=today)
     )
     return list(User.objects.filter(id__in=live.values("user_id"), is_active=True).order_by("name"))
+
+
+def grants_on(client_id: UUID) -> Sequence[Grant]:
+    """Every grant that there was on a client, with its user and who gave it; the live ones first, by name."""
+    today = timezone.now().date()
+    found = Grant.objects.filter(of_client_id=client_id).select_related("user", "granted_by")
+    return sorted(found, key=lambda g: (g.ends is not None and g.ends < today, g.user.name, g.role, g.starts))
