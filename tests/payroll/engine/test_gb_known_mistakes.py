@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from engineroom.payroll.engine.gb import single_orders
 from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
 
 TABLES = {"2025-26": resolve_tables(date(2025, 4, 6)), "2026-27": resolve_tables(date(2026, 4, 6))}
@@ -68,3 +69,11 @@ def test_a_paye_year_on_20_000_is_1_484_00_not_the_annual_estimate_of_1_484_20(y
         )
         pay_to_date += pay
     assert (pay_to_date, tax_to_date) == (20_000_00, 1_484_00)
+
+
+def test_scottish_arrestments_are_on_the_bands_of_2025_not_on_those_of_2022():
+    """gb-ea-scot-2022: 19, 23 and 50% no longer apply, not even to orders made before."""
+    sheet = single_orders.EARNINGS_ARRESTMENT
+    for year, day in (("2025-26", date(2025, 4, 6)), ("2026-27", date(2026, 4, 6))):
+        done = sheet.calculate({"net_earnings": 300_000, "frequency": "monthly"}, sheet.tables_at(day))
+        assert done.columns["deduction"].tolist() == [312_50 + 125_00], year
