@@ -51,6 +51,7 @@ PAGES = [
     ("fiona", "/portal/NORTHGATE"),
     ("ivor", "/portal/NORTHGATE/runs/2"),
     ("fiona", "/portal/NORTHGATE/invoices"),
+    ("fiona", "/portal/NORTHGATE/imports"),
     ("fiona", "/portal/NORTHGATE/engagement"),
     ("aoife", "/me"),
 ]

@@ -203,6 +203,10 @@ TABLE: dict[str, Row] = {
     # The client's own face.
     "portal": get(CLIENT, sees=set()),
     "portal_client": get(CLIENT, sees=set()),
+    "portal_imports": get(CLIENT, sees=set()),
+    "portal_import_preview": post(CLIENT, sees=set()),
+    "portal_import_seen": get(CLIENT, sees=set()),
+    "portal_import_take": post(CLIENT, sees=set()),
     "portal_engagement": get(CLIENT, sees=set()),
     "portal_runs": get(CLIENT, sees=set()),
     "portal_run": get(CLIENT, sees=set()),

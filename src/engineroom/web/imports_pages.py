@@ -1,4 +1,8 @@
-"""Bring files in: any kind of file that any room takes, in two steps. Previewed, then taken or left."""
+"""Bring files in: any kind of file that any room takes, in two steps. Previewed, then taken or left.
+
+The same pages on two faces: the firm's, and the client's portal, where a contact brings in what their role
+may prepare (hours, people) and sees the files of those kinds alone.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ from uuid import UUID
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import path, reverse
+from django.urls import URLPattern, path, reverse
 
 from engineroom.foundation.access.models import User
 from engineroom.foundation.commands import keyed
@@ -20,7 +25,7 @@ from engineroom.foundation.imports import services as imports
 from engineroom.foundation.imports.models import ImportCommit, ImportPreview
 from engineroom.foundation.imports.sheets import Column
 from engineroom.foundation.imports.tables import TableImporter
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import FACE_OF_KIND, current_client_id
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.payday import steps
 from engineroom.ui.display import format_count
@@ -28,6 +33,14 @@ from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, p
 
 LONGEST_NAME_BYTES = 200
 RECENT = 20
+
+BY_OTHERS = {"": "", "portal_": "the firm"}
+"""Who read a file whose name one may not know: a contact sees no users of the firm."""
+
+WHO_CAN = {
+    "": "A specialist or a lead of this client can bring files in.",
+    "portal_": "Ask your contact at the firm.",
+}
 
 KIND_WORDS = {
     "money": "an amount: 1,234.50",
@@ -66,12 +79,28 @@ class KindOfFile:
     columns: list[tuple[str, str, bool]]
 
 
-@page("foundation.read")
-def bring_in(request: PageRequest, client: str) -> HttpResponse:
+def _address(request: PageRequest, name: str, *more: object) -> str:
+    """A page of these on the face of whoever asks."""
+    assert request.client is not None
+    return reverse(f"{_prefix(request)}{name}", args=[request.client.code, *more])
+
+
+def _prefix(request: PageRequest) -> str:
+    return "portal_" if FACE_OF_KIND[request.identity.kind] == "client" else ""
+
+
+def _shown(request: PageRequest) -> QuerySet[ImportPreview]:
+    """Files that were looked at. On the portal only of the kinds that the contact may bring in themselves:
+    what the firm reads in for the client, tax details or statements, is masked by no page of theirs.
+    """
+    rows = ImportPreview.objects.filter(client_id=current_client_id()).select_related("file")
+    return rows.filter(kind__in=[i.kind for i in _my_kinds(request)]) if _prefix(request) else rows
+
+
+def _bring_in(request: PageRequest, client: str) -> HttpResponse:
     """The kinds of file that my role may bring in, with their columns, and what was looked at lately."""
     kinds = _my_kinds(request)
-    rows = ImportPreview.objects.filter(client_id=current_scope().read[0]).select_related("file")
-    recent = list(rows.order_by("-id")[:RECENT])
+    recent = list(_shown(request).order_by("-id")[:RECENT])
     users = dict(User.objects.filter(id__in={r.by_user_id for r in recent}).values_list("id", "name"))
     taken = _taken(recent)
     context = {
@@ -79,13 +108,22 @@ def bring_in(request: PageRequest, client: str) -> HttpResponse:
         if kinds
         else None,
         "kinds": [_kind_of_file(i) for i in kinds],
-        "recent": [(row, users.get(row.by_user_id, ""), *_state(row, row.id in taken)) for row in recent],
+        "recent": [
+            (
+                row,
+                _address(request, "import_seen", row.id),
+                users.get(row.by_user_id) or BY_OTHERS[_prefix(request)],
+                *_state(row, row.id in taken),
+            )
+            for row in recent
+        ],
+        "preview_url": _address(request, "import_preview"),
+        "refused_who": WHO_CAN[_prefix(request)],
     }
     return render(request, "web/imports.html", context)
 
 
-@action("foundation.read")
-def preview(request: PageRequest, client: str) -> Done:
+def _preview(request: PageRequest, client: str) -> Done:
     """Read the file and say everything that is wrong with it. Nothing is taken."""
     imports.permitted(request.POST.get("kind", ""))
     asked = filled_in(FileIn(_my_kinds(request), request.POST, request.FILES))
@@ -98,15 +136,13 @@ def preview(request: PageRequest, client: str) -> Done:
     )
     return Done(
         said,
-        to=reverse("import_seen", args=[client, seen.preview_id]),
+        to=_address(request, "import_seen", seen.preview_id),
     )
 
 
-@page("foundation.read", reads="import_preview")
-def seen(request: PageRequest, client: str, preview_id: UUID) -> HttpResponse:
+def _seen(request: PageRequest, client: str, preview_id: UUID) -> HttpResponse:
     """What a file holds: counts, every problem by row and field, and whether to take it."""
-    rows = ImportPreview.objects.select_related("file")
-    row = rows.filter(client_id=current_scope().read[0], id=preview_id).first()
+    row = _shown(request).filter(id=preview_id).first()
     if row is None:
         raise NotFound("there is no such file")
     request.reading(row.id)
@@ -122,20 +158,22 @@ def seen(request: PageRequest, client: str, preview_id: UUID) -> HttpResponse:
         "unshown": 0 if taken else row.errors + row.warnings - len(row.problems),
         "may_take": request.may(handler.permission),
         "permission": handler.permission,
-        "by": User.objects.filter(id=row.by_user_id).values_list("name", flat=True).first() or "",
+        "by": User.objects.filter(id=row.by_user_id).values_list("name", flat=True).first()
+        or BY_OTHERS[_prefix(request)],
+        "imports_url": _address(request, "imports"),
+        "take_url": _address(request, "import_take", row.id),
     }
     return render(request, "web/import_seen.html", context)
 
 
-@action("foundation.read")
-def take(request: PageRequest, client: str, preview_id: UUID) -> Done:
+def _take(request: PageRequest, client: str, preview_id: UUID) -> Done:
     """All of it or, on any error, nothing. The importer's own permission is asked by its command."""
     with keyed(request.key):
         done = imports.take(preview_id)
     if done.again:
         return Done(f"{done.file_name} was taken before, to the byte; nothing was done.")
     counts = ", ".join(f"{count:,} {name}" for name, count in done.counts.items())
-    return Done(f"{done.file_name} is taken: {counts}.", to=reverse("import_seen", args=[client, preview_id]))
+    return Done(f"{done.file_name} is taken: {counts}.", to=_address(request, "import_seen", preview_id))
 
 
 def _my_kinds(request: PageRequest) -> list[imports.Importer]:
@@ -161,7 +199,7 @@ def _holds(column: Column) -> str:
 def _taken(rows: list[ImportPreview]) -> set[UUID]:
     """Of these, whose very content was taken, from this preview or from another."""
     digests = {bytes(row.file.sha256) for row in rows}
-    commits = ImportCommit.objects.filter(client_id=current_scope().read[0], sha256__in=digests)
+    commits = ImportCommit.objects.filter(client_id=current_client_id(), sha256__in=digests)
     known = {(kind, bytes(digest)) for kind, digest in commits.values_list("kind", "sha256")}
     return {row.id for row in rows if (row.kind, bytes(row.file.sha256)) in known}
 
@@ -188,9 +226,22 @@ def _kept(folder: Path, file: UploadedFile) -> Path:
     return place
 
 
+def _addresses(face: str, root: str, prefix: str) -> list[URLPattern]:
+    """The four pages on one face."""
+    faces = (face,)
+    bring_in = page("foundation.read", faces=faces)(_bring_in)
+    seen = page("foundation.read", faces=faces, reads="import_preview")(_seen)
+    preview = action("foundation.read", faces=faces)(_preview)
+    take = action("foundation.read", faces=faces)(_take)
+    return [
+        path(f"{root}/imports", bring_in, name=f"{prefix}imports"),
+        path(f"{root}/imports/new", preview, name=f"{prefix}import_preview"),
+        path(f"{root}/imports/<uuid:preview_id>", seen, name=f"{prefix}import_seen"),
+        path(f"{root}/imports/<uuid:preview_id>/take", take, name=f"{prefix}import_take"),
+    ]
+
+
 urlpatterns = [
-    path("c/<str:client>/imports", bring_in, name="imports"),
-    path("c/<str:client>/imports/new", preview, name="import_preview"),
-    path("c/<str:client>/imports/<uuid:preview_id>", seen, name="import_seen"),
-    path("c/<str:client>/imports/<uuid:preview_id>/take", take, name="import_take"),
+    *_addresses("firm", "c/<str:client>", ""),
+    *_addresses("client", "portal/<str:client>", "portal_"),
 ]

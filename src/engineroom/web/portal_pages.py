@@ -39,6 +39,7 @@ NAVIGATION = [
     NavigationEntry("Overview", "portal", key="h", order=10, of="firm", faces=FACES),
     NavigationEntry("At a glance", "portal_client", "foundation.read", key="t", order=100, faces=FACES),
     NavigationEntry("Pay runs", "portal_runs", "payroll.read", key="p", order=110, faces=FACES),
+    NavigationEntry("Files in", "portal_imports", "timesheets.prepare", key="f", order=130, faces=FACES),
     NavigationEntry("Invoices", "portal_invoices", "billing.read", key="i", order=120, faces=FACES),
 ]
 
