@@ -37,6 +37,7 @@ ROOMS = [
     "people",
     "timesheets",
     "sop",
+    "workforce",
     "payroll",
     "billing",
     "settlement",

@@ -45,10 +45,17 @@ MAY: dict[str, set[str]] = {
     "settlement.release_and_pay": CHECKERS - {"client_approver"},
     "settlement.clear_lines": BOOKS,
     "settlement.record_stage": BOOKS,
+    "workforce.staff": READERS - {"client_finance", "client_approver"},
+    "workforce.record_absence": {"lead", "admin"},
+    "workforce.call_off_absence": {"lead", "admin"},
+    # On the house alone; its admin there is not one here.
+    "workforce.offboard": set(),
     "ledger.lock_period": BOOKS,
     "ledger.reverse_entry": BOOKS,
 }
 """Who is not refused; an operation that is not here is a read, for READERS."""
+
+NOBODY = "00000000-0000-7000-8000-000000000000"
 
 BODIES: dict[str, Any] = {
     "timesheets.end_holds": {"outcome": "billable", "reason": "agreed"},
@@ -65,6 +72,8 @@ BODIES: dict[str, Any] = {
         "agreed_with": "Ms Client",
         "services": [{"service": "payroll", "basis": "payslip", "price_minor": 450}],
     },
+    "workforce.record_absence": {"user_id": NOBODY, "starts": "2026-12-01", "ends": "2026-12-02"},
+    "workforce.offboard": {"user_id": NOBODY, "reason": "left"},
     "ledger.lock_period": {"through": "2000-01-01", "reason": "test"},
     "ledger.reverse_entry": {"day": "2026-12-01", "reason": "test"},
 }
@@ -96,6 +105,7 @@ def ids(worked: Worked) -> dict[str, str]:
         "item_id": worked.first("/open-items", include_closed=True)["id"],
         "preview_id": worked.first("/import-previews", kind="timesheets")["id"],
         "time_entry": worked.first("/time-entries")["id"],
+        "absence_id": str(new_id()),
     }
 
 

@@ -245,7 +245,7 @@ def test_every_other_unique_key_of_a_client_table_leads_with_the_client(look):
         "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'x'",
     )
     assert exclusions
-    for table, definition in exclusions:
+    for table, definition in [e for e in exclusions if e[0] in CLIENT_TABLES]:
         assert definition.startswith(
             "EXCLUDE USING gist (uuidrange(client_id, client_id, '[]'::text) WITH &&"
         ), (table, definition)

@@ -24,6 +24,7 @@ from engineroom.payroll import api as payroll
 from engineroom.people import api as people
 from engineroom.settlement import api as settlement
 from engineroom.timesheets import api as timesheets
+from engineroom.workforce import api as workforce
 
 DESCRIPTION = """The back office of the firm's clients, for programs.
 
@@ -71,7 +72,8 @@ api = Described(
 handle_errors(api)
 api.add_router("", clients.router)
 ROOMS = (
-    people, timesheets, payroll, billing, settlement, ledger, openitems, imports, trail, paydays, engagement,
+    people, timesheets, workforce, payroll, billing, settlement, ledger, openitems, imports, trail, paydays,
+    engagement,
 )  # fmt: skip
 for room in ROOMS:
     api.add_router("/clients/{code}", room.router)

@@ -297,10 +297,12 @@ def _add_groups() -> None:
         payroll,
         procedures,
         serving,  # noqa: F401
+        workforce,
     )
 
     app.add_typer(payroll.app, name="payroll")
     app.add_typer(procedures.app, name="procedures")
+    app.add_typer(workforce.app, name="workforce")
     app.add_typer(books.ledger, name="ledger")
     app.add_typer(books.audit, name="audit")
     app.add_typer(books.billing, name="billing")
