@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engineroom.payroll.engine.gb import orders as gb_orders
 from engineroom.payroll.engine.gb.explain import explain, explanation
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS, calculate, resolve_tables
 
@@ -271,3 +272,85 @@ def test_the_reader_of_the_test_notices_a_wrong_figure():
     assert worked_out("8% of 3,141.00 + 2% of 811.00", EACH) == Decimal("267.50")
     assert worked_out("80% of 5% of 2,480.01", "to the nearest penny") == Decimal("99.20")
     assert worked_out("3,000.00 gross pay - 390.21 income tax", None) != Decimal("2609.80")
+
+
+@st.composite
+def directors(draw):
+    """A director at some time of the year, who may be charged less, more or differently than before."""
+    pence = st.integers(0, 9_000_000)
+    return draw(persons()) | {
+        "director_method": draw(st.sampled_from(["annual", "alternative"])),
+        "director_weeks": draw(st.integers(1, 52)),
+        "director_final_payment": draw(st.integers(0, 1)),
+        "niable_pay_to_date_before": draw(pence),
+        "employee_nic_to_date_before": draw(st.integers(0, 500_000)),
+        "employer_nic_to_date_before": draw(st.integers(0, 900_000)),
+    }
+
+
+ORDERS = {
+    "payslip": 0, "kind": ["priority", "council_tax", "direct_earnings"], "made_on": [1, 2, 3],
+    "normal_deduction": [30_000, 0, 0], "protected_earnings": [90_000, 0, 0], "takes_fee": 1,
+    "rate_table": ["", "", "higher"], "nation": ["", "england", ""],
+}  # fmt: skip
+WITH_ORDERS = {year: resolve_tables(day, gb_orders.TABLES) for year, day in YEARS.items()}
+
+
+def adds_up(person, tables, orders=None):
+    """As above, for whoever has orders too: those are figures of their own, which the net line takes off."""
+    done = calculate(person, tables, orders)
+    if done.problems:
+        assert {problem.field for problem in done.problems} == {"net_pay"}
+        return
+    known = known_amounts(person, tables) | {90_000}
+    for line in explain(0, done.columns, tables):
+        printed = LINE.fullmatch(str(line)) if line.expression else None
+        if printed:
+            assert worked_out(printed["sum"], printed["rounding"]) == number(printed["figure"]), str(line)
+            for amount in re.findall(r"[\d,]+\.\d\d(?!\d|%)", printed["sum"]):
+                assert int(number(amount) * 100) in known, f"{amount} comes from nowhere: {line}"
+        known.add(abs(line.figure or 0))
+    assert line.figure == done.columns["net_pay"][0]
+
+
+@settings(max_examples=80, deadline=None)
+@given(year=st.sampled_from(sorted(YEARS)), person=directors())
+def test_a_directors_payslip_adds_up_too(year, person):
+    adds_up(person, TABLES[year])
+
+
+@settings(max_examples=50, deadline=None)
+@given(year=st.sampled_from(sorted(YEARS)), person=persons(), orders=st.lists(st.integers(0, 2), unique=True))
+def test_a_payslip_with_attachment_orders_adds_up_and_says_why_a_loan_is_less(year, person, orders):
+    chosen = {
+        name: [values[i] for i in orders] if isinstance(values, list) else values
+        for name, values in ORDERS.items()
+    }
+    adds_up(person, WITH_ORDERS[year], chosen if orders else None)
+
+
+def test_a_director_and_a_restricted_loan_say_what_was_done():
+    text = "\n".join(
+        lines_of(
+            basic_pay=500_000,
+            niable_pay_to_date_before=1_000_000,
+            employer_nic_to_date_before=75_000,
+            director_method="annual",
+        )
+    )
+    assert "Director's pay of the year to date 15,000.00 = 10,000.00 before + 5,000.00 now" in text
+    assert "National Insurance category A: of the year 194.40 = 8% of 2,430.00" in text
+    assert "Employer's National Insurance 750.00 = 1,500.00 of the year - 750.00 charged before" in text
+    person = {"tax_code": "NT", "frequency": "monthly", "tax_period": 1, "ni_category": "X"}
+    order = {
+        "payslip": 0,
+        "kind": ["priority"],
+        "made_on": 0,
+        "normal_deduction": 20_000,
+        "protected_earnings": 276_050,
+    }
+    pay = person | {"basic_pay": 300_000, "student_loan_plan": "2"}
+    done = calculate(pay, WITH_ORDERS["2026-27"], order)
+    said = "\n".join(explanation(0, done.columns, WITH_ORDERS["2026-27"]))
+    assert "Left for loans 39.00 = 3,000.00 net earnings - 2,760.50 protected earnings - 200.00" in said
+    assert "Student loan plan 2 39.00 = 39.00 left for loans; no more is left" in said

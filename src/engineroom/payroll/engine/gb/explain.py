@@ -15,13 +15,14 @@ from engineroom.payroll.engine.elements import PayElements
 from engineroom.payroll.engine.gb import pension
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS, GbTables
 from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE
-from engineroom.payroll.engine.gb.nic import CATEGORIES, NicClass1
+from engineroom.payroll.engine.gb.nic import CATEGORIES, YEAR_OF_WEEKS, NicClass1
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, WEEKS, WEEKS_IN_TAX_YEAR
 from engineroom.payroll.engine.gb.student_loan import PLANS, StudentLoan
 from engineroom.payroll.engine.gb.tax_codes import FLAT, NO_TAX, K, tax_code_at
 from engineroom.payroll.engine.lines import (
     CUT_TO_PENNY,
     DOWN_TO_POUND,
+    EXACT,
     NEAREST_MINUTE,
     NEAREST_PENNY,
     UP_TO_PENNY,
@@ -34,6 +35,7 @@ from engineroom.payroll.engine.lines import (
 )
 from engineroom.payroll.engine.steps import Column
 
+ORDER_ELEMENTS = ("priority_orders", "other_orders", "order_fees")
 NIC_ROUNDING = "each cut to tenths of a penny and from 6 up to a penny"
 ROUTINES = "PAYE routines"
 METHOD = "exact percentage method"
@@ -80,6 +82,7 @@ def explain(row: int, columns: Mapping[str, Column], tables: GbTables) -> list[L
         *_employer_national_insurance(person, tables.parameters["ni_class1"]),
         *_loans(person, tables.parameters["student_loan"]),
         *_holiday(person),
+        *_orders(person),
         *_net(person),
     ]
 
@@ -322,35 +325,62 @@ def _slices(*slices: tuple[int, int]) -> str:
 
 
 def _national_insurance(p: _Row, t: NicClass1) -> Iterator[Line]:
-    letter, frequency = p["ni_category"], p["frequency"]
+    letter, period = p["ni_category"], p["nic_period"]
     name = f"National Insurance category {CATEGORIES[letter]}"
     rule = "SSCBA 1992 s.6"
     yield from _counted(p, "ni", "Pay for National Insurance", "niable_pay", "niable", rule)
-    if not t.liable[letter]:
-        yield _nic_line(p, "ni", name, p["employee_nic"], "0.00", note="none is due")
-        return
-    pt, uel = int(t.primary_threshold[frequency]), int(t.upper_earnings_limit[frequency])
-    expression, note = _between(p["niable_pay"], pt, uel, "primary threshold")
+    if period >= YEAR_OF_WEEKS:
+        yield _directors_year(p)
+    pt, uel = int(t.primary_threshold[period]), int(t.upper_earnings_limit[period])
     main, above = p["earnings_pt_to_uel"], p["earnings_above_uel"]
-    yield _nic_line(p, "ni", f"{name}: earnings above the threshold", main, expression, note=note)
+    if t.liable[letter]:
+        expression, note = _between(p["nic_earnings"], pt, uel, "primary threshold")
+        yield _nic_line(p, "ni", f"{name}: earnings above the threshold", main, expression, note=note)
     if above:
-        over = f"{p.money('niable_pay')} - {money(uel, 'upper earnings limit')}"
+        over = f"{p.money('nic_earnings')} - {money(uel, 'upper earnings limit')}"
         yield _nic_line(p, "ni", f"{name}: earnings above the limit", above, over)
     due = _slices((main, t.employee_ppm[letter]), (above, t.employee_above_uel_ppm[letter]))
-    yield _nic_line(p, "ni", name, p["employee_nic"], due, rounding=NIC_ROUNDING)
+    note = "" if t.liable[letter] else "none is due"
+    yield from _charged(p, "ni", name, "employee_nic", due, note)
+
+
+def _directors_year(p: _Row) -> Line:
+    """What a director is charged on: pay of the year, whose thresholds are those of the weeks it has."""
+    weeks = p["nic_period"] - YEAR_OF_WEEKS
+    return p.line(
+        "ni",
+        "Director's pay of the year to date",
+        "nic_earnings",
+        total([(p["niable_pay_to_date_before"], "before"), (p["niable_pay"], "now")]),
+        note="thresholds of the year" if weeks == WEEKS_IN_TAX_YEAR else f"thresholds of {weeks} weeks",
+        rule="Social Security (Contributions) Regulations 2001 reg. 8",
+    )
+
+
+def _charged(p: _Row, group: str, name: str, column: str, due: str, note: str) -> Iterator[Line]:
+    """Contributions of the pay period; of a director's year, less what was charged before."""
+    rounding = NIC_ROUNDING if due != money(0) else EXACT
+    if p["nic_period"] < YEAR_OF_WEEKS:
+        yield _nic_line(p, group, name, p[column], due, rounding=rounding, note=note)
+        return
+    before = p[f"{column}_to_date_before"]
+    yield _nic_line(p, group, f"{name}: of the year", p[column] + before, due, rounding=rounding, note=note)
+    expression = total([(p[column] + before, "of the year"), (-before, "charged before")])
+    yield _nic_line(p, group, name, p[column], expression, note="given back" if p[column] < 0 else "")
 
 
 def _employer_national_insurance(p: _Row, t: NicClass1) -> Iterator[Line]:
-    letter, frequency = p["ni_category"], p["frequency"]
-    if not t.liable[letter]:
+    letter, period = p["ni_category"], p["nic_period"]
+    if not t.liable[letter] and not p["employer_nic"]:
         return
     name = "Employer's National Insurance"
-    starts, uel = int(t.employer_from[letter, frequency]), int(t.upper_earnings_limit[frequency])
+    starts, uel = int(t.employer_from[letter, period]), int(t.upper_earnings_limit[period])
     charged, above = p["employer_nic_earnings_to_uel"], p["earnings_above_uel"]
-    expression, note = _between(p["niable_pay"], starts, uel, "threshold")
-    yield _nic_line(p, "employer-ni", f"{name}: earnings", charged, expression, note=note)
+    if t.liable[letter]:
+        expression, note = _between(p["nic_earnings"], starts, uel, "threshold")
+        yield _nic_line(p, "employer-ni", f"{name}: earnings", charged, expression, note=note)
     due = _slices((charged, t.employer_ppm[letter]), (above, t.employer_ppm[letter]))
-    yield _nic_line(p, "employer-ni", name, p["employer_nic"], due, rounding=NIC_ROUNDING)
+    yield from _charged(p, "employer-ni", name, "employer_nic", due, "")
 
 
 def _loans(p: _Row, t: StudentLoan) -> Iterator[Line]:
@@ -368,9 +398,66 @@ def _loan(p: _Row, name: str, column: str, threshold: int, rate_ppm: int) -> Ite
     memory = p.if_other_frequency("student_loan")
     more = {"table": "student_loan", "unverified": memory, "rule": "CSLM17000"}
     expression, note = _between(p["niable_pay"], threshold, MAX_PAY_PENCE, "threshold")
-    above = f"{column}_pay_above"
+    above, of_pay = f"{column}_pay_above", f"{column}_of_pay"
     yield p.line("loans", f"{name}: pay above the threshold", above, expression, note=note, **more)
-    yield p.line("loans", name, column, share(p.money(above), rate_ppm), rounding=DOWN_TO_POUND, **more)
+    restricted = p[column] != p[of_pay]
+    about = f"{name}: of the pay" if restricted else name
+    yield p.line("loans", about, of_pay, share(p.money(above), rate_ppm), rounding=DOWN_TO_POUND, **more)
+    if restricted:
+        yield from _restricted(p, name, column)
+
+
+def _restricted(p: _Row, name: str, column: str) -> Iterator[Line]:
+    """A loan that does not fit into what is left, or that an order stops."""
+    rule = "CSLM18015 to CSLM18025"
+    if p["loans_stopped"]:
+        yield p.line("loans", name, column, money(0), note="an attachment order stops loans", rule=rule)
+        return
+    first = p["student_loan"] if column == "postgraduate_loan" else 0
+    if not first or p["student_loan"] == p["student_loan_of_pay"]:
+        yield from _room_for_loans(p, rule)
+    expression = total([(p["room_for_loans"], "left for loans"), (-first, "student loan")])
+    yield p.line("loans", name, column, expression, note="no more is left", rule=rule)
+
+
+def _room_for_loans(p: _Row, rule: str) -> Iterator[Line]:
+    taken = [(-p["paye"], "income tax"), (-p["employee_nic"], "National Insurance")]
+    pay_left = total([(p["gross"], "gross pay"), *taken, (-p["employee_pension"], "pension")])
+    yield p.line("loans", "Left of pay", "pay_left", pay_left, rule="Employment Rights Act 1996 s.8")
+    above_protected = p["net_earnings"] - p["protected_from_loans"]
+    orders = (-p["priority_orders"], "attachment orders")
+    if p["protected_from_loans"] and above_protected < p["pay_left"]:
+        yield from _net_earnings(p, "loans")
+        protected = (-p["protected_from_loans"], "protected earnings")
+        parts = [(p["net_earnings"], "net earnings"), protected, orders]
+    else:
+        parts = [(p["pay_left"], "left of pay"), orders]
+    room = total(parts) if sum(amount for amount, _ in parts) > 0 else money(0)
+    yield p.line("loans", "Left for loans", "room_for_loans", room, rounding=DOWN_TO_POUND, rule=rule)
+
+
+def _net_earnings(p: _Row, group: str) -> Iterator[Line]:
+    """What attachment orders take from."""
+    rule = "Attachment of Earnings Act 1971"
+    yield from _counted(p, group, "Pay that orders take from", "attachable_elements", "attachable", rule)
+    parts = [
+        (p["attachable_elements"], "pay"),
+        (-p["salary_sacrifice"], "salary sacrifice"),
+        (-p["paye"], "income tax"),
+        (-p["employee_nic"], "National Insurance"),
+        (-p["employee_pension"], "pension"),
+    ]
+    expression = total(parts) if sum(amount for amount, _ in parts) > 0 else money(0)
+    yield p.line(group, "Net earnings", "net_earnings", expression, rule=rule)
+
+
+def _orders(p: _Row) -> Iterator[Line]:
+    """What orders took in all; what each took, and what it carries forward, stands with the orders."""
+    taken = [e for e in ELEMENTS if e.code in ORDER_ELEMENTS and p[e.code]]
+    if taken:
+        yield from _net_earnings(p, "net")
+    for element in taken:
+        yield Line("net", element.label, p[element.code], note="order by order: see the orders")
 
 
 def _holiday(p: _Row) -> Iterator[Line]:
