@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from engineroom.kernel.rounding import Minor
 from engineroom.kernel.tables import BadTable, DatedTable, Version
-from engineroom.payroll.engine.steps import Column, Element
+from engineroom.payroll.engine.steps import Column, Element, same_for_all
 
 MEANINGS = "counts_for"
 """The entry of the table that is no element: what an element can count for, each with its law."""
@@ -53,6 +52,13 @@ class PayElements:
         elements = tuple(_element(code, version[code], meanings, version) for code in codes)
         return cls(elements, meanings)
 
+    @cached_property
+    def _counting(self) -> dict[str, tuple[str, ...]]:
+        return {
+            purpose: tuple(e.code for e in self.elements if purpose in e.counts_for)
+            for purpose in self.meanings
+        }
+
     @property
     def codes(self) -> tuple[str, ...]:
         return tuple(element.code for element in self.elements)
@@ -61,13 +67,13 @@ class PayElements:
         """The codes of the elements that count for it, in order."""
         if purpose not in self.meanings:
             raise KeyError(f"no pay counts for {purpose!r}; the table knows {', '.join(self.meanings)}")
-        return tuple(e.code for e in self.elements if purpose in e.counts_for)
+        return self._counting[purpose]
 
     def total(self, purpose: str, pay: Mapping[str, Column]) -> Minor:
         """The sum, row by row, of the columns that count for it; elements without a column are nought."""
         columns = [pay[code] for code in self.counting(purpose) if code in pay]
         if not columns:
-            return np.zeros_like(next(iter(pay.values())))
+            return same_for_all(0, len(next(iter(pay.values()))))
         total: Minor = sum(columns[1:], start=columns[0])
         return total
 

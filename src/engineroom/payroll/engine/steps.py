@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -40,6 +41,17 @@ Unit = Literal[
     "code",
 ]
 """Of a column. ten_thousandths are of a pound: the precision HMRC's PAYE routines carry."""
+
+
+@lru_cache(maxsize=1024)
+def same_for_all(value: int, n: int) -> Column:
+    """A column of n equal values that is one value in memory; read only."""
+    return np.broadcast_to(np.int64(value), (n,))
+
+
+def is_nought(column: Column) -> bool:
+    """Whether a column is known to be nought throughout without looking at every row."""
+    return column.strides == (0,) and len(column) > 0 and not column[0]
 
 
 class RowProblem(NamedTuple):

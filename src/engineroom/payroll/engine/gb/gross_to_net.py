@@ -28,7 +28,15 @@ from engineroom.payroll.engine.gb.inputs import NUMBERS, PAY, PAY_ELEMENTS, Valu
 from engineroom.payroll.engine.gb.orders import Orders, read_orders
 from engineroom.payroll.engine.gb.worksheets import GbTables as GbTables
 from engineroom.payroll.engine.gb.worksheets import resolve
-from engineroom.payroll.engine.steps import Calculation, Column, Element, RowProblem, Step, Unit
+from engineroom.payroll.engine.steps import (
+    Calculation,
+    Column,
+    Element,
+    RowProblem,
+    Step,
+    Unit,
+    is_nought,
+)
 
 ENGINE_VERSION = 1
 """Raised by hand when the same inputs under the same tables may give other numbers."""
@@ -63,7 +71,8 @@ COUNTED = ("paid", "taxable", "niable", "pensionable", "work", "attachable")
 def pay_by_what_it_counts_for(*pay_and_table: Any) -> tuple[Minor, ...]:
     """A total of the pay elements for each of COUNTED. pay_and_table: a column for each of PAY, the table."""
     *pay, t = pay_and_table
-    columns = dict(zip(PAY, pay, strict=True))
+    given = {name: column for name, column in zip(PAY, pay, strict=True) if not is_nought(column)}
+    columns = given or {PAY[0]: pay[0]}
     return tuple(t.total(purpose, columns) for purpose in COUNTED)
 
 
@@ -430,13 +439,14 @@ def calculate(
     resolved with `orders.TABLES` as well. A payslip with an order that cannot be read is a problem: nobody is
     paid as if there were none. What each order took stands in `Calculation.orders`.
     """
-    columns, problems = read_chunk(chunk, tables.versions)
+    columns, problems = read_chunk(chunk, tables.versions, tables.choices)
     n = len(columns["tax_period"])
     if orders is not None:
         given, more = read_orders(orders, n, tables.parameters)
         problems = sorted({*problems, *more})
-    rows = np.setdiff1d(np.arange(n, dtype=np.int64), np.array([p.row for p in problems], dtype=np.int64))
-    if len(rows) < n:
+    rows = np.arange(n, dtype=np.int64)
+    if problems:
+        rows = np.setdiff1d(rows, np.array([p.row for p in problems], dtype=np.int64))
         columns = {name: column[rows] for name, column in columns.items()}
     dealt_with = Orders(given, rows, tables.parameters) if orders is not None else None
     for step in _steps(dealt_with):

@@ -20,7 +20,7 @@ from engineroom.payroll.engine.elements import PayElements, all_elements
 from engineroom.payroll.engine.gb import nic, pension, student_loan
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, LAST_TAX_PERIOD, frequencies_of
 from engineroom.payroll.engine.gb.tax_codes import tax_code_columns
-from engineroom.payroll.engine.steps import Column, RowProblem, Unit
+from engineroom.payroll.engine.steps import Column, RowProblem, Unit, is_nought, same_for_all
 
 Values: TypeAlias = str | int | Sequence[str] | Sequence[int] | npt.NDArray[np.int64] | npt.NDArray[np.str_]
 """A column of a chunk: texts or whole numbers, shape (n,); one alone stands for every row."""
@@ -98,9 +98,12 @@ class BadChunk(ValueError):
 
 
 def read_chunk(
-    chunk: Mapping[str, Values], versions: Mapping[str, Version]
+    chunk: Mapping[str, Values], versions: Mapping[str, Version], choices: Sequence[Choice]
 ) -> tuple[dict[str, Column], list[RowProblem]]:
-    """The chunk's columns as int64, and every problem of every row, by row. Raises BadChunk."""
+    """The chunk's columns as int64, and every problem of every row, by row. Raises BadChunk.
+
+    choices: choices_of(versions), made once for many chunks.
+    """
     n = length_of(chunk, NUMBERS.keys() | TEXTS.keys())
     columns: dict[str, Column] = {}
     problems: list[RowProblem] = []
@@ -108,7 +111,7 @@ def read_chunk(
         columns[name], more = read_number(name, chunk, spec, n)
         problems += more
     texts = {name: read_text(name, chunk, default, n) for name, default in TEXTS.items()}
-    problems += _read_texts(texts, versions, columns)
+    problems += _read_texts(texts, choices, columns)
     problems += _across_columns(columns)
     problems += _not_of_this_year(columns, versions["pay_elements"])
     return columns, sorted(set(problems))
@@ -139,6 +142,8 @@ def _numbers(name: str, chunk: Mapping[str, Values], default: int | None, n: int
     given = chunk.get(name, default)
     if given is None:
         raise BadChunk(f"the chunk has no column {name}")
+    if type(given) is int and abs(given) < FAR_OUTSIDE:
+        return same_for_all(given, n)
     raw = np.asarray(given)
     if raw.size == 0:
         return np.zeros(n, dtype=np.int64)
@@ -166,7 +171,7 @@ class TextColumn:
     def __init__(self, name: str, given: Values, n: int) -> None:
         place: dict[str, int] = _Places()
         if isinstance(given, str):
-            self.place: Column = np.broadcast_to(np.int64(place[given]), (n,))
+            self.place = same_for_all(place[given], n)
         else:
             texts = np.atleast_1d(given).tolist() if isinstance(given, np.ndarray | int) else given
             try:
@@ -179,7 +184,13 @@ class TextColumn:
 
     def numbered(self, number: Mapping[str, int]) -> Column:
         """Each row's number by its text."""
-        return np.array([number[text] for text in self.different], dtype=np.int64)[self.place]
+        return self.of_each(np.array([number[text] for text in self.different], dtype=np.int64))
+
+    def of_each(self, of_different: Column) -> Column:
+        """Each row's value, from those of the different texts."""
+        if len(of_different) == 1:
+            return same_for_all(int(of_different[0]), len(self.place))
+        return of_different.take(self.place)
 
     def rows_of(self, texts: Collection[str]) -> list[tuple[int, str]]:
         """Row and text of the rows that have one of the texts."""
@@ -228,16 +239,13 @@ def _bound_broken(value: int, spec: NumberInput) -> tuple[str, str]:
     return f"{written} is more than the {most} one person can have", "Check the amount and its decimal point"
 
 
-def _read_texts(
-    texts: Mapping[str, TextColumn], versions: Mapping[str, Version], columns: dict[str, Column]
-) -> list[RowProblem]:
-    codes, refused = tax_code_columns(texts["tax_code"].different)
-    columns.update((name, column[texts["tax_code"].place]) for name, column in codes.items())
-    problems = [
-        RowProblem(row, "tax_code", refused[text].problem, refused[text].remedy)
-        for row, text in texts["tax_code"].rows_of(refused)
-    ]
-    choices: tuple[tuple[str, Sequence[str], Sequence[str], str], ...] = (
+Choice: TypeAlias = tuple[str, Sequence[str], Sequence[str], str]
+"""A column of text: its name, the numbering of all that any year knows, what is allowed, and what it is."""
+
+
+def choices_of(versions: Mapping[str, Version]) -> tuple[Choice, ...]:
+    """A payslip's columns of text that say one of a few things, as the tables of a pay date have them."""
+    return (
         ("frequency", FREQUENCIES, _frequencies(versions), "a pay frequency"),
         (
             "ni_category",
@@ -253,6 +261,17 @@ def _read_texts(
         ("pension_relief", pension.RELIEFS, pension.RELIEFS, "a way of pension tax relief"),
         ("director_method", nic.DIRECTOR_METHODS, nic.DIRECTOR_METHODS, "a method for directors"),
     )
+
+
+def _read_texts(
+    texts: Mapping[str, TextColumn], choices: Sequence[Choice], columns: dict[str, Column]
+) -> list[RowProblem]:
+    codes, refused = tax_code_columns(texts["tax_code"].different)
+    columns.update((name, texts["tax_code"].of_each(column)) for name, column in codes.items())
+    problems = [
+        RowProblem(row, "tax_code", refused[text].problem, refused[text].remedy)
+        for row, text in texts["tax_code"].rows_of(refused)
+    ]
     for name, numbering, allowed, what in choices:
         columns[name], more = choose(texts[name], numbering, allowed, what)
         problems += more
@@ -297,13 +316,19 @@ def _across_columns(columns: Mapping[str, Column]) -> Iterator[RowProblem]:
     for row in np.flatnonzero(no_relief).tolist():
         remedy = f"Give one of {', '.join(pension.RELIEFS[1:])}"
         yield RowProblem(row, "pension_relief", "a pension member has no way of tax relief", remedy)
-    pay = _pay_of_payslip(columns)
     for before in ("taxable_pay_to_date_before", "niable_pay_to_date_before"):
-        to_date = pay + np.clip(columns[before], 0, MAX_PAY_PENCE)
-        for row in np.flatnonzero(to_date > MAX_PAY_PENCE).tolist():
-            most = format_minor(MAX_PAY_PENCE, symbol=True)
-            problem = f"pay to date with this payslip is more than {most}"
-            yield RowProblem(row, before, problem, "Check the amounts and their decimal points")
+        yield from _beyond_all_bounds(columns, before)
+
+
+def _beyond_all_bounds(columns: Mapping[str, Column], before: str) -> Iterator[RowProblem]:
+    """Rows whose pay to date would be too much; what is refused on its own counts as its bound here."""
+    given = [column for name in (*PAY, before) if not is_nought(column := columns[name])]
+    if sum(int(column.max(initial=0)) for column in given) <= MAX_PAY_PENCE:
+        return  # whoever has most of everything is within them
+    to_date = sum(np.minimum(np.maximum(column, 0), MAX_PAY_PENCE) for column in given)
+    for row in np.flatnonzero(to_date > MAX_PAY_PENCE).tolist():
+        problem = f"pay to date with this payslip is more than {format_minor(MAX_PAY_PENCE, symbol=True)}"
+        yield RowProblem(row, before, problem, "Check the amounts and their decimal points")
 
 
 def _not_of_this_year(columns: Mapping[str, Column], version: Version) -> Iterator[RowProblem]:
@@ -314,11 +339,3 @@ def _not_of_this_year(columns: Mapping[str, Column], version: Version) -> Iterat
                 problem = f"the table pay_elements from {version.starts} knows no such element"
                 known = ", ".join(PayElements.of(version).codes)
                 yield RowProblem(row, name, problem, f"Pay it as one of {known}")
-
-
-def _pay_of_payslip(columns: Mapping[str, Column]) -> Column:
-    """As bounded: what is refused on its own may be beyond int64 when added."""
-    total = np.zeros_like(columns["tax_period"])
-    for name in PAY:
-        total += np.clip(columns[name], 0, MAX_PAY_PENCE)
-    return total

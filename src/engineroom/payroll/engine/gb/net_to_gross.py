@@ -51,7 +51,7 @@ def net_to_gross(
     if wanted.dtype.kind not in "i" or wanted.ndim != 1:
         raise BadChunk("the wanted net pay is a column of pence")
     nothing = np.zeros(len(wanted), dtype=np.int64)
-    columns, problems = read_chunk({**chunk, element: nothing}, tables.versions)
+    columns, problems = read_chunk({**chunk, element: nothing}, tables.versions, tables.choices)
     for row in np.flatnonzero((wanted < 0) | (wanted > MAX_PAY_PENCE)).tolist():
         problem = "it is below zero" if wanted[row] < 0 else "it is more than one person can have"
         problems.append(RowProblem(row, "wanted_net", problem, "Check the amount and its sign"))

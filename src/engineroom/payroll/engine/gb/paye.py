@@ -136,10 +136,10 @@ def free_pay(
     """
     blocks = (number - 1) // t.block_size
     rest = number - blocks * t.block_size
-    annual = (10 * rest + 9) * TEN_THOUSANDTHS
-    by_weeks = ceil_div(annual // WEEKS_IN_TAX_YEAR, 100) + blocks * t.block_weekly
-    by_months = ceil_div(annual // MONTHS_IN_TAX_YEAR, 100) + blocks * t.block_monthly
-    value = np.where(units_in_year == WEEKS_IN_TAX_YEAR, by_weeks, by_months)
+    annual, weekly = (10 * rest + 9) * TEN_THOUSANDTHS, units_in_year == WEEKS_IN_TAX_YEAR
+    of_period = np.where(weekly, annual // WEEKS_IN_TAX_YEAR, annual // MONTHS_IN_TAX_YEAR)
+    block = np.where(weekly, t.block_weekly, t.block_monthly)
+    value = ceil_div(of_period, 100) + blocks * block
     first = SIGN_OF_FREE_PAY[kind] * np.where(number > 0, value, 0)
     return first, first * units
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from engineroom.kernel.tables import Version, load_table, rules_hash
+from engineroom.payroll.engine.gb import inputs
 from engineroom.payroll.engine.gb.inputs import NumberInput, Values, choose, length_of, read_number, read_text
 from engineroom.payroll.engine.steps import Calculation, Column, RowProblem, Step, Unit, trace
 
@@ -33,6 +35,11 @@ class GbTables:
     def hash(self) -> str:
         """What a run keeps to prove which law it applied."""
         return rules_hash(self.versions.values())
+
+    @cached_property
+    def choices(self) -> tuple[inputs.Choice, ...]:
+        """What the columns of text of a payslip may say."""
+        return inputs.choices_of(self.versions)
 
 
 def resolve(day: date, tables: Mapping[str, Callable[[Version], Any]]) -> GbTables:
