@@ -293,6 +293,12 @@ def test_recovery_agrees_with_the_oracle(year, paid, small):
     assert found["recovery"] == sum(oracle.recovery(year, paid, small))
 
 
+def test_an_employer_is_small_by_the_class_1_of_the_last_year():
+    for class1, small in ((45_000_00, True), (45_000_01, False)):
+        found = one(parental_pay.RECOVERY, paid=10_000, class1_of_last_year=class1, small_employer=1)
+        assert found["nic_compensation"] == (900 if small else 0)
+
+
 # Employers
 
 
@@ -456,6 +462,17 @@ def test_weeks_without_pay_are_passed_over_but_not_beyond_104():
     weeks[1, 100:110] = 70_000  # four weeks lie within 104
     averages, counted = holiday.average_week(weeks, law())
     assert (averages.tolist(), counted.tolist()) == ([50_000, 70_000, 0], [52, 4, 0])
+
+
+def test_weeks_that_cannot_be_are_problems_and_who_was_never_paid_has_no_average():
+    weeks = np.full((4, 60), 40_000, dtype=np.int64)
+    weeks[1, 3], weeks[2, 0], weeks[3] = -1, 10**15, 0
+    done = holiday.week_of_holiday(weeks, law())
+    assert done.rows.tolist() == [0]
+    assert done.columns["week_of_holiday"].tolist() == [40_000]
+    assert [(p.row, p.field) for p in done.problems] == [(1, "week 4"), (2, "week 1"), (3, "weekly_pay")]
+    with pytest.raises(BadChunk):
+        holiday.week_of_holiday(weeks / 3, law())
 
 
 def test_holiday_accrues_in_leave_on_the_average_with_weeks_without_work_included():

@@ -131,6 +131,99 @@ def test_a_malformed_row_is_a_failure_that_names_row_and_field(verify, row, key,
     assert says in report.failures[0].got
 
 
+def case(kind, inputs, expected, **changes):
+    return (
+        LOAN
+        | {"id": kind, "kind": kind, "inputs": json.dumps(inputs), "expected": json.dumps(expected)}
+        | changes
+    )
+
+
+SSP = {"average_weekly_earnings": "500.00", "qualifying_days_per_week": 5, "qualifying_days_sick": 3}
+DIRECTOR = {
+    "category": "A", "employee_nic_ytd_before": "0.00", "employer_nic_ytd_before": "0.00",
+    "is_final_period": False, "method": "annual", "pay": "5000.00", "pay_ytd_including": "15000.00",
+    "weeks_in_prorata_period": 52,
+}  # fmt: skip
+LEVY = {"annual_allowance": "15000.00", "levy_paid_ytd_before": "0.00", "pay_bill_ytd": "300000.00"}
+CASES = {
+    "ssp": case("ssp", SSP, {"ssp": "73.95"}),
+    "ni_director": case("ni_director", DIRECTOR, {"employee_nic": "194.40"}, period_no="3"),
+    "apprenticeship_levy": case("apprenticeship_levy", LEVY, {"levy_this_month": "250.00"}),
+    "attachment_dea": case(
+        "attachment_dea", {"net_earnings": "950.01", "rate_table": "higher"}, {"deduction": "133.00"}
+    ),
+    "attachment_ctaeo": case(
+        "attachment_ctaeo", {"net_earnings": "50.00"}, {"deduction": "6.00"}, frequency="daily"
+    ),
+    "attachment_earnings_arrestment": case(
+        "attachment_earnings_arrestment", {"net_earnings": "3000.00"}, {"deduction": "437.50"}
+    ),
+    "smp": case("smp", {"average_weekly_earnings": "400.00", "week_no": 7}, {"smp": "194.32"}),
+    "statutory_recovery": case(
+        "statutory_recovery", {"small_employer": True, "smp_paid": "3400.00"}, {"total": "3706.00"}
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "key", "says"),
+    [
+        ("ssp", {"qualifying_days_sick": -3}, "inputs.qualifying_days_sick", "is not a number of days"),
+        (
+            "ssp",
+            {"qualifying_days_per_week": 0},
+            "inputs.qualifying_days_per_week",
+            "is not a number of days",
+        ),
+        (
+            "ssp",
+            {"average_weekly_earnings": "9999999999999.99"},
+            "inputs.average_weekly_earnings",
+            "more than",
+        ),
+        ("ssp", {"transitional_protected": "yes"}, "inputs.transitional_protected", "neither true nor false"),
+        ("ni_director", {"weeks_in_prorata_period": 53}, "inputs.weeks_in_prorata_period", "number of weeks"),
+        ("ni_director", {"method": ""}, "inputs.method", "not one of"),
+        ("ni_director", {"category": "Q"}, "inputs.category", "not a National Insurance category"),
+        ("ni_director", {"pay_ytd_including": "1.00"}, "inputs.pay_ytd_including", "below zero"),
+        ("apprenticeship_levy", {"annual_allowance": "15000.01"}, "inputs.annual_allowance", "more than"),
+        ("apprenticeship_levy", {"pay_bill_ytd": "-1.00"}, "inputs.pay_bill_ytd", "below zero"),
+        ("attachment_dea", {"rate_table": "middling"}, "inputs.rate_table", "not one of"),
+        ("attachment_dea", {"net_earnings": "-0.01"}, "inputs.net_earnings", "below zero"),
+        ("attachment_dea", {"protected": "0.60"}, "inputs.protected", "no such input"),
+        ("attachment_earnings_arrestment", {"net_earnings": "1e3"}, "inputs.net_earnings", "not an amount"),
+        ("smp", {"week_no": 0}, "inputs.week_no", "is not a number of weeks"),
+        ("smp", {"week_no": "7"}, "inputs.week_no", "not a whole number"),
+        ("statutory_recovery", {"small_employer": 1}, "inputs.small_employer", "neither true nor false"),
+    ],
+)
+def test_a_kind_beside_the_payslip_names_the_input_that_is_wrong(verify, kind, changes, key, says):
+    good = CASES[kind]
+    assert verify(good).failures == []
+    report = verify(with_inputs(good, **changes))
+    assert [failure.key for failure in report.failures] == [key]
+    assert says in report.failures[0].got
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "says"),
+    [
+        ("attachment_dea", {"frequency": "daily"}, "frequency"),
+        ("attachment_earnings_arrestment", {"frequency": "daily"}, "frequency"),
+        ("attachment_ctaeo", {"frequency": "hourly"}, "frequency"),
+        ("apprenticeship_levy", {"period_no": "13"}, "period_no"),
+        ("apprenticeship_levy", {"period_no": ""}, "period_no"),
+        ("ssp", {"year": "2024-25"}, "the calculation"),
+        ("smp", {"year": "2027-28"}, "the calculation"),
+    ],
+)
+def test_a_frequency_month_or_year_without_a_table_is_a_failure_of_its_row(verify, kind, changes, says):
+    assert verify(CASES[kind]).failures == []
+    report = verify(CASES[kind] | changes)
+    assert [failure.key for failure in report.failures] == [says]
+
+
 def test_an_expected_figure_the_engine_does_not_give_is_a_failure(verify):
     report = verify(LOAN | {"expected": json.dumps({"deduction": "49.00", "mood": "fine"})})
     assert [failure.key for failure in report.failures] == ["mood"]

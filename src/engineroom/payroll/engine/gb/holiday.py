@@ -13,19 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from engineroom.kernel.money import format_minor
 from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import ROUNDINGS, Minor, ceil_div
 from engineroom.kernel.tables import Version
-from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE, NumberInput
+from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE, BadChunk, NumberInput
 from engineroom.payroll.engine.gb.worksheets import Worksheet
-from engineroom.payroll.engine.steps import Column, RowProblem, Step
+from engineroom.payroll.engine.steps import Calculation, Column, RowProblem, Step
 
 MINUTES_IN_A_WEEK = 7 * 24 * 60
+MAX_WEEK_PENCE = 10**9
+"""Ten million pounds a week."""
+
+Weeks: TypeAlias = npt.NDArray[np.int64]
+"""Amounts by person and week, shape (n, weeks), the latest week first."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def rolled_up(pay_for_work: Minor, t: Holiday) -> tuple[Minor, Minor]:
     return pay, pay_for_work + pay
 
 
-def average_week(weekly_pay: npt.NDArray[np.int64], t: Holiday) -> tuple[Minor, Column]:
+def average_week(weekly_pay: Weeks, t: Holiday) -> tuple[Minor, Column]:
     """The average of the last 52 paid weeks, and how many there were.
 
     weekly_pay: pence, shape (n, weeks), the latest week first; a week without pay, or not to be counted
@@ -99,24 +105,47 @@ def average_week(weekly_pay: npt.NDArray[np.int64], t: Holiday) -> tuple[Minor, 
 
 
 def accrued_on_leave(
-    weekly_minutes: npt.NDArray[np.int64],
-    weeks_in_service: Column,
-    minutes_of_leave: Column,
-    t: Holiday,
+    weekly_minutes: Weeks, weeks_in_service: Column, minutes_of_leave: Column, t: Holiday
 ) -> Column:
     """Minutes of holiday an irregular-hours worker accrues in a period of sickness or statutory leave.
 
     12.07% of average weekly hours over the 52 weeks before, weeks without work *included*, for the weeks of
     leave (reg. 15D and 15E). weekly_minutes: shape (n, weeks), the latest first. weeks_in_service: fewer than
-    52 where the employment is shorter. minutes_of_leave: the weeks of leave in minutes (a week is
-    10,080).
+    52 where the employment is shorter. minutes_of_leave: the weeks of leave in minutes (a week is 10,080).
     """
     window = np.arange(weekly_minutes.shape[1]) < np.minimum(weeks_in_service, t.reference_weeks)[:, None]
     worked = (weekly_minutes * window).sum(axis=1)
-    over = np.maximum(np.minimum(weeks_in_service, t.reference_weeks), 1) * MINUTES_IN_A_WEEK
+    over = np.clip(weeks_in_service, 1, t.reference_weeks) * MINUTES_IN_A_WEEK
     rounded: Any = ROUNDINGS[t.rounding]
     minutes: Column = rounded(worked * minutes_of_leave * t.accrual_ppm, over * PPM)
     return minutes
+
+
+def week_of_holiday(weekly_pay: Weeks, t: Holiday) -> Calculation:
+    """`average_week` for whoever's weeks can be believed: the others are problems and get no number.
+
+    columns: week_of_holiday in pence, weeks_counted. A person without a paid week in the last 104 is a
+    problem: the law has no average for them.
+    """
+    if weekly_pay.dtype.kind != "i" or weekly_pay.ndim != 2:
+        raise BadChunk("weekly pay is whole pence, a row of weeks for each person, the latest week first")
+    wrong = np.argwhere((weekly_pay < 0) | (weekly_pay > MAX_WEEK_PENCE))
+    problems = [
+        RowProblem(
+            row,
+            f"week {week + 1}",
+            f"{format_minor(int(weekly_pay[row, week]))} is no week's pay",
+            "Correct the week",
+        )
+        for row, week in wrong.tolist()
+    ]
+    nothing = np.flatnonzero(~(weekly_pay[:, : t.look_back_weeks] > 0).any(axis=1)).tolist()
+    said = {problem.row for problem in problems}
+    no_week, remedy = "no week of the last 104 was paid", "Agree a week's pay and enter it"
+    problems += [RowProblem(row, "weekly_pay", no_week, remedy) for row in nothing if row not in said]
+    rows = np.setdiff1d(np.arange(len(weekly_pay)), np.array([p.row for p in problems], dtype=np.int64))
+    average, weeks = average_week(weekly_pay[rows], t)
+    return Calculation({"week_of_holiday": average, "weeks_counted": weeks}, rows, sorted(problems))
 
 
 def _no_days(columns: Mapping[str, Column], parameters: Mapping[str, Any]) -> Iterator[RowProblem]:

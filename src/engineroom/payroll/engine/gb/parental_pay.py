@@ -22,6 +22,9 @@ from engineroom.payroll.engine.gb.sick_pay import AVERAGE, EARNINGS_INPUTS
 from engineroom.payroll.engine.gb.worksheets import Choice, Worksheet
 from engineroom.payroll.engine.steps import Column, Step
 
+NOT_SAID = -1
+"""Of Class 1 that is not given."""
+
 PAYMENTS = ("smp", "sap", "spp", "shpp", "spbp", "sncp")
 """A payment's number in columns is its place here."""
 
@@ -57,6 +60,7 @@ class Recovery:
     recovered_ppm: int
     small_recovered_ppm: int
     small_compensation_ppm: int
+    small_most_class1: int  # pence
     rounding: str
 
     @classmethod
@@ -65,6 +69,7 @@ class Recovery:
             ppm(version["recovered"]),
             ppm(version["small_recovered"]),
             ppm(version["small_compensation"]),
+            100 * version["small_most_class1"],
             version["rounding"],
         )
 
@@ -86,6 +91,14 @@ def weekly_payment(
     by_earnings = ceil_div(earnings * t.share_ppm, weeks * PPM)
     rate = np.where(week_no <= t.at_earnings[payment], by_earnings, np.minimum(by_earnings, t.standard))
     return is_entitled * (week_no <= t.weeks[payment]) * rate
+
+
+def is_small(said: Column, class1_of_last_year: Minor, t: Recovery) -> Column:
+    """A small employer: as it says, or by Class 1 of the last whole tax year before the qualifying week."""
+    known = class1_of_last_year != NOT_SAID
+    by_class1 = known & (class1_of_last_year <= t.small_most_class1)
+    small: Column = np.where(known, by_class1, said == 1).astype(np.int64)
+    return small
 
 
 def recovery(paid: Minor, small_employer: Column, t: Recovery) -> tuple[Minor, Minor, Minor]:
@@ -133,17 +146,27 @@ RECOVERY = Worksheet(
     name="Recovery of statutory pay of parents",
     numbers={
         "paid": NumberInput("pence", MAX_PAY_PENCE, 0, None),
-        "small_employer": NumberInput("flag", 1, 0, None),
+        "small_employer": NumberInput("flag", 1),
+        "class1_of_last_year": NumberInput("pence", MAX_PAY_PENCE, NOT_SAID, NOT_SAID),
     },
     tables={"statutory_recovery": Recovery.of},
     steps=(
         Step(
+            "Small employer",
+            is_small,
+            ("small_employer", "class1_of_last_year"),
+            ("small",),
+            "Social Security Contributions and Benefits Act 1992 s.167",
+            "statutory_recovery",
+        ),
+        Step(
             "Recovery",
             recovery,
-            ("paid", "small_employer"),
+            ("paid", "small"),
             ("recovered", "nic_compensation", "recovery"),
             "SMP (Compensation of Employers) and Miscellaneous Amendment Regulations 1994 (SI 1994/1882)",
             "statutory_recovery",
         ),
     ),
+    units={"small": "flag"},
 )
