@@ -35,7 +35,7 @@ def jobs(task: str, *columns: str) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30, every: float = 0.1) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 120, every: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it does not happen"

@@ -222,10 +222,14 @@ def _print_totals(run: object) -> None:
 
 def release(user: Identity, client: str, pay_date: date, out: Path | None) -> None:
     client_id = client_named(user, client).id
-    done = steps.release(user, client_id, pay_date)
-    _print_released(done)
-    _print_issued(steps.issue(user, client_id, pay_date))
+    _release_and_issue(user, client_id, pay_date)
     _leave(user, client_id, pay_date, out)
+
+
+def _release_and_issue(user: Identity, client_id: UUID, pay_date: date) -> None:
+    released, issuing = steps.release_and_issue(user, client_id, pay_date)
+    _print_released(released)
+    _print_issued(issuing.result())
 
 
 def _print_released(done: steps.Released) -> None:
@@ -432,7 +436,7 @@ def _release(user: Identity, client: Client, pay_date: date, release_as: str | N
             _commands(user, client, "payroll.release", f"release {client.code} --pay-date {pay_date}"),
         )
     releaser = identity(release_as) if release_as else user
-    if not paid:
-        _print_released(steps.release(releaser, client.id, pay_date))
-    if not billed:
+    if paid:
         _print_issued(steps.issue(releaser, client.id, pay_date))
+    else:
+        _release_and_issue(releaser, client.id, pay_date)

@@ -7,6 +7,7 @@ safely.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.commands import keyed
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.imports import services as imports
+from engineroom.foundation.side_by_side import beside
 from engineroom.foundation.tenancy.scope import Identity, acting, current_client_id, current_scope
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, NotPermitted, Problem, errors_of
 from engineroom.kernel.periods import week_ending
@@ -128,22 +130,33 @@ class Calculated:
 
 
 def calculate(user: Identity, client_id: UUID, pay_date: date) -> Calculated:
-    """Open the run, calculate what is left of it, publish, and prepare the invoices.
+    """Open the run, calculate what is left of it and publish; prepare the invoices beside that, of the same
+    hours.
 
     A run that finds nothing to pay is not opened: it would stand in the way of every later one.
     """
     with acting(user, write=client_id):
         run = payroll.open_pay_run(pay_date)
         plan = None if payday_of(pay_date).run_released else payroll.plan_calculation(run.run_id)
-    if plan is not None:
-        _calculate_chunks(user, client_id, plan)
-    with acting(user, write=client_id):
-        published = payroll.publish_attempt(plan.attempt_id) if plan else None
-        prepared = None
-        if not payday_of(pay_date).issued:
-            prepared = billing.prepare_bill_run(pay_date, run.period_ends)
+    with beside(lambda: _prepare_bills(user, client_id, pay_date, run.period_ends)) as preparing:
+        published = _calculate_and_publish(user, client_id, plan) if plan else None
     failpoint("publish:after")
-    return Calculated(run, published, prepared)
+    return Calculated(run, published, preparing.result())
+
+
+def _prepare_bills(
+    user: Identity, client_id: UUID, pay_date: date, through: date
+) -> billing.BillRunPrepared | None:
+    with acting(user, write=client_id):
+        return None if payday_of(pay_date).issued else billing.prepare_bill_run(pay_date, through)
+
+
+def _calculate_and_publish(
+    user: Identity, client_id: UUID, plan: payroll.AttemptPlanned
+) -> payroll.Published:
+    _calculate_chunks(user, client_id, plan)
+    with acting(user, write=client_id):
+        return payroll.publish_attempt(plan.attempt_id)
 
 
 def calculate_run(
@@ -271,9 +284,40 @@ def issue(user: Identity, client_id: UUID, pay_date: date) -> billing.InvoicesIs
         day = payday_of(pay_date)
         if day.run is None or not day.run_released:
             raise NotFound(f"there is no released pay run for {pay_date}; release it first")
-        issued = billing.issue_bill_run(day.bill_run.id) if day.bill_run and not day.issued else None
+        issued = _issue_bills(day)
     failpoint("post:after")
     return issued
+
+
+def _issue_bills(day: Payday) -> billing.InvoicesIssued | None:
+    return billing.issue_bill_run(day.bill_run.id) if day.bill_run and not day.issued else None
+
+
+Issuing = Future[billing.InvoicesIssued | None]
+"""Invoices on their way out, or why they stayed in: `result()` gives or raises."""
+
+
+def release_and_issue(user: Identity, client_id: UUID, pay_date: date) -> tuple[Released, Issuing]:
+    """`release` and `issue` by one person, beside each other: invoices are written while the run is released,
+    and commit only once it is. An error of theirs leaves the release as it is.
+    """
+    released: Future[Released] = Future()
+
+    def issue_once_released() -> billing.InvoicesIssued | None:
+        with acting(user, write=client_id):
+            issued = _issue_bills(payday_of(pay_date))
+            released.result()
+        failpoint("post:after")
+        return issued
+
+    with beside(issue_once_released) as issuing:
+        try:
+            done = release(user, client_id, pay_date)
+        except BaseException as error:
+            released.set_exception(error)
+            raise
+        released.set_result(done)
+    return done, issuing
 
 
 def is_issued(pay_date: date) -> bool:
