@@ -25,17 +25,13 @@ ORDER BY r.issue_date, r.number
 """
 
 HELD = """
-SELECT h.client_id, k.name, count(*), sum(c.bill_amount)::bigint,
+SELECT h.client_id, count(*), sum(c.bill_amount)::bigint,
   string_agg(DISTINCT replace(h.reason, '_', ' '), ', '), min(h.at)::date
 FROM timesheets_hold h
 JOIN timesheets_charge c ON c.client_id = h.client_id AND c.id = h.id
-JOIN timesheets_timeentry e ON e.client_id = c.client_id AND e.id = c.time_entry_id
-JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
-JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
-JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
 WHERE h.client_id = ANY(%(clients)s)
   AND NOT EXISTS (SELECT FROM timesheets_holdend x WHERE x.client_id = h.client_id AND x.id = h.id)
-GROUP BY h.client_id, k.name
+GROUP BY h.client_id
 """
 
 LOOK_BACK_DAYS = 120
@@ -64,11 +60,11 @@ def _bill_run(
     )
 
 
-def _held(client_id: UUID, customer: str, charges: int, amount: int, reasons: str, since: date) -> Duty:
+def _held(client_id: UUID, charges: int, amount: int, reasons: str, since: date) -> Duty:
     return Duty(
         client_id,
-        f"{charges} charges held",
-        f"{customer}: {reasons}, since {since:%d %b}",
+        f"{charges} charges held" if charges > 1 else "1 charge held",
+        f"{reasons}, since {since:%d %b}",
         "timesheets.prepare",
         ("billing:held", ()),
         amount_minor=amount,
