@@ -32,8 +32,9 @@ def half_up(numerator: Num, denominator: int) -> Num:
     if isinstance(numerator, int):
         sign = -1 if numerator < 0 else 1
         return sign * ((2 * abs(numerator) + denominator) // (2 * denominator))
-    # Below zero one less on top: a half, which flooring would take up towards zero, then goes down.
-    rounded: Num = (2 * numerator + (denominator - (numerator < 0))) // (2 * denominator)
+    rounded: Num = (2 * numerator + denominator) // (2 * denominator)
+    if numerator.size and numerator.min() < 0:  # a half below zero went up, towards zero
+        rounded = rounded - ((numerator < 0) & ((2 * numerator + denominator) % (2 * denominator) == 0))
     return rounded
 
 
@@ -67,8 +68,8 @@ def nic_round(numerator: Num, denominator: int) -> Num:
     up; so 0.56p gives 0 and 0.60p gives 1. Plain half-down fails 87 of HMRC's 896 test rows (facts/gb.md
     section 1.4).
     """
-    tenths = 10 * numerator // denominator
-    return (tenths + 4) // 10
+    # Tenths are 10 n // d, and (tenths + 4) // 10 the pennies; a floor of a floor is one division.
+    return (5 * numerator + 2 * denominator) // (5 * denominator)
 
 
 def largest_remainder(total: int, weights: list[int]) -> list[int]:

@@ -36,6 +36,7 @@ from engineroom.payroll.engine.steps import (
     Step,
     Unit,
     is_nought,
+    same_for_all,
 )
 
 ENGINE_VERSION = 1
@@ -105,16 +106,16 @@ def pay_left_of(gross: Minor, tax: Minor, ni: Minor, employee_pension: Minor) ->
 
 def no_priority_orders(net_earnings: Minor, frequency: Column) -> tuple[Minor, Column, Minor]:
     """Of people without orders: nothing taken, loans not stopped, no earnings protected from them."""
-    nothing = np.zeros((3, len(net_earnings)), dtype=np.int64)
-    return nothing[0], nothing[1], nothing[2]
+    nothing = same_for_all(0, len(net_earnings))
+    return nothing, nothing, nothing
 
 
 def no_other_orders(
     net_earnings: Minor, frequency: Column, priority_orders: Minor, student: Minor, postgraduate: Minor
 ) -> tuple[Minor, Minor]:
     """Of people without orders: nothing taken and no fees."""
-    nothing = np.zeros((2, len(net_earnings)), dtype=np.int64)
-    return nothing[0], nothing[1]
+    nothing = same_for_all(0, len(net_earnings))
+    return nothing, nothing
 
 
 def net_of(

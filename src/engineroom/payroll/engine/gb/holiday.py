@@ -24,7 +24,7 @@ from engineroom.kernel.rounding import ROUNDINGS, Minor, ceil_div
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE, BadChunk, NumberInput
 from engineroom.payroll.engine.gb.worksheets import Worksheet
-from engineroom.payroll.engine.steps import Calculation, Column, RowProblem, Step
+from engineroom.payroll.engine.steps import Calculation, Column, RowProblem, Step, is_nought
 
 MINUTES_IN_A_WEEK = 7 * 24 * 60
 MAX_WEEK_PENCE = 10**9
@@ -61,6 +61,8 @@ def holiday_accrued(
     minutes_worked: Column, pay_for_work: Minor, accrues: Column, t: Holiday
 ) -> tuple[Column, Minor]:
     """Minutes of holiday, and pence of holiday pay, earned in the period; nothing where `accrues` is 0."""
+    if is_nought(accrues):
+        return accrues, accrues
     rounded = ROUNDINGS[t.rounding]
     minutes: Column = rounded(minutes_worked * t.accrual_ppm, PPM)
     pay: Minor = rounded(pay_for_work * t.accrual_ppm, PPM)

@@ -140,7 +140,7 @@ def free_pay(
     of_period = np.where(weekly, annual // WEEKS_IN_TAX_YEAR, annual // MONTHS_IN_TAX_YEAR)
     block = np.where(weekly, t.block_weekly, t.block_monthly)
     value = ceil_div(of_period, 100) + blocks * block
-    first = SIGN_OF_FREE_PAY[kind] * np.where(number > 0, value, 0)
+    first = SIGN_OF_FREE_PAY[kind] * (number > 0) * value
     return first, first * units
 
 

@@ -17,7 +17,7 @@ from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import Minor, floor_div, floor_to_pound
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, by_frequency, share_of_year
-from engineroom.payroll.engine.steps import Column
+from engineroom.payroll.engine.steps import Column, is_nought
 
 PLANS = ("", "1", "2", "3", "4", "5")
 """A plan's number in columns is its own number, 0 for none. Which plans exist is the table's to say."""
@@ -58,10 +58,15 @@ def period_threshold(plan: dict[str, Any], frequency: str) -> int:
     return floor_div(*share_of_year(100 * int(plan["annual"]), frequency))
 
 
+def in_whole_pounds(pence_times_ppm: Minor) -> Minor:
+    """Down to a whole pound, as pence: the pence below it and their fraction go in one division."""
+    return floor_div(pence_times_ppm, 100 * PPM) * 100
+
+
 def student_loan(niable_pay: Minor, frequency: Column, plan: Column, t: StudentLoan) -> tuple[Minor, Minor]:
     """Pay above the plan's threshold, and the deduction in whole pounds (as pence). Plan 0 owes nothing."""
     above = np.maximum(niable_pay - t.threshold.take(plan * len(FREQUENCIES) + frequency), 0)
-    return above, floor_to_pound(floor_div(above * t.rate_ppm[plan], PPM))
+    return above, in_whole_pounds(above * t.rate_ppm[plan])
 
 
 def postgraduate_loan(
@@ -69,7 +74,7 @@ def postgraduate_loan(
 ) -> tuple[Minor, Minor]:
     """Pay above the postgraduate threshold, and the deduction in whole pounds (as pence)."""
     above = has_loan * np.maximum(niable_pay - t.postgraduate_threshold[frequency], 0)
-    return above, floor_to_pound(floor_div(above * t.postgraduate_rate_ppm, PPM))
+    return above, in_whole_pounds(above * t.postgraduate_rate_ppm)
 
 
 def room_for_loans(
@@ -81,6 +86,8 @@ def room_for_loans(
     them; some orders stop loans altogether (HMRC CSLM18015 to CSLM18025: the restricted amount is cut to a
     pound too).
     """
+    if is_nought(protected) and is_nought(stopped):  # nobody has such an order
+        return floor_to_pound(np.maximum(pay_left - priority_orders, 0))
     above_protected = np.where(protected > 0, net_earnings - protected, pay_left)
     left = np.minimum(pay_left, above_protected) - priority_orders
     return np.where(stopped == 1, 0, floor_to_pound(np.maximum(left, 0)))
