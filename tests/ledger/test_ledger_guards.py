@@ -117,6 +117,24 @@ def test_a_line_stays_in_its_client(raw: Raw, other_client: TestClient) -> None:
     assert refused(raw, [batch], [entry], [lines[0] | {"account_id": theirs}, lines[1]]) == FOREIGN_KEY
 
 
+def test_an_account_that_does_not_exist_is_refused(raw: Raw) -> None:
+    batch, entry, lines = raw.simple()
+    assert refused(raw, [batch], [entry], [lines[0] | {"account_id": uuid7()}, lines[1]]) == FOREIGN_KEY
+
+
+def test_an_entry_stays_in_a_book_of_its_client(raw: Raw, other_client: TestClient) -> None:
+    """Neither their book under our accounts, nor theirs under theirs, nor one that nobody has."""
+    theirs = raw_books(other_client)
+    batch, entry, lines = raw.simple()
+    for book in (theirs.book_id, uuid7()):
+        assert refused(raw, [batch], [entry | {"book_id": book}], lines) == ELSEWHERE
+    of_theirs = [
+        line | {"account_id": theirs.accounts[code]}
+        for line, code in zip(lines, ("1200", "4000"), strict=True)
+    ]
+    assert refused(raw, [batch], [entry | {"book_id": theirs.book_id}], of_theirs) == FOREIGN_KEY
+
+
 @pytest.mark.parametrize(("day", "refusal"), [(DAY, LOCKED), (DAY + timedelta(days=1), None)])
 def test_nothing_is_posted_on_or_before_the_last_locked_day(raw: Raw, day: date, refusal: str | None) -> None:
     with raw.client.acting("bookkeeper"):

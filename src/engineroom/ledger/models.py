@@ -126,7 +126,9 @@ class Entry(ClientModel):
 
     batch = ClientKey(Batch, indexed=False)
     number = models.IntegerField()
-    book = ClientKey(Book, indexed=False)
+    book = ClientKey(
+        Book, indexed=False, implied="every line's account is of the entry's book (check_postings)"
+    )
     day = models.DateField()
     narrative = models.CharField(max_length=300)
     line_count = models.IntegerField()
@@ -159,7 +161,7 @@ class Posting(ClientModel):
 
     entry = ClientKey(Entry, indexed=False)
     line_no = models.IntegerField()
-    account = ClientKey(Account, indexed=False)
+    account = ClientKey(Account, indexed=False, implied="the delta that every line adds to has the key")
     day = models.DateField()
     currency = models.CharField(max_length=3)
     amount = models.BigIntegerField()

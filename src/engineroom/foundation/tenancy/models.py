@@ -115,10 +115,13 @@ class ClientKey(_ForeignKey[_ST, _GT]):
     9).
 
     indexed: False where nothing ever looks up by this key and the table is hot.
+    implied: what else in the database holds the key, where the table is so hot that saying it twice costs:
+    no constraint of its own is made, and a test goes around the application to show that it holds.
     """
 
-    def __init__(self, to: Any, *, indexed: bool = True, **kwargs: Any) -> None:
+    def __init__(self, to: Any, *, indexed: bool = True, implied: str = "", **kwargs: Any) -> None:
         self.indexed = indexed
+        self.implied = implied
         kwargs.setdefault("on_delete", models.PROTECT)
         kwargs.setdefault("related_name", "+")
         kwargs["db_constraint"] = False
@@ -129,6 +132,8 @@ class ClientKey(_ForeignKey[_ST, _GT]):
         name, path, args, kwargs = super().deconstruct()
         if not self.indexed:
             kwargs["indexed"] = False
+        if self.implied:
+            kwargs["implied"] = self.implied
         return name, path, args, kwargs
 
     def get_joining_fields(self, reverse_join: bool = False) -> Any:

@@ -117,7 +117,7 @@ class ClientTable(GuardOperation):
             f"ALTER TABLE {table} ADD CONSTRAINT {unique} UNIQUE (client_id, id)",
             f"ALTER TABLE {table} REPLICA IDENTITY USING INDEX {unique}",
         ]
-        if not any(not key.null for key in keys):
+        if not any(not key.null and not key.implied for key in keys):
             # With a required composite key the client's existence follows from the row pointed to.
             sql.append(
                 f"ALTER TABLE {table} ADD CONSTRAINT {table}_client FOREIGN KEY (client_id) "
@@ -155,10 +155,12 @@ class ClientTable(GuardOperation):
 
 def _key_sql(table: str, key: Any) -> list[str]:
     target = key.remote_field.model._meta.db_table
-    sql = [
-        f"ALTER TABLE {table} ADD CONSTRAINT {table}_{key.column}_key "
-        f"FOREIGN KEY (client_id, {key.column}) REFERENCES {target} (client_id, id)"
-    ]
+    sql = []
+    if not key.implied:
+        sql.append(
+            f"ALTER TABLE {table} ADD CONSTRAINT {table}_{key.column}_key "
+            f"FOREIGN KEY (client_id, {key.column}) REFERENCES {target} (client_id, id)"
+        )
     if key.indexed and not key.primary_key:
         sql.append(f"CREATE INDEX {table}_{key.column}_idx ON {table} (client_id, {key.column})")
     return sql
@@ -166,7 +168,7 @@ def _key_sql(table: str, key: Any) -> list[str]:
 
 def _drop_key_sql(table: str, key: Any) -> list[str]:
     return [
-        f"ALTER TABLE {table} DROP CONSTRAINT {table}_{key.column}_key",
+        f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {table}_{key.column}_key",
         f"DROP INDEX IF EXISTS {table}_{key.column}_idx",
     ]
 

@@ -195,6 +195,7 @@ class Migration(migrations.Migration):
                     engineroom.foundation.tenancy.models.ClientKey(
                         db_constraint=False,
                         db_index=False,
+                        implied="every line's account is of the entry's book (check_postings)",
                         indexed=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -286,6 +287,7 @@ class Migration(migrations.Migration):
                     engineroom.foundation.tenancy.models.ClientKey(
                         db_constraint=False,
                         db_index=False,
+                        implied="the delta that every line adds to has the key",
                         indexed=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
