@@ -114,7 +114,10 @@ def _pay(p: _Row) -> Iterator[Line]:
 
 def _counted(p: _Row, group: str, about: str, figure: str, purpose: str, rule: str) -> Iterator[Line]:
     """What of the pay counts for the purpose, where that is not simply gross pay."""
-    if p[figure] == p["gross"]:
+    gross_is_said = not (
+        p["salary_sacrifice"] and purpose == "pensionable"
+    )  # else it comes after the pension
+    if p[figure] == p["gross"] and gross_is_said:
         return
     t: PayElements = p.tables.parameters["pay_elements"]
     counting = t.counting(purpose)

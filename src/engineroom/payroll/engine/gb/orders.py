@@ -49,6 +49,11 @@ NUMBERS: dict[str, NumberInput] = {
 TEXTS: dict[str, str | None] = {"kind": None, "rate_table": "", "nation": ""}
 """Columns of text that orders may have."""
 
+CARRIED = ("deduction_arrears", "protected_arrears", "balance")
+"""What an order takes from one payday to the next."""
+
+AS_GIVEN = ("kind", "made_on", "normal_deduction", "protected_earnings", "days", "rate_table", "nation")
+
 WALES = (
     "the council tax table of Wales (The Council Tax (Administration and Enforcement) (Amendment) (Wales) "
     "Regulations 2022) is not entered"
@@ -177,12 +182,17 @@ class Orders:
         return attachments.take(self.orders, after_loans, net, room, unit, span, self.t)
 
     def result(self, paid: Column) -> dict[str, Column]:
-        """Each order of the payslips paid (rows of the chunk), as given: what it took and carries forward."""
+        """Each order of the payslips paid (rows of the chunk): what came in (`<name>_before` if it changes),
+        what it met and took, and what it carries forward.
+        """
         missed, short, balance = attachments.carried_forward(self.orders, self.taken, self.met)
         payslip = self.rows[self.orders["payslip"]]
         columns = {
+            **{name: self.orders[name] for name in AS_GIVEN},
+            **{f"{name}_before": self.orders[name] for name in CARRIED},
             "order": self.given[self.orders["given"]],
             "payslip": payslip,
+            "dealt_with": self.orders["place"],
             "earnings_met": self.met,
             "deduction": self.taken,
             "fee": self.fees,
