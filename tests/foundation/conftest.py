@@ -24,7 +24,7 @@ from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
 from engineroom.people import services as people
 from engineroom.people.models import Person
-from engineroom.settlement import clearing
+from engineroom.settlement import by_hand, clearing
 from engineroom.settlement import services as settlement
 from engineroom.timesheets import services as timesheets
 from engineroom.timesheets.models import Hold
@@ -59,6 +59,7 @@ def busy(firm: Firm) -> TestClient:
     _clear(client, day.batch)
     _let_in(firm, client)
     _agree(client)
+    _explain_and_take_back(client)
     with client.acting("bookkeeper"):
         ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
     with acting(access.system_user(), write=client.id):
@@ -130,3 +131,14 @@ def _agree(client: TestClient) -> None:
             agreed_with="Ms Client",
             services=[ServiceLine("payroll", "payslip", 4_50, "paid by noon")],
         )
+
+
+def _explain_and_take_back(client: TestClient) -> None:
+    """The deposit refund of the statement, which no rule clears."""
+    with client.acting("bookkeeper"):
+        line = clearing.open_exceptions()[0].line
+        said = by_hand.explain_line(line.id, parts=[], account="2900", reason="a deposit")
+    with client.acting("lead"):
+        by_hand.approve_explanation(line.id, content_hash=said.content_hash)
+    with client.acting("bookkeeper"):
+        by_hand.undo_clearing(line.id, reason="it was not")

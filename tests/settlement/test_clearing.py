@@ -327,9 +327,15 @@ def test_a_line_cleared_by_hand_meanwhile_is_not_cleared_again(paid: Paid) -> No
 
 def _clear_by_hand(raw: Raw, connection: psycopg.Connection[object], line_id: UUID, amount: int) -> None:
     batch, entry, _ = raw.simple()
-    lines = raw.lines(entry, (BANK, amount), ("4000", -amount))
+    lines = raw.lines(entry, (BANK, amount), ("1100", -amount))
     of_line = {"kind": "bank_line", "subject_kind": "bank_line", "subject_id": line_id}
     raw.write(connection, [batch | of_line], [entry], lines)
+    connection.execute(
+        "INSERT INTO openitems_openitem (id, client_id, kind, account_id, currency, amount, due, entry_id, "
+        "subject_kind, subject_id, reference) VALUES (gen_random_uuid(), %s, 'bank_line', %s, 'GBP', %s, "
+        "current_date, %s, 'bank_line', %s, '')",
+        [raw.client.id, raw.accounts["1100"], -amount, entry["id"], line_id],
+    )
     connection.execute(
         "INSERT INTO settlement_cleared (id, client_id, rule, why) VALUES (%s, %s, 'by hand', 'raced')",
         [line_id, raw.client.id],

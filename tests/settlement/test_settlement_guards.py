@@ -8,9 +8,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from engineroom.foundation.approvals import services as approvals
 from engineroom.kernel.errors import Conflict
 from engineroom.kernel.ids import uuid7
-from engineroom.settlement import services
+from engineroom.settlement import by_hand, services
 from engineroom.settlement.models import BankLine, OwnAccount, PaymentBatch
 from tests.firm import Temp, TestClient, run_payday, set_up
 from tests.ledger.raw import Raw, raw_books, sqlstate_of
@@ -57,12 +58,24 @@ def line_of(raw: Raw, amount: int) -> UUID:
         return BankLine.objects.get(client_id=raw.client.id, amount=amount).id
 
 
-def clear(raw: Raw, line: UUID, item: UUID | None = None) -> Callable[[Connection], object]:
-    values = (line, raw.client.id, item)
+def clear(
+    raw: Raw, line: UUID, item: UUID | None = None, said: UUID | None = None
+) -> Callable[[Connection], object]:
+    values = (line, raw.client.id, item, said)
     return sql(
-        "INSERT INTO settlement_cleared (id, client_id, rule, why, item_id) VALUES (%s, %s, 'x', 'x', %s)",
+        "INSERT INTO settlement_cleared (id, client_id, rule, why, item_id, explanation_id) "
+        "VALUES (%s, %s, 'x', 'x', %s, %s)",
         *values,
     )
+
+
+def approved(raw: Raw, line: UUID) -> UUID:
+    """What one person says of a line and another approves: it may go to an account without open items."""
+    with raw.client.acting("bookkeeper"):
+        said = by_hand.explain_line(line, parts=[], account="4000", reason="test")
+    with raw.client.acting("checker"):
+        approvals.approve(by_hand.SUBJECT, said.explanation_id, bytes.fromhex(said.content_hash))
+    return said.explanation_id
 
 
 def post(
@@ -77,7 +90,10 @@ def post(
 @pytest.mark.behaviour("CLR-09")
 def test_a_line_is_cleared_by_its_own_posting_and_by_nothing_else(raw: Raw) -> None:
     line, other = line_of(raw, 100), line_of(raw, -40)
-    assert refused(raw, post(raw, line, 100), clear(raw, line)) is None
+    said = approved(raw, line)
+    assert refused(raw, post(raw, line, 100), clear(raw, line)) == "ER403", "not as it was approved"
+    assert refused(raw, post(raw, line, 100), clear(raw, line, said=said)) is None
+    assert refused(raw, post(raw, other, -40), clear(raw, other, said=said)) == "ER403", "of another line"
     assert refused(raw, clear(raw, line)) == WRONG
     assert refused(raw, post(raw, line, 99), clear(raw, line)) == WRONG
     assert refused(raw, post(raw, line, 100, bank="5000"), clear(raw, line)) == WRONG

@@ -21,5 +21,6 @@ STAFFING: list[tuple[str, str, str, bool]] = [
     ("5010", "Employer's NIC", "expense", False),
     ("5020", "Employer's pension", "expense", False),
     ("5030", "Holiday pay cost", "expense", False),
+    ("7900", "Bank charges", "expense", False),
 ]
 """Of a staffing company that employs its temps and supplies them as principal."""

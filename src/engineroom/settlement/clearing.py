@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
@@ -21,7 +21,16 @@ from engineroom.openitems.selectors import open_items
 from engineroom.openitems.services import NothingLeft, add_item, allocate
 from engineroom.settlement import accounts
 from engineroom.settlement.engine import matching
-from engineroom.settlement.models import BankLine, Cleared, LineException, OwnAccount, Payment, PaymentBatch
+from engineroom.settlement.models import (
+    BankLine,
+    Cleared,
+    ClearingUndone,
+    LineException,
+    LineExplanation,
+    OwnAccount,
+    Payment,
+    PaymentBatch,
+)
 
 
 class AlreadyCleared(Conflict):
@@ -45,7 +54,7 @@ def clear_lines(own_account: str = "main") -> ClearingDone:
     """
     client_id = current_scope().client_id
     account = _account_alone(client_id, own_account)
-    rows = {row.id: row for row in _in_order(_uncleared(client_id).filter(own_account=account))}
+    rows = {row.id: row for row in _in_order(_for_rules(client_id).filter(own_account=account))}
     waiting, locked = _locked_apart(list(rows.values()))
     lines = [_to_match(row) for row in waiting]
     outcome = matching.match(lines, _candidates(account, lines))
@@ -72,6 +81,21 @@ def _account_alone(client_id: UUID, code: str) -> OwnAccount:
 def _uncleared(client_id: UUID) -> QuerySet[BankLine]:
     done = Cleared.objects.filter(client_id=client_id, line_id=OuterRef("id"))
     return BankLine.objects.filter(~Exists(done), client_id=client_id)
+
+
+def _for_rules(client_id: UUID) -> QuerySet[BankLine]:
+    """Open lines that no person has taken in hand: one that was explained waits for a second person, and one
+    that was taken back for somebody who knows better than the rule that had cleared it.
+    """
+    said = (
+        LineExplanation.objects.filter(client_id=client_id, line_id=OuterRef("id"))
+        .order_by("-at", "-id")
+        .annotate(stands=Q(items__len__gt=0) | ~Q(account_code=""))
+        .values("stands")[:1]
+    )
+    undone = ClearingUndone.objects.filter(client_id=client_id, line_id=OuterRef("id"))
+    left = _uncleared(client_id).annotate(said=Subquery(said))
+    return left.filter(~Exists(undone)).filter(Q(said=False) | Q(said__isnull=True))
 
 
 def _in_order(rows: QuerySet[BankLine]) -> QuerySet[BankLine]:

@@ -30,6 +30,19 @@ WHERE l.client_id = ANY(%(clients)s) AND l.booked >= %(since)s
 GROUP BY l.client_id
 """
 
+SAID = """
+SELECT x.client_id, x.id, l.id, l.amount, l.currency, l.booked, x.reason
+FROM settlement_lineexplanation x
+JOIN settlement_bankline l ON l.client_id = x.client_id AND l.id = x.line_id
+WHERE x.client_id = ANY(%(clients)s) AND l.booked >= %(since)s
+  AND (cardinality(x.items) > 0 OR x.account_code <> '')
+  AND NOT EXISTS (SELECT FROM settlement_cleared c WHERE c.client_id = l.client_id AND c.id = l.id)
+  AND NOT EXISTS (SELECT FROM settlement_clearingundone u
+                  WHERE u.client_id = l.client_id AND u.line_id = l.id AND u.at >= x.at)
+  AND NOT EXISTS (SELECT FROM settlement_lineexplanation y
+                  WHERE y.client_id = x.client_id AND y.line_id = x.line_id AND (y.at, y.id) > (x.at, x.id))
+"""
+
 LOOK_BACK_DAYS = 120
 
 
@@ -41,6 +54,8 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
         found = [_file(*row) for row in cursor.fetchall()]
         cursor.execute(LINES, asked)
         found += [_lines(*row) for row in cursor.fetchall()]
+        cursor.execute(SAID, asked)
+        found += [_said(*row) for row in cursor.fetchall()]
     return found
 
 
@@ -70,4 +85,20 @@ def _lines(client_id: UUID, lines: int, moved: int, first: date, currency: str) 
         first + timedelta(days=1),
         moved,
         currency,
+    )
+
+
+def _said(
+    client_id: UUID, said: UUID, line: UUID, amount: int, currency: str, booked: date, reason: str
+) -> Duty:
+    return Duty(
+        client_id,
+        "Check what a bank line is said to be",
+        reason[:80],
+        "settlement.approve",
+        ("settlement:line", (line,)),
+        booked + timedelta(days=2),
+        abs(amount),
+        currency,
+        subject=("line_explanation", said),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -155,10 +156,32 @@ class BankLine(ClientModel):
         indexes = [models.Index(fields=["client", "own_account", "booked"], name="bank_line_booked")]
 
 
-class Cleared(ClientModel):
-    """The line is explained: by which rule, and what it settles. Its id is the line's: a line clears once."""
+class LineExplanation(ClientModel):
+    """What somebody says a bank line is: open items that it settles, in whole or part, and an account for the
+    rest. It does nothing until another person approves it; the latest of a line counts.
+
+    items, amounts: a place in each is one open item and how much of it, positive. Without any and without an
+    account: the explanation before it is withdrawn.
+    """
 
     history = True
+
+    line = ClientKey(BankLine)
+    items = ArrayField(models.UUIDField())
+    amounts = ArrayField(models.BigIntegerField())
+    account_code = models.CharField(max_length=20, default="")
+    """Where the rest of the line goes, if any is left."""
+    reason = models.CharField(max_length=300)
+    content_hash = models.BinaryField()
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class Cleared(ClientModel):
+    """The line is explained: by which rule, and what it settles. Its id is the line's: a line clears once.
+
+    Never changed. An undo moves it into ClearingUndone, by one SQL function, once its posting is reversed.
+    """
 
     id = None  # type: ignore[assignment]
     line = ClientKey(BankLine, primary_key=True, db_column="id")
@@ -166,6 +189,23 @@ class Cleared(ClientModel):
     why = models.CharField(max_length=300)
     item = ClientKey(OpenItem, null=True)
     """What it settles: the batch in transit, the invoice; for a return, the item that is owed again."""
+    explanation = ClientKey(LineExplanation, null=True, indexed=False)
+    """By hand: what was said and approved."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class ClearingUndone(ClientModel):
+    """A line that was cleared and is open again: how it had been cleared, and why that was taken back."""
+
+    history = True
+
+    line = ClientKey(BankLine)
+    rule = models.CharField(max_length=30)
+    why = models.CharField(max_length=300)
+    item_id = models.UUIDField(null=True)
+    cleared_at = models.DateTimeField()
+    reason = models.CharField(max_length=300)
+    by_user_id = models.UUIDField()
     at = models.DateTimeField(db_default=Now(), editable=False)
 
 

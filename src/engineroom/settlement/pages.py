@@ -12,17 +12,21 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
 
+from engineroom.foundation.access.models import User
+from engineroom.foundation.approvals import selectors as approvals
 from engineroom.foundation.crypto.fields import DOTS, reveal
+from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.kernel.errors import NotFound, NotPermitted
+from engineroom.openitems.selectors import Open
 from engineroom.payroll.models import PayRun
 from engineroom.people.models import BankAccount
-from engineroom.settlement import clearing, selectors, services
+from engineroom.settlement import by_hand, clearing, selectors, services
 from engineroom.settlement.formats import bacs18
-from engineroom.settlement.models import OwnAccount, PaymentBatch
+from engineroom.settlement.models import BankLine, Cleared, OwnAccount, PaymentBatch
 from engineroom.ui import listing
 from engineroom.ui.display import format_count, format_day
-from engineroom.ui.fields import DayField
+from engineroom.ui.fields import DayField, MoneyField
 from engineroom.ui.pages import (
     Done,
     NavigationEntry,
@@ -206,6 +210,8 @@ REMEDIES = {
     "unknown return": "Find whose payment came back: its reference is missing on the bank's line.",
     "unknown receipt": "Ask the payer what it is for; it may pay an invoice that is not issued yet.",
     "period locked": "Reopen the period, clear again, and lock it again.",
+    "explained": "Another person looks at it and approves it, or whoever said it withdraws it.",
+    "taken back": "Say below what it is: no rule clears it again.",
     "not looked at": "Clear again: nobody has looked at this line.",
 }
 """What to do about a line, by why it is not cleared."""
@@ -330,7 +336,7 @@ def line(request: PageRequest, client: str, line_id: UUID) -> HttpResponse:
         "thread_url": address("thread", client, "bank_line", line_id),
         "may_clear": request.may("settlement.prepare") and not found.is_cleared,
     }
-    return render(request, "settlement/line.html", context)
+    return render(request, "settlement/line.html", context | _by_hand(request, line_id))
 
 
 @action("settlement.prepare")
@@ -341,6 +347,130 @@ def clear(request: PageRequest, client: str) -> Done:
     return Done(f"{format_count(done.cleared, 'line')} cleared{left}.")
 
 
+# --- by hand --------------------------------------------------------------------------------------------
+
+CHOICES_SHOWN = 40
+
+
+class ExplainForm(forms.Form):
+    """What a line is: how much of which open items, and an account for what is left."""
+
+    account = forms.ChoiceField(required=False, label="The rest goes to")
+    reason = forms.CharField(
+        max_length=300, label="Why", widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, items: list[Open], currency: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(a.code, f"{a.code} {a.name}") for a in by_hand.accounts_for_the_rest()]
+        self.fields["account"] = forms.ChoiceField(
+            choices=[("", "nothing is left"), *choices], required=False, label="The rest goes to"
+        )
+        self.items = items
+        for item in items:
+            self.fields[f"item_{item.id}"] = MoneyField(
+                currency, required=False, label=f"Of {item.reference or item.kind}"
+            )
+
+    def rows(self) -> list[tuple[Open, forms.BoundField]]:
+        return [(item, self[f"item_{item.id}"]) for item in self.items]
+
+    def parts(self) -> list[by_hand.Part]:
+        amounts = ((item.id, self.cleaned_data[f"item_{item.id}"]) for item in self.items)
+        return [by_hand.Part(item_id, amount) for item_id, amount in amounts if amount is not None]
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=300, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+
+def _items_shown(row: BankLine, text: str) -> list[Open]:
+    """The likeliest first, or those that are asked for."""
+    found = by_hand.choosable(row)
+    if text:
+        words = text.lower()
+        found = [i for i in found if words in f"{i.reference} {i.counterparty}".lower()]
+    return found[:CHOICES_SHOWN]
+
+
+def _by_hand(request: PageRequest, line_id: UUID) -> dict[str, Any]:
+    """What is said of an open line, or the form to say it; of a cleared one, the way back."""
+    row = BankLine.objects.get(client_id=current_client_id(), id=line_id)
+    may_say = request.may("settlement.prepare")
+    said = by_hand.standing(line_id)
+    if said is not None:
+        named = {i.id: i for i in by_hand.choosable(row)}
+        makers = {m.user_id for m in approvals.makers(by_hand.SUBJECT, said.id)}
+        codes = {a.code: a.name for a in by_hand.accounts_for_the_rest()}
+        return {
+            "said": said,
+            "said_by": User.objects.filter(id=said.by_user_id).values_list("name", flat=True).first() or "",
+            "said_hash": bytes(said.content_hash).hex(),
+            "said_parts": [(named.get(i), a) for i, a in zip(said.items, said.amounts, strict=True)],
+            "said_account": f"{said.account_code} {codes.get(said.account_code, '')}".strip(),
+            "may_approve": request.may("settlement.approve") and request.identity.id not in makers,
+            "withdraw_form": form_of(request, ReasonForm(prefix="withdraw")) if may_say else None,
+        }
+    if Cleared.objects.filter(client_id=row.client_id, line_id=line_id).exists():
+        return {"undo_form": form_of(request, ReasonForm(prefix="undo")) if may_say else None}
+    if not may_say or not row.amount:
+        return {}
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:100]
+    form = ExplainForm(_items_shown(row, text), row.currency)
+    return {"explain_form": form_of(request, form), "text": text}
+
+
+def _line_page(client: str, line_id: UUID) -> str:
+    return reverse("settlement:line", args=[client, line_id])
+
+
+@action("settlement.prepare")
+def explain(request: PageRequest, client: str, line_id: UUID) -> Done:
+    """Say what a line is; another person approves it."""
+    row = BankLine.objects.filter(client_id=current_client_id(), id=line_id).first()
+    if row is None:
+        raise NotFound("there is no such bank line")
+    chosen = {name[5:] for name, value in request.POST.items() if name.startswith("item_") and value}
+    shown = _items_shown(row, "")
+    more = [i for i in by_hand.choosable(row) if str(i.id) in chosen and i not in shown]
+    form = ExplainForm([*shown, *more], row.currency, request.POST)
+    asked = filled_in(form)
+    by_hand.explain_line(
+        line_id,
+        parts=form.parts(),
+        account=asked["account"],
+        reason=asked["reason"],
+        key=request.key,  # type: ignore[call-arg]
+    )
+    return Done("Explained. It is posted once another person approves it.", to=_line_page(client, line_id))
+
+
+@action("settlement.approve")
+def approve_line(request: PageRequest, client: str, line_id: UUID) -> Done:
+    """Exactly what was looked at is posted, and the line is cleared."""
+    by_hand.approve_explanation(
+        line_id,
+        content_hash=request.POST.get("content_hash", ""),
+        key=request.key,  # type: ignore[call-arg]
+    )
+    return Done("Approved and posted: the line is cleared.", to=_line_page(client, line_id))
+
+
+@action("settlement.prepare")
+def withdraw(request: PageRequest, client: str, line_id: UUID) -> Done:
+    asked = filled_in(ReasonForm(request.POST, prefix="withdraw"))
+    by_hand.withdraw_explanation(line_id, reason=asked["reason"], key=request.key)  # type: ignore[call-arg]
+    return Done("Withdrawn: nothing explains the line.", to=_line_page(client, line_id))
+
+
+@action("settlement.prepare")
+def undo(request: PageRequest, client: str, line_id: UUID) -> Done:
+    """Reverse what the line posted; it is open again."""
+    asked = filled_in(ReasonForm(request.POST, prefix="undo"))
+    by_hand.undo_clearing(line_id, reason=asked["reason"], key=request.key)  # type: ignore[call-arg]
+    return Done("Taken back: its posting is reversed and the line is open.", to=_line_page(client, line_id))
+
+
 urlpatterns = [
     path("c/<str:client>/payments", batches, name="batches"),
     path("c/<str:client>/payments/<int:number>", batch, name="batch"),
@@ -349,6 +479,10 @@ urlpatterns = [
     path("c/<str:client>/bank", bank, name="bank"),
     path("c/<str:client>/bank/clear", clear, name="clear"),
     path("c/<str:client>/bank/<uuid:line_id>", line, name="line"),
+    path("c/<str:client>/bank/<uuid:line_id>/explain", explain, name="line_explain"),
+    path("c/<str:client>/bank/<uuid:line_id>/approve", approve_line, name="line_approve"),
+    path("c/<str:client>/bank/<uuid:line_id>/withdraw", withdraw, name="line_withdraw"),
+    path("c/<str:client>/bank/<uuid:line_id>/undo", undo, name="line_undo"),
     path("c/<str:client>/bank/accounts", own_accounts, name="accounts"),
     path("c/<str:client>/bank/accounts/add", add_account, name="account_add"),
     path("c/<str:client>/bank/accounts/<uuid:account_id>/rename", rename_account, name="account_rename"),

@@ -112,7 +112,8 @@ BATCH_LINES = """(
 ITEM_LINES = """(
   SELECT l.client_id, l.item_a_id AS item_id, l.subject_id AS line_id FROM openitems_allocation l
   JOIN openitems_openitem o ON o.client_id = l.client_id AND o.id = l.item_a_id AND o.kind = 'invoice'
-  WHERE l.subject_kind = 'bank_line'
+  WHERE l.subject_kind = 'bank_line' AND l.undoes_id IS NULL AND NOT EXISTS (
+    SELECT FROM openitems_allocation u WHERE u.client_id = l.client_id AND u.undoes_id = l.id)
 ) cleared"""
 RETURNS = """(
   SELECT p.client_id, p.id AS payment_id, c.id AS line_id

@@ -106,7 +106,13 @@ posted AS (
   FROM ledger_posting p
   JOIN ledger_entry e ON e.client_id = p.client_id AND e.id = p.entry_id
   JOIN ledger_batch b ON b.client_id = e.client_id AND b.id = e.batch_id
-  WHERE p.client_id = %(client)s AND p.account_id = %(account)s AND p.currency = %(currency)s)
+  WHERE p.client_id = %(client)s AND p.account_id = %(account)s AND p.currency = %(currency)s
+    -- A line that was taken back is open again: what it had posted, and the reversal of that, are of no line.
+    AND NOT (b.subject_kind = 'bank_line' AND EXISTS (
+      SELECT FROM ledger_entry r WHERE r.client_id = e.client_id AND r.reverses_id = e.id))
+    AND NOT (e.reverses_id IS NOT NULL AND EXISTS (
+      SELECT FROM ledger_entry x JOIN ledger_batch o ON o.client_id = x.client_id AND o.id = x.batch_id
+      WHERE x.client_id = e.client_id AND x.id = e.reverses_id AND o.subject_kind = 'bank_line')))
 SELECT
   (SELECT coalesce(sum(amount), 0) FROM line)::bigint,
   (SELECT coalesce(sum(p.amount), 0) FROM posted p JOIN line l ON l.id = p.subject_id)::bigint,
@@ -237,12 +243,16 @@ CHECKS = {
           FROM ledger_batch b
           JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
           JOIN ledger_posting p ON p.client_id = e.client_id AND p.entry_id = e.id
-          WHERE b.client_id = %(client)s AND b.kind = 'bank_line' AND b.subject_kind = 'bank_line'
+          WHERE b.client_id = %(client)s AND b.subject_kind = 'bank_line' AND NOT EXISTS (
+            SELECT FROM ledger_entry r WHERE r.client_id = e.client_id AND r.reverses_id = e.id)
           GROUP BY 1, 2, 3) t
           ON t.subject_id = l.id AND t.account_id = o.account_id AND t.currency = l.currency
         WHERE c.client_id = %(client)s AND t.amount IS DISTINCT FROM l.amount""",
     "postings for bank lines that are not cleared": """
-        SELECT count(*) FROM ledger_batch b WHERE b.client_id = %(client)s AND b.kind = 'bank_line'
+        SELECT count(*) FROM ledger_batch b
+        JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
+        WHERE b.client_id = %(client)s AND b.subject_kind = 'bank_line' AND NOT EXISTS (
+            SELECT FROM ledger_entry r WHERE r.client_id = e.client_id AND r.reverses_id = e.id)
           AND NOT EXISTS (
             SELECT FROM settlement_cleared c WHERE c.client_id = b.client_id AND c.id = b.subject_id)""",
     "payment files whose payments are not their count and total": """
@@ -482,8 +492,10 @@ def entry_of_line(line_id: UUID) -> UUID | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT e.id FROM ledger_batch b JOIN ledger_entry e ON e.client_id = b.client_id "
-            "AND e.batch_id = b.id WHERE b.client_id = %s AND b.kind = 'bank_line' "
-            "AND b.subject_kind = 'bank_line' AND b.subject_id = %s ORDER BY e.number LIMIT 1",
+            "AND e.batch_id = b.id "
+            "WHERE b.client_id = %s AND b.subject_kind = 'bank_line' AND b.subject_id = %s AND NOT EXISTS ("
+            "SELECT FROM ledger_entry r WHERE r.client_id = e.client_id AND r.reverses_id = e.id) "
+            "ORDER BY e.number LIMIT 1",
             [current_client_id(), line_id],
         )
         row = cursor.fetchone()
@@ -494,9 +506,10 @@ def settled_by(line_id: UUID) -> list[tuple[UUID, str, int]]:
     """(item, its reference, amount) of what a cleared line was set against."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT o.id, o.reference, l.amount FROM openitems_allocation l "
+            "SELECT o.id, o.reference, sum(l.amount)::bigint FROM openitems_allocation l "
             "JOIN openitems_openitem o ON o.client_id = l.client_id AND o.id = l.item_a_id "
-            "WHERE l.client_id = %s AND l.subject_kind = 'bank_line' AND l.subject_id = %s ORDER BY l.id",
+            "WHERE l.client_id = %s AND l.subject_kind = 'bank_line' AND l.subject_id = %s "
+            "GROUP BY o.id, o.reference HAVING sum(l.amount) <> 0 ORDER BY min(l.at), o.id",
             [current_client_id(), line_id],
         )
         return list(cursor.fetchall())

@@ -99,8 +99,9 @@ BEGIN
       FROM ledger_batch b
       JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
       JOIN ledger_posting p ON p.client_id = e.client_id AND p.entry_id = e.id
-      WHERE b.client_id = l.client_id AND b.kind = 'bank_line' AND b.subject_kind = 'bank_line' AND b.subject_id = l.id
-        AND p.account_id = o.account_id AND p.currency = l.currency) t
+      WHERE b.client_id = l.client_id AND b.kind ~ '^bank_line' AND b.subject_kind = 'bank_line' AND b.subject_id = l.id
+        AND p.account_id = o.account_id AND p.currency = l.currency
+        AND NOT EXISTS (SELECT FROM ledger_entry r WHERE r.client_id = e.client_id AND r.reverses_id = e.id)) t
     WHERE t.posted <> l.amount OR l.amount = 0 LIMIT 1;
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'a line is cleared by its own posting on the bank''s account: %', wrong USING ERRCODE = 'ER422';
