@@ -26,6 +26,9 @@ import yaml
 
 from engineroom.kernel.errors import EngineroomError
 
+SAFE_LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The parser in C, where PyYAML was built with it: it takes a tenth of the time."""
+
 CONFIDENCES = ("verified", "third_party", "unverified")
 
 
@@ -95,7 +98,7 @@ class DatedTable:
 
 def parse_table(text: str, origin: str = "the rule file") -> DatedTable:
     """A table from YAML text. Raises BadTable, naming the origin."""
-    raw = yaml.safe_load(text)
+    raw = yaml.load(text, Loader=SAFE_LOADER)
     if not isinstance(raw, dict) or not {"table", "jurisdiction", "versions"} <= raw.keys():
         raise BadTable(f"{origin}: a dated table has `table`, `jurisdiction` and `versions`")
     versions = []

@@ -108,11 +108,19 @@ def answers(lines: Sequence[Line], laws: Mapping[str, Law], figures: Mapping[str
     for line in lines:
         by_group.setdefault(line.group, []).append(line)
     found = [
-        Answer(f"why-{name}", title, _steps(by_group[name]), laws.get(table or ""))
+        Answer(f"why-{name}", title, _steps(by_group[name]), _as_used(laws.get(table or ""), by_group[name]))
         for name, (title, table) in GROUPS.items()
         if name in by_group
     ]
     return [_with_what_is_taken(a, figures) if a.id == "why-pension" else a for a in found]
+
+
+def _as_used(law: Law | None, lines: Sequence[Line]) -> Law | None:
+    """The law with those of its unverified values that played a part in the lines."""
+    if law is None:
+        return None
+    used = {name.replace("_", " ") for line in lines for name in line.unverified}
+    return replace(law, unverified=tuple(name for name in law.unverified if name in used))
 
 
 def _with_what_is_taken(answer: Answer, figures: Mapping[str, int]) -> Answer:

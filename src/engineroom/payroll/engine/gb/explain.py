@@ -219,7 +219,7 @@ def _taxable_pay(p: _Row) -> Iterator[Line]:
         )
     if not p["paye_week1_month1"] and p["taxable_pay_to_date_before"]:
         to_date = f"{p.money('taxable_pay_to_date_before', 'before')} + {p.money('taxable_pay')}"
-        yield p.line("tax", "Taxable pay to date", "taxable_pay_to_date", to_date)
+        yield p.line("tax", "Taxable pay to date", "taxable_pay_to_date", to_date, rule=ROUTINES)
 
 
 def _why_alone(p: _Row) -> str:
