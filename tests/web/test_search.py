@@ -32,7 +32,10 @@ def found(user: Identity, clients: list[TestClient], text: str) -> dict[str, lis
         return {each.label: [hit.label for hit in each.hits] for each in search.search(text, 20)}
 
 
-@pytest.mark.parametrize("text", ["zoe", "ZOË", "brien", "o'brien-ł", "ŁUCZ", "łucz zo", "T1", "t1"])
+@pytest.mark.parametrize(
+    "text",
+    ["zoe", "ZOË", "brien", "o'brien-ł", "ŁUCZ", "łucz zo", "T1", "t1", "obrien", "OBrien zoe", "O’Brien"],
+)
 def test_a_person_is_found_by_how_the_words_of_their_name_begin(worked: TestClient, text: str):
     assert found(worked.staff["lead"], [worked], text)["People"] == ["Zoë O'Brien-Łuczak"]
 
@@ -40,6 +43,17 @@ def test_a_person_is_found_by_how_the_words_of_their_name_begin(worked: TestClie
 @pytest.mark.parametrize("text", ["", "z", " '", "oë", "zoe okri", "%", "T_", "x" * 300, "\x00\x00\x00"])
 def test_nobody_is_found_by_less(worked: TestClient, text: str):
     assert "People" not in found(worked.staff["lead"], [worked], text)
+
+
+@pytest.mark.parametrize("text", ["run 1", "Run 1", "pay run 1", "run #1", "run1", PAY_DATE.isoformat()])
+def test_a_pay_run_is_found_by_its_number_and_its_day(worked: TestClient, text: str):
+    assert found(worked.staff["lead"], [worked], text)["Pay runs"] == ["Pay run 1"]
+    assert "Pay runs" not in found(worked.staff["lead"], [worked], "run 9")
+
+
+@pytest.mark.parametrize("text", ["INV-1", "inv-1", "inv 1", "INV1", "INV-0001", "INV-000001"])
+def test_an_invoice_is_found_without_its_zeros(worked: TestClient, text: str):
+    assert "Invoice INV-000001" in found(worked.staff["lead"], [worked], text)["Invoices"]
 
 
 def test_numbers_references_and_amounts_lead_to_their_pages(worked: TestClient):

@@ -19,6 +19,8 @@ def _invoices(text: str, clients: Sequence[UUID], limit: int) -> list[Hit]:
     for spelling in search.spelled(text):
         # Both ends: a range is what an index serves under row security, and what LIKE is not.
         numbered |= Q(number__gte=spelling, number__lt=spelling + "\U0010ffff")
+    if whole := search.numbered(text):
+        numbered |= Q(number=whole)
     rows = Invoice.objects.filter(client_id__in=clients)
     found = [*rows.filter(numbered).select_related("customer").order_by()[:limit]]
     if customers:

@@ -10,9 +10,11 @@ from engineroom.foundation.tenancy.operations import ClientTable, OwnRows
 WORDS = r"""
 CREATE FUNCTION search_words(said text) RETURNS SETOF text LANGUAGE sql IMMUTABLE PARALLEL SAFE
   SET search_path = pg_catalog AS $$
+  -- O'Neil is "o" and "neil", and, for whoever leaves the apostrophe out, "oneil".
   SELECT DISTINCT left(w, 40)
-  FROM regexp_split_to_table(
-    lower(regexp_replace(normalize(said, NFKD), '[\u0300-\u036f]', '', 'g') COLLATE "C"), '[\s!-/:-@\[-`{-~]+') w
+  FROM (SELECT replace(regexp_replace(normalize(said, NFKD), '[\u0300-\u036f]', '', 'g'), chr(8217), '''')) p (plain)
+  CROSS JOIN LATERAL (VALUES (p.plain), (replace(p.plain, '''', ''))) s (spelled)
+  CROSS JOIN LATERAL regexp_split_to_table(lower(s.spelled COLLATE "C"), '[\s!-/:-@\[-`{-~]+') w
   WHERE w <> ''
 $$;
 

@@ -127,6 +127,7 @@ def named(kind: str, text: str, clients: Sequence[UUID], limit: int) -> list[UUI
 
 def _words(text: str) -> list[str]:
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not "\u0300" <= c <= "\u036f")
+    plain = plain.replace("\u2019", "'")
     return [word[:40] for word in _BETWEEN.split(plain) if word]
 
 
@@ -140,6 +141,15 @@ def _begins(word: str, asked: list[Any]) -> str:
 
 def _small(word: str) -> str:
     return "".join(c.lower() if c.isascii() else c for c in word)
+
+
+_NUMBERED = re.compile(r"([A-Za-z]{1,10})[- ]?0*(\d{1,6})")
+
+
+def numbered(text: str) -> str:
+    """A number as people say it, with its zeros: "inv-5" is "INV-000005". Empty, if it is none."""
+    found = _NUMBERED.fullmatch(text.strip())
+    return f"{found[1].upper()}-{int(found[2]):06d}" if found else ""
 
 
 def spelled(text: str) -> list[str]:
