@@ -61,3 +61,11 @@ def test_an_error_in_a_chunk_comes_out():
 
     with pytest.raises(ZeroDivisionError):
         list(in_chunks(fails, {"a": [1, 2]}, size=1, threads=2))
+
+
+@pytest.mark.parametrize("different", [1, 255, 256, 257, 900])
+def test_any_number_of_different_codes_is_read(different):
+    codes = [f"{1 + i % different}L" for i in range(1_000)]
+    person = {"frequency": "monthly", "tax_period": 1, "ni_category": "A", "basic_pay": 100_000}
+    done = calculate(person | {"tax_code": codes}, TABLES)
+    assert done.columns["tax_code_number"].tolist() == [1 + i % different for i in range(1_000)]

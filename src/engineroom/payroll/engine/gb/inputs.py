@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -175,7 +175,7 @@ class TextColumn:
         else:
             texts = np.atleast_1d(given).tolist() if isinstance(given, np.ndarray | int) else given
             try:
-                self.place = np.fromiter(map(place.__getitem__, texts), dtype=np.int64, count=len(texts))
+                self.place = _places_of(texts, place)
             except TypeError as error:  # it cannot even be a key
                 raise BadChunk(f"the column {name} is not text in every row") from error
         if not all(isinstance(text, str) for text in place):
@@ -205,6 +205,14 @@ class _Places(dict[str, int]):
     def __missing__(self, text: str) -> int:
         self[text] = place = len(self)
         return place
+
+
+def _places_of(texts: Sequence[Any], place: Mapping[Any, int]) -> Column:
+    """Each text's place; by way of bytes, which takes half the time, while there are no more than 256."""
+    try:
+        return np.frombuffer(bytes(map(place.__getitem__, texts)), dtype=np.uint8).astype(np.int64)
+    except ValueError:
+        return np.fromiter(map(place.__getitem__, texts), dtype=np.int64, count=len(texts))
 
 
 def read_text(name: str, chunk: Mapping[str, Values], default: str | None, n: int) -> TextColumn:
