@@ -286,7 +286,7 @@ def test_two_people_explain_a_line_on_its_page_and_one_takes_it_back(billed: Tes
     assert bea.post(f"{page}/explain", part | {"account": "7900"}).status_code == 303
     assert "Approve" not in bea.get(page).content.decode()
     waits = lena.get(page).content.decode()
-    assert "less a fee" in waits and "Bank charges" in waits
+    assert "less a fee" in waits and "Bank charges" in waits and "-£2.50" in waits
     seen = re.search(r'name="content_hash" value="([0-9a-f]{64})"', waits)
     assert seen
     assert lena.post(f"{page}/approve", {"content_hash": seen[1]}).status_code == 303

@@ -342,6 +342,14 @@ def _sums(parts: Sequence[Part], items: dict[UUID, Open]) -> dict[str, int]:
     return dict(sums)
 
 
+def rest_of(said: LineExplanation) -> int | None:
+    """What an explanation leaves for its account; None once an item of its is not open any more."""
+    parts = [Part(i, a) for i, a in zip(said.items, said.amounts, strict=True)]
+    items = _items_of(parts)
+    known = all(part.item_id in items for part in parts)
+    return _rest(said.line, parts, items) if known else None
+
+
 def _rest(line: BankLine, parts: Sequence[Part], items: dict[UUID, Open]) -> int:
     return line.amount - sum(_sums(parts, items).values())
 

@@ -407,6 +407,7 @@ def _by_hand(request: PageRequest, line_id: UUID) -> dict[str, Any]:
             "said_by": User.objects.filter(id=said.by_user_id).values_list("name", flat=True).first() or "",
             "said_hash": bytes(said.content_hash).hex(),
             "said_parts": [(named.get(i), a) for i, a in zip(said.items, said.amounts, strict=True)],
+            "said_rest": by_hand.rest_of(said),
             "said_account": f"{said.account_code} {codes.get(said.account_code, '')}".strip(),
             "may_approve": request.may("settlement.approve") and request.identity.id not in makers,
             "withdraw_form": form_of(request, ReasonForm(prefix="withdraw")) if may_say else None,
