@@ -10,8 +10,10 @@ from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, run_payday, set_up
+from tests.sop.writing import procedure_text
 
 from engineroom.demo import bank
+from engineroom.foundation import vault
 from engineroom.foundation.access import services as access
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.audit import services as audit
@@ -26,6 +28,9 @@ from engineroom.people import services as people
 from engineroom.people.models import Person
 from engineroom.settlement import by_hand, clearing
 from engineroom.settlement import services as settlement
+from engineroom.sop import drafts
+from engineroom.sop import services as sop
+from engineroom.sop.models import CaseMove, Task
 from engineroom.timesheets import services as timesheets
 from engineroom.timesheets.models import Hold
 from engineroom.web.models import Link
@@ -60,6 +65,7 @@ def busy(firm: Firm) -> TestClient:
     _let_in(firm, client)
     _agree(client)
     _explain_and_take_back(client)
+    _work(firm, client)
     with client.acting("bookkeeper"):
         ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
     with acting(access.system_user(), write=client.id):
@@ -107,6 +113,27 @@ def _let_in(firm: Firm, client: TestClient) -> None:
         )
         with connection.cursor() as cursor:
             cursor.execute("SELECT app_use_link(%s, %s)", [link.id, digest])
+
+
+def _work(firm: Firm, client: TestClient) -> None:
+    """A case with evidence, that went to another version."""
+    with acting(firm.owner, write=firm.house_id):
+        first = drafts.publish(procedure_text("busy"))
+        second = drafts.publish(procedure_text("busy", title="Busier"))
+    with client.acting("lead"):
+        begun = sop.start_case("busy", values={"day": "2026-11-27"})
+        task = Task.objects.get(client_id=client.id, case_id=begun.case_id)
+        sop.comment(begun.case_id, "begun")
+        file = vault.store(b"list", name="list.csv", kind="sop.evidence")
+        sop.add_evidence(task.id, "list", file_id=file.id)
+        CaseMove.objects.create(
+            client_id=client.id,
+            case_id=begun.case_id,
+            from_version_id=first.version_id,
+            to_version_id=second.version_id,
+            batch=uuid7(),
+            reason="rehearsed",
+        )
 
 
 def _clear(client: TestClient, batch) -> None:

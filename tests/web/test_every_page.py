@@ -15,6 +15,7 @@ import pytest
 from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from engineroom.foundation import vault
 from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.audit.models import AuditEvent
@@ -29,7 +30,8 @@ from engineroom.payroll.models import Attempt, PayRun, Payslip
 from engineroom.people import services as people
 from engineroom.people.models import Person, PersonLogin
 from engineroom.settlement.models import BankLine, OwnAccount
-from engineroom.sop import drafts
+from engineroom.sop import drafts, services
+from engineroom.sop.models import Task
 from engineroom.timesheets.models import Timesheet
 from engineroom.web.context import surroundings
 from tests.firm import MONDAY, Firm, Temp, TestClient, hours_file, run_payday, set_up
@@ -244,6 +246,13 @@ TABLE: dict[str, Row] = {
     "sop:procedure": get(READERS),
     "sop:version": get(READERS),
     "sop:diff": get(READERS),
+    "sop:inbox": get(FIRM - {"auditor", "admin"}),
+    "sop:cases": get(READERS),
+    "sop:case": get(READERS),
+    "sop:file": get(READERS),
+    "sop:start": post(FIRM - {"auditor", "admin"}),
+    "sop:of_case": post(FIRM - {"auditor", "admin"}),
+    "sop:task": post(FIRM - {"auditor", "admin"}),
     "sop:edit": get(set(), sees=set()),
     "sop:check": post(set(), sees=set()),
     "sop:save": post(set(), sees=set()),
@@ -347,12 +356,22 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
     with acting(firm.owner, write=firm.house_id):
         procedure = drafts.publish(procedure_text("walked")).key
 
+    with client.acting("specialist"):
+        begun = services.start_case(procedure, values={"day": "2026-11-27"})
+        case_task = Task.objects.get(client_id=client.id, case_id=begun.case_id)
+        shown = vault.store(b"list", name="list.csv", kind="sop.evidence", subject_id=case_task.id)
+        services.complete(case_task.id, checks=[1], files={"list": shown.id})
+
     with client.acting("lead"):
         run = PayRun.objects.get(client_id=client.id, number=1)
         slip = Payslip.objects.get(client_id=client.id, run_id=run.id, person__payroll_number="T1")
         return {
             "number": 1,
             "key": procedure,
+            "verb": "comment",
+            "task_id": case_task.id,
+            "sop:task.verb": "claim",
+            "file_id": shown.id,
             "people:person.number": "T1",
             "payroll_number": "T1",
             "slip_id": slip.id,
@@ -406,7 +425,7 @@ def addresses() -> Iterator[tuple[str, list[str]]]:
 
 
 ADDRESSES = dict(addresses())
-POSTED = {"kind": "timesheets", "label": "nightly", "days": "30"}
+POSTED = {"kind": "timesheets", "label": "nightly", "days": "30", "text": "said"}
 """Valid where a form of one's own is asked for: a token is issued, from every face."""
 
 

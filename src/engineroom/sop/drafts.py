@@ -236,6 +236,14 @@ def latest(key: str) -> Version:
     return row
 
 
+def version_of(version_id: UUID) -> Version:
+    """A version by its id. Raises NotFound."""
+    row = Version.objects.filter(id=version_id).first()
+    if row is None:
+        raise NotFound("there is no such version")
+    return row
+
+
 def version_numbered(key: str, number: int) -> Version:
     row = Version.objects.filter(procedure__key=key, number=number).first()
     if row is None:

@@ -3,9 +3,6 @@ what changed between versions."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -13,7 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from engineroom.foundation.access.roles import may
 from engineroom.kernel.errors import InputRefused, NotFound
-from engineroom.sop import drafts, selectors, words
+from engineroom.sop import case_pages, diagram, drafts, selectors, words
 from engineroom.sop.drafts import Checked
 from engineroom.sop.graph import Graph
 from engineroom.ui.display import format_count
@@ -22,6 +19,7 @@ from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, page
 app_name = "sop"
 
 NAVIGATION = [
+    *case_pages.NAVIGATION,
     NavigationEntry("Procedures", "sop:procedures", "sop.read", key="s", order=40, of="firm"),
 ]
 
@@ -103,10 +101,7 @@ def _one(request: PageRequest, key: str, checked: Checked, number: int | None) -
 
 def drawing(graph: Graph | None) -> SafeString:
     """The picture of a graph; nothing while there is none."""
-    if graph is None or find_spec("engineroom.sop.diagram") is None:
-        return mark_safe("")
-    picture: str = import_module("engineroom.sop.diagram").svg(graph)
-    return mark_safe(picture)
+    return mark_safe(diagram.svg(graph)) if graph else mark_safe("")
 
 
 @page("sop.prepare", scope="house")
@@ -202,6 +197,7 @@ def _numbered(text: str, otherwise: int) -> int:
 
 
 urlpatterns = [
+    *case_pages.urlpatterns,
     path("procedures", procedures, name="procedures"),
     path("procedures/<str:key>", procedure, name="procedure"),
     path("procedures/<str:key>/edit", edit, name="edit"),

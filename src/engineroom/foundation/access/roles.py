@@ -33,26 +33,32 @@ SERVICES = ("payroll", "timesheets", "billing", "people", "sop")
 
 ROLES: dict[str, Role] = {
     "owner": Role(
-        "firm", ("*.read", "*.approve", "*.release"), ("identity", "health"), "release what they approved"
+        "firm",
+        ("*.read", "*.approve", "*.release", "sop.work"),
+        ("identity", "health"),
+        "release what they approved",
     ),
     "lead": Role(
         "firm",
-        ("*.read", "*.prepare", "*.approve", "*.release", "foundation.grant"),
+        ("*.read", "*.prepare", "*.approve", "*.release", "sop.work", "foundation.grant"),
         ("health",),
         "release what they approved",
     ),
     "specialist": Role(
         "firm",
-        ("*.read", *(f"{room}.prepare" for room in SERVICES)),
+        ("*.read", *(f"{room}.prepare" for room in SERVICES), "sop.work"),
         (),
         "approve",
     ),
     "bookkeeper": Role(
-        "firm", ("*.read", *(f"{room}.prepare" for room in BOOKS)), ("identity", "health"), "approve"
+        "firm",
+        ("*.read", *(f"{room}.prepare" for room in BOOKS), "sop.work"),
+        ("identity", "health"),
+        "approve",
     ),
     "checker": Role(
         "firm",
-        ("*.read", "*.approve", "*.release"),
+        ("*.read", "*.approve", "*.release", "sop.work"),
         ("health",),
         "prepare; release what they approved where two others exist",
     ),
@@ -66,13 +72,20 @@ ROLES: dict[str, Role] = {
     "worker": Role("work", ("sop.own",), DATA_CLASSES, "anything else"),
     "client_finance": Role(
         "client",
-        ("*.read", "timesheets.prepare", "people.prepare"),
+        ("*.read", "timesheets.prepare", "people.prepare", "sop.answer"),
         ("identity", "health"),
         "another company",
     ),
     "client_approver": Role(
         "client",
-        ("*.read", "timesheets.prepare", "people.prepare", "payroll.approve", "billing.approve"),
+        (
+            "*.read",
+            "timesheets.prepare",
+            "people.prepare",
+            "sop.answer",
+            "payroll.approve",
+            "billing.approve",
+        ),
         ("identity", "health"),
         "approve what they prepared",
     ),

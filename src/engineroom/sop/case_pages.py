@@ -1,0 +1,323 @@
+"""Cases: what waits for me, one case with its tasks and everything that happened, the buttons of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils.safestring import mark_safe
+
+from engineroom.foundation import vault
+from engineroom.foundation.access.selectors import holders_of
+from engineroom.foundation.vault.answers import file_answer
+from engineroom.kernel.errors import EngineroomError, NotFound
+from engineroom.sop import boards, diagram, drafts, running, selectors, services
+from engineroom.sop.boards import Happened, TaskView, Waiting
+from engineroom.sop.models import WORKED_KINDS, Task, TaskEvidence
+from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, page
+from engineroom.ui.parts import Event
+
+LARGEST_FILE = 20_000_000
+
+NAVIGATION = [
+    NavigationEntry("My work", "sop:inbox", "sop.work", key="w", order=15, of="firm"),
+    NavigationEntry("Cases", "sop:cases", "sop.read", key="k", order=110),
+]
+
+STATUS = {
+    "open": ("open", "To do"),
+    "check": ("wait", "Waits for a check"),
+    "done": ("done", "Done"),
+    "skipped": ("void", "Skipped"),
+    "cancelled": ("void", "Cancelled"),
+    "withdrawn": ("void", "Withdrawn"),
+}
+CASE_STATUS = {"running": ("run", "Running"), "done": ("done", "Done"), "cancelled": ("void", "Cancelled")}
+
+
+@page("sop.work", scope="mine")
+def inbox(request: PageRequest) -> HttpResponse:
+    """What waits for me over all my clients, and what clients were asked."""
+    clients = {client.id: client for client, _ in request.clients}
+    now = running.clock()
+
+    def shown(found: list[Waiting]) -> list[tuple[Any, ...]]:
+        return [
+            (
+                w,
+                clients[w.client_id],
+                reverse("sop:case", args=[clients[w.client_id].code, w.case_number]),
+                w.due_at is not None and w.due_at <= now,
+            )
+            for w in found
+        ]
+
+    context = {"mine": shown(boards.inbox()), "asked": shown(boards.asked_of_clients())}
+    return render(request, "sop/inbox.html", context)
+
+
+@page("sop.read")
+def cases(request: PageRequest, client: str) -> HttpResponse:
+    """A client's cases, and beginning one."""
+    state = request.GET.get("state", "running")
+    state = state if state in ("running", "done", "cancelled", "all") else "running"
+    before = request.GET.get("before", "")
+    number = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
+    rows = boards.cases("" if state == "all" else state, before=number)
+    chosen = request.GET.get("procedure", "")
+    published = [p for p in selectors.procedures() if p.number]
+    known = next((p for p in published if p.key == chosen), None)
+    graph = drafts.graph_of(drafts.latest(chosen).id) if known else None
+    context = {
+        "rows": [(r, CASE_STATUS[r.row.state]) for r in rows],
+        "state": state,
+        "next": f"?state={state}&before={rows[-1].row.number}" if len(rows) == boards.SHOWN else "",
+        "published": published,
+        "chosen": known,
+        "graph": graph,
+        "may_work": request.may("sop.work"),
+    }
+    return render(request, "sop/cases.html", context)
+
+
+@action("sop.work")
+def start(request: PageRequest, client: str) -> Done:
+    """Begin a case."""
+    values = {
+        k.removeprefix("f-"): _said(v)
+        for k, v in request.POST.items()
+        if k.startswith("f-") and str(v).strip()
+    }
+    done = services.start_case(
+        request.POST.get("procedure", "").replace("\x00", ""),
+        _said(request.POST.get("title", ""))[:200],
+        values,
+        key=request.key,  # type: ignore[call-arg]
+    )
+    return Done(f"Case {done.number} has begun.", to=reverse("sop:case", args=[client, done.number]))
+
+
+def _said(text: object) -> str:
+    return str(text).replace("\x00", "").strip()[:4_000]
+
+
+@page("sop.read")
+def case(request: PageRequest, client: str, number: int) -> HttpResponse:
+    """One case: what is open, what was done, and its timeline."""
+    view = boards.case_view(number)
+    if view is None:
+        raise NotFound("there is no such case")
+    context = {
+        "case": view,
+        "heading_label": f"Case {number}",
+        "status": CASE_STATUS[view.row.state],
+        "tasks": [_form(request, t) for t in view.open if t.row.kind in WORKED_KINDS],
+        "waits": [t for t in view.open if t.row.kind not in (*WORKED_KINDS, "escalation")],
+        "over": [(t, STATUS[t.row.state]) for t in view.over],
+        "events": [_event(e) for e in view.events if e.kind != "arrived"],
+        "svg": mark_safe(diagram.svg(view.graph, state=view.states)),
+        "values": [(f.title, view.row.values.get(f.key, "")) for f in view.graph.all_fields.values()],
+        "may_work": request.may("sop.work"),
+        "colleagues": [u for u in holders_of("sop.work", view.row.client_id) if u.id != request.identity.id],
+        "roles": drafts.WORKING_ROLES,
+    }
+    return render(request, "sop/case.html", context)
+
+
+def _form(request: PageRequest, task: TaskView) -> dict[str, Any]:
+    """What a task's panel shows: who may do what of it now."""
+    me = request.identity.id
+    step = task.step
+    assert step is not None, "an open task stands on a step of its version"
+    called = task.row.escalated_to in request.roles
+    allowed = (
+        not task.row.role
+        or task.row.role in request.roles
+        or called
+        or bool(request.roles & services.OVERRIDING)
+    )
+    asks_client = task.row.kind == "client_request" and task.row.state == "open"
+    kind, word = STATUS[task.row.state]
+    if asks_client:
+        kind, word = "held", "Waits for the client; the clock stands still"
+    return {
+        "view": task,
+        "row": task.row,
+        "step": step,
+        "status": (kind, word),
+        "mine": task.row.assignee_id == me,
+        "free": task.row.assignee_id is None and allowed and not asks_client,
+        "allowed": request.may("sop.work") and (allowed or asks_client),
+        "is_check": task.row.state == "check",
+        "is_maker": task.row.maker_id == me,
+        "checks": [(n, text, f"check_{n}" in task.ticked) for n, text in enumerate(step.checks, 1)],
+        "items": [(item, task.values.get(item.key, "")) for item in step.evidence],
+        "asks_client": asks_client,
+    }
+
+
+WORDS: dict[str, tuple[str, str]] = {
+    "started": ("Case begun", "open"),
+    "opened": ("{title} begins", "open"),
+    "claimed": ("{title}: taken", "run"),
+    "released": ("{title}: given back", "open"),
+    "delegated": ("{title}: given to a colleague", "run"),
+    "commented": ("Comment", "run"),
+    "evidence": ("{title}: evidence added", "run"),
+    "submitted": ("{title}: done, waits for a check", "wait"),
+    "ran": ("{title}: {command} was run", "run"),
+    "done": ("{title}: done", "done"),
+    "rejected": ("{title}: sent back", "risk"),
+    "skipped": ("{title}: skipped", "void"),
+    "escalated": ("{title}: {to} was called", "risk"),
+    "cancelled": ("{title}: cancelled", "void"),
+    "case_cancelled": ("Case cancelled", "void"),
+    "withdrawn": ("{title}: no longer needed", "void"),
+    "fired": ("{title}: the time is over", "wait"),
+    "paused": ("The clock stands still: waiting for the {reason}", "held"),
+    "resumed": ("The clock goes on", "run"),
+    "asked": ("{title}: the client was asked by mail", "held"),
+    "due_moved": ("{title}: due at another moment", "wait"),
+    "moved": ("The case goes on by version {version}", "run"),
+    "finished": ("Case finished", "done"),
+}
+
+
+def _event(e: Happened) -> Event:
+    text, kind = WORDS.get(e.kind, (e.kind, "run"))
+    what = text.format_map({"title": e.title, "reason": "", "to": "", "command": "", "version": "", **e.data})
+    who = f"{e.who} for {e.on_behalf}" if e.on_behalf else e.who
+    note = str(
+        e.data.get("text") or (e.data.get("reason") if e.kind not in ("paused", "resumed") else "") or ""
+    )
+    return Event(e.at, what, who, note, kind)
+
+
+@page("sop.read")
+def evidence_file(request: PageRequest, client: str, number: int, file_id: UUID) -> HttpResponse:
+    """A file that was shown for a step of this case."""
+    row = boards.case_numbered(number)
+    found = (
+        row
+        and TaskEvidence.objects.filter(
+            client_id=row.client_id, task__case_id=row.id, file_id=file_id
+        ).first()
+    )
+    if not found or found.file is None:
+        raise NotFound("there is no such file")
+    return file_answer(found.file)
+
+
+# --- a task's buttons -----------------------------------------------------------------------------------
+
+
+def _stored(request: PageRequest, task_id: UUID) -> dict[str, UUID]:
+    """Files of a form, kept in the vault. Raises EngineroomError for one that is too large."""
+    found: dict[str, UUID] = {}
+    for name, upload in request.FILES.items():
+        if not name.startswith("f-") or not isinstance(upload, UploadedFile):
+            continue
+        if (upload.size or 0) > LARGEST_FILE:
+            raise EngineroomError(f"{upload.name} has more than 20 MB; split it, or give a link")
+        content = upload.read()
+        media = upload.content_type or "application/octet-stream"
+        kept = vault.store(
+            content, name=upload.name or "file", kind="sop.evidence", media_type=media, subject_id=task_id
+        )
+        found[name.removeprefix("f-")] = kept.id
+    return found
+
+
+def typed_evidence(request: PageRequest, task_id: UUID) -> dict[str, Any]:
+    """What a task's form holds: values, ticks and files."""
+    values = {
+        k.removeprefix("f-"): _said(v)
+        for k, v in request.POST.items()
+        if k.startswith("f-") and str(v).strip()
+    }
+    checks = [int(n) for n in request.POST.getlist("check") if n.isascii() and n.isdigit() and len(n) < 4]
+    return {"values": values, "checks": checks, "files": _stored(request, task_id)}
+
+
+def _complete(request: PageRequest, task_id: UUID) -> str:
+    done = services.complete(task_id, **typed_evidence(request, task_id), key=request.key)  # type: ignore[call-arg]
+    if done.state == "check":
+        return "Done. It waits for a second person."
+    return "Done. The case is finished." if done.case_state == "done" else "Done."
+
+
+def _why(request: PageRequest) -> str:
+    return _said(request.POST.get("reason", ""))[:500]
+
+
+def _delegated(request: PageRequest, task_id: UUID) -> str:
+    try:
+        to = UUID(request.POST.get("to", ""))
+    except ValueError:
+        raise NotFound("choose a colleague") from None
+    services.delegate(task_id, to, _why(request))
+    return "Your colleague has it now."
+
+
+def _told(verb: Callable[..., object], said: str) -> Callable[[PageRequest, UUID], str]:
+    def run(request: PageRequest, task_id: UUID) -> str:
+        verb(request, task_id)
+        return said
+
+    return run
+
+
+VERBS: dict[str, Callable[[PageRequest, UUID], str]] = {
+    "complete": _complete,
+    "claim": _told(lambda r, t: services.claim(t), "It is yours."),
+    "release": _told(lambda r, t: services.release(t, _why(r)), "Given back."),
+    "delegate": _delegated,
+    "accept": _told(lambda r, t: services.accept(t), "Accepted."),
+    "reject": _told(lambda r, t: services.reject(t, _why(r)), "Sent back, with your reason."),
+    "skip": _told(lambda r, t: services.skip(t, _why(r)), "Skipped, with your reason."),
+    "escalate": _told(lambda r, t: services.escalate(t, r.POST.get("to", ""), _why(r)), "They are called."),
+    "run": _told(lambda r, t: services.run_step(t, key=r.key), "It is run, and the step is done."),  # type: ignore[call-arg]
+}
+
+
+@action("sop.work")
+def task(request: PageRequest, client: str, task_id: UUID, verb: str) -> Done:
+    """One of a task's buttons."""
+    if verb not in VERBS:
+        raise NotFound("there is no such button")
+    said = VERBS[verb](request, task_id)
+    row = Task.objects.select_related("case").get(client_id=request.client.id, id=task_id)  # type: ignore[union-attr]
+    return Done(said, to=reverse("sop:case", args=[client, row.case.number]))
+
+
+@action("sop.work")
+def of_case(request: PageRequest, client: str, number: int, verb: str) -> Done:
+    """A comment on a case, a message to it, or its cancelling."""
+    row = boards.case_numbered(number)
+    if row is None or verb not in ("comment", "cancel", "message"):
+        raise NotFound("there is no such case or button")
+    here = reverse("sop:case", args=[client, number])
+    if verb == "comment":
+        services.comment(row.id, _said(request.POST.get("text", "")), key=request.key)  # type: ignore[call-arg]
+        return Done("Said.", to=here)
+    if verb == "message":
+        services.send_message(row.id, _said(request.POST.get("message", "")))
+        return Done("The case goes on.", to=here)
+    services.cancel_case(row.id, _why(request))
+    return Done("The case is cancelled, with your reason.", to=here)
+
+
+urlpatterns = [
+    path("work", inbox, name="inbox"),
+    path("c/<str:client>/cases", cases, name="cases"),
+    path("c/<str:client>/cases/start", start, name="start"),
+    path("c/<str:client>/cases/<int:number>", case, name="case"),
+    path("c/<str:client>/cases/<int:number>/files/<uuid:file_id>", evidence_file, name="file"),
+    path("c/<str:client>/cases/<int:number>/<str:verb>", of_case, name="of_case"),
+    path("c/<str:client>/tasks/<uuid:task_id>/<str:verb>", task, name="task"),
+]

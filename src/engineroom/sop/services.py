@@ -1,0 +1,635 @@
+"""What people do with cases and tasks. Each verb locks its case, moves it by the machine and writes once;
+what may not be, PostgreSQL refuses besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, get_type_hints
+from uuid import UUID
+
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q
+from pydantic import TypeAdapter, ValidationError
+
+from engineroom.foundation import numbering
+from engineroom.foundation.access import services as access
+from engineroom.foundation.access.models import Grant, User
+from engineroom.foundation.commands import REGISTRY, command
+from engineroom.foundation.tenancy.scope import current_client_id, current_scope
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound, NotPermitted, Problem
+from engineroom.kernel.ids import uuid7
+from engineroom.sop import drafts, machine, running
+from engineroom.sop.conditions import ConditionRefused, Field, read_value
+from engineroom.sop.graph import Step
+from engineroom.sop.models import Case, Task, TaskEvidence
+from engineroom.sop.running import OpenTask, Running
+
+OVERRIDING = frozenset({"lead", "owner"})
+"""Roles that may do what is another role's, and take over what somebody has. Guards bind them as anybody."""
+
+LONGEST_TEXT = 4_000
+
+
+class NotYours(NotPermitted):
+    """The task is another role's, or a colleague has it."""
+
+
+class EvidenceMissing(EngineroomError):
+    """The step is not done: what it asks for is not there."""
+
+    status = 422
+
+
+class AnotherFinished(Conflict):
+    """Somebody finished the step first."""
+
+
+# --- what the verbs share -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TaskDone:
+    """How a task stands after a verb, and its case."""
+
+    task_id: UUID
+    case_id: UUID
+    case_number: int
+    state: str
+    case_state: str
+
+    @property
+    def subject(self) -> str:
+        return f"case:{self.case_id}"
+
+
+def _found(task_id: UUID) -> Task:
+    row = Task.objects.filter(client_id=current_client_id(), id=task_id).first()
+    if row is None:
+        raise NotFound("there is no such task")
+    return row
+
+
+@contextmanager
+def _at(task_id: UUID) -> Iterator[tuple[Running, OpenTask, Step, datetime]]:
+    """A task with its case under lock. Written when the block ends. What a guard refuses is said in words."""
+    row = _found(task_id)
+    try:
+        case = running.load_one(row.case_id)
+    except Conflict as over:
+        raise _already(row) or over from None
+    task = case.tasks.get(task_id)
+    if task is None:
+        raise _already(row) or Conflict("this task is over; look at the case again")
+    now = running.clock()
+    yield case, task, case.graph.by_key[task.step], now
+    with _in_words():
+        running.write([case], now)
+
+
+def _already(row: Task) -> AnotherFinished | None:
+    """Who finished a task, for whoever comes second."""
+    row.refresh_from_db()
+    if row.ended_at is None:
+        return None
+    name = _name(row.ended_by_id) or "somebody else"
+    word = {"done": "finished", "skipped": "skipped"}.get(row.state)
+    return AnotherFinished(
+        f"{name} {word} {row.title!r} already; look at the case again"
+        if word
+        else f"{row.title!r} was {row.state}; look at the case again"
+    )
+
+
+STATES = {"ER403": NotPermitted, "ER409": Conflict, "ER422": EvidenceMissing}
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What a guard of the database refuses, as an error of ours."""
+    try:
+        with transaction.atomic():
+            yield
+    except DatabaseError as error:
+        refused = STATES.get(getattr(error.__cause__, "sqlstate", None) or "")
+        if refused is None:
+            raise
+        raise refused(str(error.__cause__).splitlines()[0]) from error
+
+
+def _mine(case: Running, task: OpenTask, step: Step) -> None:
+    """Whether the acting user may do this task now. Raises NotYours."""
+    scope = current_scope()
+    roles = scope.roles.get(scope.client_id, frozenset())
+    if task.kind == "client_request" and task.state == "open":
+        if not (scope.may("sop.answer") or roles & OVERRIDING or "specialist" in roles):
+            raise NotYours(f"{step.title!r} waits for the client's answer")
+        return
+    wanted = step.checker if task.state == "check" and step.checker else step.role
+    escalated = Task.objects.filter(client_id=scope.client_id, id=task.id).values_list(
+        "escalated_to", flat=True
+    )
+    if wanted and wanted not in roles and not roles & OVERRIDING and not roles & set(escalated):
+        raise NotYours(
+            f"{step.title!r} is for a {wanted}; you are {' and '.join(sorted(roles)) or 'nobody'} here"
+        )
+    taken = task.assignee_id not in (None, scope.user.id, scope.on_behalf.id if scope.on_behalf else None)
+    if taken and task.state == "open" and not roles & OVERRIDING:
+        name = _name(task.assignee_id)
+        raise NotYours(f"{name or 'a colleague'} has {step.title!r}; ask them to release it")
+
+
+def _name(user_id: UUID | None) -> str | None:
+    if user_id is None:
+        return None
+    return User.objects.filter(id=user_id).values_list("name", flat=True).first()
+
+
+def _reason(text: str) -> str:
+    text = text.strip()
+    if not text:
+        raise InputRefused([Problem("no reason is given", "Say why, in a sentence", field="reason")])
+    return text[:500]
+
+
+def _receipt(case: Running, task: OpenTask, state: str) -> TaskDone:
+    return TaskDone(task.id, case.id, case.number, state, case.state)
+
+
+# --- cases ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaseStarted:
+    case_id: UUID
+    number: int
+    version: int
+
+    @property
+    def subject(self) -> str:
+        return f"case:{self.case_id}"
+
+
+@command("sop.work")
+def start_case(procedure: str, title: str = "", values: dict[str, str] | None = None) -> CaseStarted:
+    """Begin a case of a procedure's latest version. values: what it carries, as typed, by field."""
+    return begin_case(procedure, title, values or {}, now=running.clock())
+
+
+def begin_case(
+    procedure: str,
+    title: str,
+    values: Mapping[str, str],
+    *,
+    parent_task_id: UUID | None = None,
+    now: datetime,
+) -> CaseStarted:
+    version = drafts.latest(procedure)
+    graph = drafts.graph_of(version.id)
+    fields = {f.key: f for f in graph.fields}
+    given = {k: v.strip() for k, v in values.items() if k in fields and v.strip()}
+    problems = [] if parent_task_id else _unknown(values, fields)
+    problems += _wrong(given, fields) + (
+        []
+        if parent_task_id
+        else [
+            Problem(f"{f.title} is missing", "Fill it in", field=f.key)
+            for f in graph.fields
+            if f.required and f.key not in given
+        ]
+    )
+    if problems:
+        raise InputRefused(problems, f"the case cannot begin: {len(problems)} problems")
+    row = Case(
+        client_id=current_client_id(),
+        title=(title.strip() or graph.title)[:200],
+        procedure_key=procedure,
+        version_id=version.id,
+        values=given,
+        parent_task_id=parent_task_id,
+        number=numbering.take("case"),
+        started_by_id=current_scope().user.id,
+    )
+    row.save(force_insert=True)
+    case = Running(
+        row.id, row.number, row.title, procedure, version.id, dict(given), [], 0, parent_task_id, {}
+    )
+    case.tell("started", title=row.title, version=version.number, values=given)
+    case.take(machine.begin(graph, machine.by_values(case.typed()), running.new_ids()), now)
+    with _in_words():
+        running.write([case], now)
+    return CaseStarted(row.id, row.number, version.number)
+
+
+def _unknown(values: Mapping[str, str], fields: Mapping[str, Field]) -> list[Problem]:
+    return [
+        Problem(f"there is no field {key}", f"the fields are: {', '.join(fields) or 'none'}", field=key)
+        for key in values
+        if key not in fields
+    ]
+
+
+def _wrong(values: Mapping[str, str], fields: Mapping[str, Field]) -> list[Problem]:
+    found = []
+    for key, text in values.items():
+        try:
+            read_value(fields[key], text)
+        except ConditionRefused as error:
+            found.append(Problem(str(error), "Correct it", field=key))
+    return found
+
+
+@dataclass(frozen=True)
+class CaseCancelled:
+    case_id: UUID
+    number: int
+    tasks: int
+
+    @property
+    def subject(self) -> str:
+        return f"case:{self.case_id}"
+
+
+@command("sop.work")
+def cancel_case(case_id: UUID, reason: str) -> CaseCancelled:
+    """End a case and everything open in it, with a reason; cases within it end with it."""
+    reason = _reason(reason)
+    case = running.load_one(case_id)
+    now = running.clock()
+    tasks = list(case.tasks.values())
+    _cancel(case, reason, now)
+    return CaseCancelled(case.id, case.number, len(tasks))
+
+
+def _cancel(case: Running, reason: str, now: datetime) -> None:
+    within = Case.objects.filter(
+        client_id=current_client_id(), state="running", parent_task_id__in=list(case.tasks)
+    )
+    children = running.load(list(within.values_list("id", flat=True)))
+    for task in list(case.tasks.values()):
+        case.tell("cancelled", task, reason=reason)
+        case.end(task, "cancelled", reason)
+    case.tell("case_cancelled", reason=reason)
+    case.state, case.reason, case.arrived = "cancelled", reason, []
+    with _in_words():
+        running.write([case], now)
+    for child in children:
+        _cancel(child, reason, now)
+
+
+@command("sop.work")
+def comment(case_id: UUID, text: str, task_id: UUID | None = None) -> TaskDone | None:
+    """Say something on a case's timeline. Not for private data: it stands there for good."""
+    text = text.strip()
+    if not text:
+        raise InputRefused([Problem("nothing is said", "Write a sentence", field="text")])
+    case = running.load_one(case_id)
+    task = case.tasks.get(task_id) if task_id else None
+    case.tell("commented", task, text=text[:LONGEST_TEXT])
+    running.write([case], running.clock())
+    return _receipt(case, task, task.state) if task else None
+
+
+# --- who has a task -------------------------------------------------------------------------------------
+
+
+@command("sop.work")
+def claim(task_id: UUID) -> TaskDone:
+    """Take a task that nobody has. Of two who do so at once, one has it."""
+    with _at(task_id) as (case, task, step, _now):
+        me = current_scope().user.id
+        if task.assignee_id == me:
+            return _receipt(case, task, task.state)
+        if task.assignee_id is not None and task.state == "open":
+            name = _name(task.assignee_id)
+            raise Conflict(f"{name or 'a colleague'} has {step.title!r} already")
+        _mine(case, task, step)
+        _assign(case, task, me, "claimed")
+    return _receipt(case, task, task.state)
+
+
+def _assign(case: Running, task: OpenTask, user_id: UUID | None, kind: str, **data: Any) -> None:
+    Task.objects.filter(client_id=current_client_id(), id=task.id).update(assignee_id=user_id)
+    task.assignee_id = user_id
+    case.tell(kind, task, assignee=user_id, **data)
+
+
+@command("sop.work")
+def release(task_id: UUID, reason: str = "") -> TaskDone:
+    """Give a task back to whoever has its role."""
+    with _at(task_id) as (case, task, step, _now):
+        if task.assignee_id is None:
+            raise Conflict(f"nobody has {step.title!r}")
+        _mine(case, task, step)
+        _assign(case, task, None, "released", reason=reason[:500])
+    return _receipt(case, task, task.state)
+
+
+@command("sop.work")
+def delegate(task_id: UUID, user_id: UUID, reason: str) -> TaskDone:
+    """Give a task to a colleague who has its role here."""
+    reason = _reason(reason)
+    with _at(task_id) as (case, task, step, _now):
+        _mine(case, task, step)
+        to = access.identity(user_id)
+        roles = set(_roles_of(user_id))
+        wanted = step.checker if task.state == "check" and step.checker else step.role
+        if not roles or (wanted and wanted not in roles and not roles & OVERRIDING):
+            raise Conflict(f"{to.name} is no {wanted or 'member of staff'} of this client")
+        _assign(case, task, user_id, "delegated", reason=reason)
+    return _receipt(case, task, task.state)
+
+
+def _roles_of(user_id: UUID) -> list[str]:
+    today = running.clock().date()
+    live = Grant.objects.filter(Q(ends=None) | Q(ends__gte=today), user_id=user_id, starts__lte=today)
+    return list(live.filter(of_client_id=current_client_id()).values_list("role", flat=True))
+
+
+@command("sop.work")
+def escalate(task_id: UUID, to: str, reason: str) -> TaskDone:
+    """Call another role to a task. Whoever has it keeps it."""
+    reason = _reason(reason)
+    if to not in drafts.WORKING_ROLES:
+        raise InputRefused(
+            [Problem(f"there is no role {to!r}", f"one of {', '.join(drafts.WORKING_ROLES)}", field="to")]
+        )
+    with _at(task_id) as (case, task, _step, _now):
+        Task.objects.filter(client_id=current_client_id(), id=task.id).update(escalated_to=to)
+        case.tell("escalated", task, to=to, reason=reason)
+    return _receipt(case, task, task.state)
+
+
+# --- doing a task ---------------------------------------------------------------------------------------
+
+
+@command("sop.work")
+def add_evidence(task_id: UUID, key: str, value: str = "", file_id: UUID | None = None) -> TaskDone:
+    """Show something for a step before it is done. Files come through the vault and are named by id."""
+    with _at(task_id) as (case, task, step, _now):
+        _mine(case, task, step)
+        _show(case, task, step, {key: value} if file_id is None else {}, {key: file_id} if file_id else {})
+    return _receipt(case, task, task.state)
+
+
+def _show(
+    case: Running,
+    task: OpenTask,
+    step: Step,
+    values: Mapping[str, str],
+    files: Mapping[str, UUID],
+    ticked: Mapping[str, bool] | None = None,
+) -> None:
+    """Evidence into its rows; fields also into what the case carries. Raises InputRefused."""
+    wanted = {item.key: item for item in step.evidence}
+    known = {k: v.strip() for k, v in values.items() if v.strip()}
+    problems = [
+        Problem(
+            f"{step.title!r} asks for no {key}", f"it asks for: {', '.join(wanted) or 'nothing'}", field=key
+        )
+        for key in (*known, *files)
+        if key not in wanted
+    ]
+    fields = {k: item.field for k, item in wanted.items() if item.field is not None}
+    problems += _wrong({k: v for k, v in known.items() if k in fields}, fields)
+    for key, text in known.items():
+        if key in wanted and wanted[key].field is None and (fault := _plain_fault(wanted[key].kind, text)):
+            problems.append(Problem(f"{wanted[key].title}: {fault}", "Correct it", field=key))
+    if problems:
+        raise InputRefused(problems, f"{len(problems)} problems; nothing was kept")
+    names = dict(
+        VaultFile.objects.filter(client_id=current_client_id(), id__in=files.values()).values_list(
+            "id", "name"
+        )
+    )
+    if len(names) != len(set(files.values())):
+        raise NotFound("a file that is named is not in this client's vault")
+    rows = [_evidence(task, key, wanted[key].kind, text) for key, text in known.items()]
+    rows += [_evidence(task, key, "file", names[f], f) for key, f in files.items()]
+    rows += [_evidence(task, key, "check", "yes") for key, on in (ticked or {}).items() if on]
+    if rows:
+        with _in_words():
+            TaskEvidence.objects.bulk_create(rows)
+        kept = {k: v for k, v in known.items() if k in fields}
+        case.values |= kept
+        case.tell("evidence", task, keys=[r.key for r in rows], values=kept)
+
+
+def _plain_fault(kind: str, text: str) -> str:
+    if kind == "file":
+        return "a file is asked for, not a text"
+    if kind == "link" and not text.startswith(("https://", "http://", "/")):
+        return "a link begins with https://"
+    if kind == "hash" and not (8 <= len(text) <= 128 and all(c in "0123456789abcdefABCDEF" for c in text)):
+        return "a hash is 8 to 128 hexadecimal digits"
+    return "" if len(text) <= LONGEST_TEXT else "at most 4,000 characters"
+
+
+def _evidence(task: OpenTask, key: str, kind: str, value: str, file_id: UUID | None = None) -> TaskEvidence:
+    return TaskEvidence(
+        id=uuid7(),
+        client_id=current_client_id(),
+        task_id=task.id,
+        key=key,
+        kind=kind,
+        value=value,
+        file_id=file_id,
+    )
+
+
+@command("sop.work")
+def complete(
+    task_id: UUID,
+    values: dict[str, str] | None = None,
+    checks: list[int] | None = None,
+    files: dict[str, UUID] | None = None,
+) -> TaskDone:
+    """A step is done, with its evidence. checks: which of its checks are ticked, counted from 1.
+
+    With four eyes it waits for a second person. Raises EvidenceMissing, NotYours, AnotherFinished.
+    """
+    with _at(task_id) as (case, task, step, now):
+        if task.kind not in ("task", "client_request"):
+            raise Conflict(f"{step.title!r} is a {task.kind}: it is not ticked off but run")
+        return _finish(case, task, step, now, values or {}, files or {}, checks or [])
+
+
+def _finish(
+    case: Running,
+    task: OpenTask,
+    step: Step,
+    now: datetime,
+    values: Mapping[str, str],
+    files: Mapping[str, UUID],
+    checks: list[int],
+    **told: Any,
+) -> TaskDone:
+    if task.state == "check":
+        raise Conflict(f"{step.title!r} is done and waits for a second person to accept it or send it back")
+    _mine(case, task, step)
+    ticked = {f"check_{n}": True for n in checks if 1 <= n <= len(step.checks)}
+    _show(case, task, step, values, files, ticked)
+    if step.four_eyes:
+        me = current_scope().user.id
+        with _in_words():
+            Task.objects.filter(client_id=current_client_id(), id=task.id).update(
+                state="check", assignee_id=None, role=step.checker or step.role
+            )
+        task.state, task.assignee_id, task.maker_id = "check", None, me
+        if task.kind == "client_request":
+            case.tell("resumed", task, reason="client")
+        case.tell("submitted", task, **told)
+        return _receipt(case, task, "check")
+    _done(case, task, now, **told)
+    return _receipt(case, task, "done")
+
+
+def _done(case: Running, task: OpenTask, now: datetime, **told: Any) -> None:
+    if task.kind == "client_request" and task.state == "open":
+        case.tell("resumed", task, reason="client")
+    case.tell("done", task, **told)
+    case.ended.append((task.id, "done", ""))
+    running.go_on(case, task, now)
+
+
+@command("sop.answer")
+def answer(
+    task_id: UUID, values: dict[str, str] | None = None, files: dict[str, UUID] | None = None
+) -> TaskDone:
+    """The client's answer to what they were asked."""
+    with _at(task_id) as (case, task, step, now):
+        if task.kind != "client_request":
+            raise NotFound("there is no such request")
+        return _finish(case, task, step, now, values or {}, files or {}, [], answered=True)
+
+
+@command("sop.work")
+def accept(task_id: UUID) -> TaskDone:
+    """Say yes to what somebody else did."""
+    with _at(task_id) as (case, task, step, now):
+        if task.state != "check":
+            raise Conflict(f"{step.title!r} does not wait for a check")
+        _mine(case, task, step)
+        _done(case, task, now, accepted=True, maker=task.maker_id)
+        return _receipt(case, task, "done")
+
+
+@command("sop.work")
+def reject(task_id: UUID, reason: str) -> TaskDone:
+    """Send what somebody did back to them, with a reason. It counts as rework."""
+    reason = _reason(reason)
+    with _at(task_id) as (case, task, step, _now):
+        if task.state != "check":
+            raise Conflict(f"{step.title!r} does not wait for a check")
+        _mine(case, task, step)
+        if current_scope().user.id == task.maker_id:
+            raise NotPermitted("maker is not checker: you did this yourself; another person looks at it")
+        with _in_words():
+            Task.objects.filter(client_id=current_client_id(), id=task.id).update(
+                state="open",
+                assignee_id=task.maker_id,
+                role="client" if task.kind == "client_request" else step.role,
+                reworks=F("reworks") + 1,
+                reason=reason,
+            )
+        task.state, task.assignee_id = "open", task.maker_id
+        if task.kind == "client_request":
+            case.tell("paused", task, reason="client")
+        case.tell("rejected", task, reason=reason, to=task.maker_id)
+    return _receipt(case, task, "open")
+
+
+@command("sop.work")
+def skip(task_id: UUID, reason: str) -> TaskDone:
+    """Leave a step out, with a reason: where the procedure says that one may, or as a lead."""
+    reason = _reason(reason)
+    with _at(task_id) as (case, task, step, now):
+        if task.kind not in ("task", "command", "client_request"):
+            raise Conflict(f"{step.title!r} is nobody's to skip: it waits by itself")
+        _mine(case, task, step)
+        if task.kind == "client_request" and task.state == "open":
+            case.tell("resumed", task, reason="client")
+        case.tell("skipped", task, reason=reason)
+        case.ended.append((task.id, "skipped", reason))
+        running.go_on(case, task, now)
+    return _receipt(case, task, "skipped")
+
+
+@command("sop.work")
+def run_step(task_id: UUID) -> TaskDone:
+    """Carry out the registered command of a step, with the rights of whoever does so, and finish the step."""
+    with _at(task_id) as (case, task, step, now):
+        if task.kind != "command":
+            raise Conflict(f"{step.title!r} runs no command")
+        _mine(case, task, step)
+        registered = REGISTRY.get(step.command)
+        if registered is None:
+            raise NotFound(f"there is no command {step.command} in this installation")
+        receipt = registered.run(**_arguments(case, step), key=str(task.id))
+        kept = {
+            field: str(getattr(receipt, name))
+            for field, name in step.keeps
+            if getattr(receipt, name, None) not in (None, "")
+        }
+        cleared = [field for field, name in step.keeps if field not in kept]
+        case.values = {k: v for k, v in case.values.items() if k not in cleared} | kept
+        case.tell("ran", task, command=step.command, values=kept | dict.fromkeys(cleared, ""))
+        _done(case, task, now)
+    return _receipt(case, task, "done")
+
+
+def _arguments(case: Running, step: Step) -> dict[str, Any]:
+    """A command's arguments out of what the case carries, each as the type that the command wants."""
+    hints = get_type_hints(REGISTRY[step.command].run)
+    found: dict[str, Any] = {}
+    problems = []
+    for name, given in step.arguments:
+        text = case.values.get(given[1:], "") if given.startswith("$") else given
+        if text == "" and given.startswith("$"):
+            continue
+        try:
+            found[name] = TypeAdapter(hints.get(name, str)).validate_python(text)
+        except ValidationError as error:
+            problems.append(
+                Problem(f"{name}: {error.errors()[0]['msg']}", f"correct {given} of the case", field=name)
+            )
+    if problems:
+        raise InputRefused(problems, f"{step.command} cannot be run")
+    return found
+
+
+@command("sop.work")
+def send_message(case_id: UUID, message: str) -> CaseStarted:
+    """Tell a case that what it waits for has come."""
+    case = running.load_one(case_id)
+    now = running.clock()
+    waiting = [
+        t for t in case.tasks.values() if t.kind == "wait" and case.graph.by_key[t.step].message == message
+    ]
+    if not waiting:
+        names = sorted({case.graph.by_key[t.step].message for t in case.tasks.values() if t.kind == "wait"})
+        raise Conflict(
+            f"case {case.number} does not wait for {message!r}"
+            + (f", but for {', '.join(names)}" if names else "")
+        )
+    for task in waiting:
+        if task.id in case.tasks:
+            case.tell("done", task, message=message)
+            case.ended.append((task.id, "done", ""))
+            running.go_on(case, task, now)
+    running.write([case], now)
+    return CaseStarted(case.id, case.number, 0)
+
+
+@command("sop.work")
+def move_due(task_id: UUID, due_at: datetime, reason: str) -> TaskDone:
+    """Promise another moment for a task, with a reason."""
+    reason = _reason(reason)
+    with _at(task_id) as (case, task, step, _now):
+        _mine(case, task, step)
+        Task.objects.filter(client_id=current_client_id(), id=task.id).update(due_at=due_at)
+        case.tell("due_moved", task, due=due_at, reason=reason)
+    return _receipt(case, task, task.state)

@@ -1,0 +1,112 @@
+"""Timers: what is due fires, each once, late once and not as often as it would have been on time.
+
+A timer is an open task with an instant. Firing ends it and moves its case in the same transaction, so
+whatever is killed when, it either has fired or still stands. Cases are taken under SKIP LOCKED: several workers share
+the backlog, and a case that somebody works on just now is looked at again in the next round.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from engineroom.foundation.access import services as access
+from engineroom.foundation.failpoints import failpoint
+from engineroom.foundation.tenancy.scope import acting, current_client_id
+from engineroom.kernel.errors import EngineroomError
+from engineroom.sop import running
+from engineroom.sop.running import Running
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+"""Cases of one transaction: some 50 ms, so that nobody waits long for a case that a timer moves."""
+
+DUE_CLIENTS = """
+SELECT client_id, count(*) FROM sop_task
+WHERE state = 'open' AND fires_at IS NOT NULL AND fires_at <= %s AND client_id = ANY(%s)
+GROUP BY client_id ORDER BY min(fires_at)
+"""
+DUE = """
+SELECT id, case_id FROM sop_task
+WHERE client_id = %s AND state = 'open' AND fires_at IS NOT NULL AND fires_at <= %s AND NOT case_id = ANY(%s)
+ORDER BY fires_at LIMIT %s
+"""
+
+
+def fire_due(now: datetime | None = None) -> int:
+    """Fire what is due, over all clients. Returns how many. One client's trouble leaves the others be."""
+    now = now or running.clock()
+    system = access.system_user()
+    clients = access.all_client_ids()
+    with acting(system, read=clients), connection.cursor() as cursor:
+        cursor.execute(DUE_CLIENTS, [now, clients])
+        due = [row[0] for row in cursor.fetchall()]
+    fired = 0
+    for client_id in due:
+        try:
+            fired += fire_client(client_id, now)
+        except Exception:
+            log.exception("timers of client %s could not all be fired", client_id)
+    return fired
+
+
+def fire_client(client_id: UUID, now: datetime) -> int:
+    """Fire what is due for one client, in batches. A case that cannot go on is left standing, and said."""
+    system = access.system_user()
+    fired = 0
+    left: list[UUID] = []
+    while True:
+        with acting(system, write=client_id):
+            done, stuck, more = _batch(now, left)
+        fired += done
+        left += stuck
+        failpoint("timers:batch")
+        if not more:
+            return fired
+
+
+def _batch(now: datetime, left: Sequence[UUID]) -> tuple[int, list[UUID], bool]:
+    """Fires up to a batch of timers. Returns how many, the cases to be left alone this round, and whether to
+    look again."""
+    with connection.cursor() as cursor:
+        cursor.execute(DUE, [current_client_id(), now, list(left), BATCH])
+        due = cursor.fetchall()
+    by_case: dict[UUID, list[UUID]] = {}
+    for task_id, case_id in due:
+        by_case.setdefault(case_id, []).append(task_id)
+    found = running.load(list(by_case), skip_locked=True)
+    new_id = running.many_ids(2 * len(due) or 1)
+    moved, fired, stuck = [], 0, [c for c in by_case if c not in {f.id for f in found}]
+    for case in found:
+        try:
+            fired += _fire(case, by_case[case.id], now, new_id)
+            moved.append(case)
+        except EngineroomError as error:
+            log.warning("case %s: a timer is due and the case cannot go on: %s", case.number, error)
+            stuck.append(case.id)
+    running.write(moved, now)
+    return fired, stuck, len(due) == BATCH or bool(fired and stuck)
+
+
+def _fire(case: Running, tasks: Sequence[UUID], now: datetime, new_id: running.NewId) -> int:
+    """The timers of one case, in the order in which they were due; one may withdraw the next."""
+    fired = 0
+    for task_id in tasks:
+        task = case.tasks.get(task_id)
+        if task is None:
+            continue
+        step = case.graph.by_key[task.step]
+        case.tell("fired", task)
+        if task.kind == "escalation" and task.host_id in case.tasks:
+            host = case.tasks[task.host_id]
+            case.called.append((host.id, step.role))
+            case.tell("escalated", host, to=step.role, reason=f"not done after {step.after or step.until}")
+        case.ended.append((task.id, "done", ""))
+        running.go_on(case, task, now, new_id)
+        fired += 1
+    return fired

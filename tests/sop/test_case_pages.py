@@ -1,0 +1,130 @@
+"""Cases on pages: begun, claimed, worked by three people, sent back, and found in their inboxes."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from engineroom.foundation.tenancy.scope import acting
+from engineroom.payday import steps
+from engineroom.sop import drafts, services
+from engineroom.sop.models import Case, Task
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, set_up
+from tests.sop.writing import procedure_text
+from tests.web.conftest import signed_in
+
+
+@pytest.fixture(scope="module")
+def short(firm: Firm) -> str:
+    with acting(firm.owner, write=firm.house_id):
+        return drafts.publish(procedure_text("short_page")).key
+
+
+def button(browser: object, client: TestClient, task: Task, verb: str, **posted: object) -> str:
+    where = reverse("sop:task", args=[client.code, task.id, verb])
+    answer = browser.post(where, posted, follow=True)  # type: ignore[attr-defined]
+    assert answer.status_code == 200, answer.content.decode()[:500]
+    return str(answer.content.decode())
+
+
+def newest(client: TestClient, step: str) -> Task:
+    with client.acting("lead"):
+        return Task.objects.filter(client_id=client.id, step=step).order_by("-id")[0]
+
+
+def test_a_case_is_worked_on_pages_by_three_people(client: TestClient, short: str) -> None:
+    priya, lena, omar = (signed_in(client.staff[r]) for r in ("specialist", "lead", "checker"))
+    page = priya.get(reverse("sop:cases", args=[client.code]), {"procedure": short}).content.decode()
+    assert 'type="date" name="f-day"' in page
+    begun = priya.post(
+        reverse("sop:start", args=[client.code]),
+        {"procedure": short, "title": "Week 48", "f-day": "2026-11-27"},
+        follow=True,
+    ).content.decode()
+    assert "Week 48" in begun and "Collect" in begun
+    assert "Week 48" in priya.get(reverse("sop:inbox")).content.decode()
+    assert "Week 48" in priya.get("/today").content.decode()
+    collect = newest(client, "collect")
+    assert "is for a specialist" in button(omar, client, collect, "claim")
+    assert "It is yours" in button(priya, client, collect, "claim")
+    assert "evidence is missing: list, check_1" in button(priya, client, collect, "complete")
+    file = SimpleUploadedFile("hours.csv", b"a,b", "text/csv")
+    done = button(priya, client, collect, "complete", check="1", **{"f-list": file})
+    assert "the clock stands still" in done.lower()
+    assert "Ask the client" in priya.get(reverse("sop:inbox")).content.decode()
+    button(
+        priya, client, newest(client, "ask_the_client"), "complete", **{"f-missing": "by telephone: nothing"}
+    )
+    said = button(lena, client, newest(client, "pay"), "complete", **{"f-reference": "BACS 1"})
+    assert "waits for a second person" in said
+    assert (
+        "another person accepts it" in lena.get(reverse("sop:case", args=[client.code, 1])).content.decode()
+    )
+    assert "Check: Pay" in omar.get(reverse("sop:inbox")).content.decode()
+    assert "Sent back" in button(omar, client, newest(client, "pay"), "reject", reason="which bank?")
+    again = lena.get(reverse("sop:inbox")).content.decode()
+    assert "sent back 1 time" in again
+    button(lena, client, newest(client, "pay"), "complete", **{"f-reference": "BACS 1, Barclays"})
+    assert "Accepted" in button(omar, client, newest(client, "pay"), "accept")
+    shown = priya.get(reverse("sop:case", args=[client.code, 1])).content.decode()
+    assert "hours.csv" in shown and "which bank?" in shown
+    with client.acting("lead"):
+        file_id = Task.objects.get(client_id=client.id, id=collect.id)
+        assert file_id.state == "done"
+
+
+def test_a_case_is_cancelled_and_commented_on_its_page(client: TestClient, short: str) -> None:
+    with client.acting("specialist"):
+        number = services.start_case(short, values={"day": "2026-11-27"}).number
+    browser = signed_in(client.staff["lead"])
+    where = reverse("sop:of_case", args=[client.code, number, "comment"])
+    assert "Rather soon" in browser.post(where, {"text": "Rather soon"}, follow=True).content.decode()
+    where = reverse("sop:of_case", args=[client.code, number, "cancel"])
+    ended = browser.post(where, {"reason": "begun twice"}, follow=True).content.decode()
+    assert "begun twice" in ended and "Cancelled" in ended
+    listed = browser.get(reverse("sop:cases", args=[client.code]), {"state": "cancelled"}).content.decode()
+    assert "A short one" in listed
+
+
+def test_a_payday_runs_as_a_case_of_the_pay_and_bill_week(client: TestClient, firm: Firm) -> None:
+    """Every step by its own person; what was calculated is what is approved, released, issued and cleared."""
+    with acting(firm.owner, write=firm.house_id):
+        drafts.publish(drafts.library()["pay_and_bill_week"])
+    temps = [Temp("T1"), Temp("T2", "Al Green", customer="BETA")]
+    set_up(client, temps)
+    client.take("timesheets", hours_file(client, temps))
+    with client.acting("specialist"):
+        begun = services.start_case("pay_and_bill_week", values={"pay_date": PAY_DATE.isoformat()})
+
+    def work(role: str, step: str, **what: object) -> services.TaskDone:
+        task = newest(client, step)
+        with client.acting(role):
+            return (
+                services.run_step(task.id) if task.kind == "command" else services.complete(task.id, **what)
+            )
+
+    work("specialist", "take_in_the_hours", values={"files": "1", "complete": "yes"}, checks=[1])
+    work("specialist", "calculate")
+    work("specialist", "look_at_the_variances", values={"stands": "yes"}, checks=[1, 2])
+    work("lead", "approve")
+    work("checker", "release")
+    work("checker", "issue_the_invoices")
+    work("specialist", "make_the_papers")
+    assert (
+        work("bookkeeper", "submit_the_payment_file", values={"submission": "S1"}, checks=[1]).state
+        == "check"
+    )
+    task = newest(client, "submit_the_payment_file")
+    with client.acting("checker"):
+        services.accept(task.id)
+    assert work("bookkeeper", "clear_the_bank").case_state == "done"
+    with client.acting("lead"):
+        day = steps.payday_of(PAY_DATE)
+        assert day.run_released and day.issued and day.batch is not None
+        assert (
+            Case.objects.get(client_id=client.id, id=begun.case_id).values["run_hash"]
+            == bytes(
+                day.run.content_hash or b""  # type: ignore[union-attr]
+            ).hex()
+        )
