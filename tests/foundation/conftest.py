@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -126,14 +127,20 @@ def _work(firm: Firm, client: TestClient) -> None:
         sop.comment(begun.case_id, "begun")
         file = vault.store(b"list", name="list.csv", kind="sop.evidence")
         sop.add_evidence(task.id, "list", file_id=file.id)
-        CaseMove.objects.create(
-            client_id=client.id,
-            case_id=begun.case_id,
-            from_version_id=first.version_id,
-            to_version_id=second.version_id,
-            batch=uuid7(),
-            reason="rehearsed",
-        )
+        there = _move(client, begun.case_id, first.version_id, second.version_id)
+        _move(client, begun.case_id, second.version_id, first.version_id, undoes_id=there.id)
+
+
+def _move(client: TestClient, case_id: UUID, start: UUID, to: UUID, **more: UUID) -> CaseMove:
+    return CaseMove.objects.create(
+        client_id=client.id,
+        case_id=case_id,
+        from_version_id=start,
+        to_version_id=to,
+        batch=uuid7(),
+        reason="rehearsed",
+        **more,
+    )
 
 
 def _clear(client: TestClient, batch) -> None:

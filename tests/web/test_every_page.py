@@ -253,6 +253,9 @@ TABLE: dict[str, Row] = {
     "sop:start": post(FIRM - {"auditor", "admin"}),
     "sop:of_case": post(FIRM - {"auditor", "admin"}),
     "sop:task": post(FIRM - {"auditor", "admin"}),
+    "portal_request": get(CLIENT, sees=set()),
+    "portal_request_answer": post(CLIENT, sees=set()),
+    "request_ask": post(FIRM - {"auditor", "admin"}),
     "sop:edit": get(set(), sees=set()),
     "sop:check": post(set(), sees=set()),
     "sop:save": post(set(), sees=set()),
@@ -361,6 +364,7 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
         case_task = Task.objects.get(client_id=client.id, case_id=begun.case_id)
         shown = vault.store(b"list", name="list.csv", kind="sop.evidence", subject_id=case_task.id)
         services.complete(case_task.id, checks=[1], files={"list": shown.id})
+        asking = Task.objects.get(client_id=client.id, case_id=begun.case_id, kind="client_request")
 
     with client.acting("lead"):
         run = PayRun.objects.get(client_id=client.id, number=1)
@@ -371,6 +375,9 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "verb": "comment",
             "task_id": case_task.id,
             "sop:task.verb": "claim",
+            **dict.fromkeys(
+                ("portal_request.task_id", "portal_request_answer.task_id", "request_ask.task_id"), asking.id
+            ),
             "file_id": shown.id,
             "people:person.number": "T1",
             "payroll_number": "T1",

@@ -292,6 +292,7 @@ def _explain(error: EngineroomError) -> int:
 def _add_groups() -> None:
     from engineroom.cli import (  # serving adds `users invite`
         books,
+        cases,
         engagement,
         firm,
         payroll,
@@ -302,6 +303,8 @@ def _add_groups() -> None:
 
     app.add_typer(payroll.app, name="payroll")
     app.add_typer(procedures.app, name="procedures")
+    app.add_typer(cases.cases, name="cases")
+    app.add_typer(cases.mail, name="mail")
     app.add_typer(workforce.app, name="workforce")
     app.add_typer(books.ledger, name="ledger")
     app.add_typer(books.audit, name="audit")

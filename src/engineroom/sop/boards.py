@@ -134,6 +134,7 @@ def _duty(w: Waiting, waits_for: Any) -> Duty:
         page=("sop:case", (w.case_number,)),
         due=w.due_at.astimezone(LONDON).date() if w.due_at else None,
         waits_for=waits_for,
+        subject=("client_request", w.task_id) if waits_for == "client" else None,
     )
 
 

@@ -19,7 +19,7 @@ from engineroom.kernel.errors import EngineroomError, NotFound
 from engineroom.sop import boards, diagram, drafts, running, selectors, services
 from engineroom.sop.boards import Happened, TaskView, Waiting
 from engineroom.sop.models import WORKED_KINDS, Task, TaskEvidence
-from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, page
+from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, page
 from engineroom.ui.parts import Event
 
 LARGEST_FILE = 20_000_000
@@ -158,6 +158,7 @@ def _form(request: PageRequest, task: TaskView) -> dict[str, Any]:
         "checks": [(n, text, f"check_{n}" in task.ticked) for n, text in enumerate(step.checks, 1)],
         "items": [(item, task.values.get(item.key, "")) for item in step.evidence],
         "asks_client": asks_client,
+        "ask_url": address("request_ask", request.client.code, task.row.id) if request.client else "",
     }
 
 

@@ -133,7 +133,7 @@ class Running:
             self.tell("withdrawn", task)
             self.end(task, "withdrawn")
         for place in move.opened:
-            self._open(place, now)
+            self.open(place, now)
         if list(move.marking.arrived) != self.arrived:
             self.arrived = list(move.marking.arrived)
             self.tell("arrived", flows=self.arrived)
@@ -141,7 +141,8 @@ class Running:
             self.state = "done"
             self.tell("finished")
 
-    def _open(self, place: Place, now: datetime) -> None:
+    def open(self, place: Place, now: datetime) -> None:
+        """A token begins to stand on a step."""
         step = self.graph.by_key[place.step]
         host, race = (UUID(i) if i else None for i in (place.host, place.race))
         task = OpenTask(UUID(place.id), step.key, step.kind, "open", host, race, None, None)

@@ -1,8 +1,8 @@
 """Timers: what is due fires, each once, late once and not as often as it would have been on time.
 
 A timer is an open task with an instant. Firing ends it and moves its case in the same transaction, so
-whatever is killed when, it either has fired or still stands. Cases are taken under SKIP LOCKED: several workers share
-the backlog, and a case that somebody works on just now is looked at again in the next round.
+whatever is killed when, it either has fired or still stands. Cases are taken under SKIP LOCKED: several
+workers share the backlog, and a case that somebody works on just now is looked at again in the next round.
 """
 
 from __future__ import annotations

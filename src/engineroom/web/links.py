@@ -92,8 +92,7 @@ def _digest(token: str) -> bytes:
 
 def _send(letters: Iterable[Letter]) -> None:
     """Last in the transaction: if the mail server refuses, no link is kept and nothing says it was sent."""
-    mail = get_connection()
-    mail.send_messages(
+    send_all(
         [
             EmailMessage(
                 letter.subject, render_to_string(letter.template, letter.words), None, [letter.address]
@@ -101,6 +100,11 @@ def _send(letters: Iterable[Letter]) -> None:
             for letter in letters
         ]
     )
+
+
+def send_all(mails: Sequence[EmailMessage]) -> None:
+    """Send what is written already."""
+    get_connection().send_messages(list(mails))
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def notify_payslips(run_id: UUID) -> PayslipsNoticed:
     with connection.cursor() as cursor:
         cursor.execute(RECIPIENTS, [run.client_id, run.published_id])
         found = cursor.fetchall()
-    client, firm = Client.objects.get(id=run.client_id), _firm_name()
+    client, firm = Client.objects.get(id=run.client_id), firm_name()
     links: list[Link] = []
     letters: list[Letter] = []
     for slip_id, person_id, name, user_id, address in found:
@@ -199,7 +203,7 @@ def ask_approver(run_id: UUID) -> ApproversAsked:
     ]
     if not people:
         raise Conflict("nobody of the client's may approve this run; grant somebody the role client_approver")
-    client, firm = Client.objects.get(id=run.client_id), _firm_name()
+    client, firm = Client.objects.get(id=run.client_id), firm_name()
     letters = []
     for user in people:
         link, url = new_link("pay_run", run.id, user.email, user_id=user.id)
@@ -213,7 +217,7 @@ def ask_approver(run_id: UUID) -> ApproversAsked:
     return ApproversAsked(run.id, len(letters), bytes(run.content_hash).hex())
 
 
-def _firm_name() -> str:
+def firm_name() -> str:
     row = installation()
     return row.firm_name if row else "Engineroom"
 
@@ -239,14 +243,14 @@ class Found:
         return self.used_at is not None or self.expires_at <= timezone.now()
 
 
-def _look(link_id: UUID, token: str) -> Found | None:
+def look(link_id: UUID, token: str) -> Found | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM app_link(%s, %s)", [link_id, _digest(token)])
         row = cursor.fetchone()
     return Found(link_id, *row) if row else None
 
 
-def _use(link_id: UUID, token: str) -> None:
+def use(link_id: UUID, token: str) -> None:
     """Used up now, by us: of two at once, one gets it. Raises LinkOver for the other."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT app_use_link(%s, %s)", [link_id, _digest(token)])
@@ -260,25 +264,34 @@ OFFERS = {
 }
 
 
+FORMS: dict[str, Callable[[HttpRequest, Found, str], HttpResponse]] = {}
+"""What opens a form instead of one thing: looking does not use the link up, sending the form does."""
+
+
 @never_cache
 def open_link(request: HttpRequest, link_id: UUID, token: str) -> HttpResponse:
     """GET: what it opens, and a button. POST: that thing, once."""
     if request.method not in ("GET", "HEAD", "POST"):
         return HttpResponseNotAllowed(["GET", "POST"])
-    found = _look(link_id, token)
-    if found is None or found.kind not in OPENS:
+    found = look(link_id, token)
+    if found is None or found.kind not in (*OPENS, *FORMS):
         return _over(request, None)
     if found.is_over:
         return _over(request, found)
+    if found.kind in FORMS:
+        try:
+            return FORMS[found.kind](request, found, token)
+        except (LinkOver, NotFound, NotPermitted):
+            return _over(request, look(link_id, token))
     if request.method != "POST":
         title, button = OFFERS[found.kind]
         return render(request, "web/link.html", {"title": title, "button": button, "found": found})
     try:
         with acting(_reader(found), read=[found.client_id]):
-            _use(link_id, token)
+            use(link_id, token)
             return OPENS[found.kind](request, found)
     except (LinkOver, NotFound, NotPermitted):
-        return _over(request, _look(link_id, token))
+        return _over(request, look(link_id, token))
 
 
 def _reader(found: Found) -> Identity:

@@ -75,12 +75,15 @@ def _needs(clients: Sequence[Client]) -> list[Need]:
     found = []
     for task in duties.tasks():
         duty = task.duty
+        client = codes[duty.client_id]
+        if duty.subject and duty.subject[0] == "client_request":
+            found.append(_asked(task, client))
+            continue
         page_of = {"pay_run": "portal_run", "bill_run": "portal_bill_run"}.get(
             duty.subject[0] if duty.subject else ""
         )
         if page_of is None or not duty.permission.endswith(".approve"):
             continue
-        client = codes[duty.client_id]
         url = reverse(page_of, args=[client.code, *duty.page[1]])
         found.append(
             Need(
@@ -96,6 +99,15 @@ def _needs(clients: Sequence[Client]) -> list[Need]:
             )
         )
     return found
+
+
+def _asked(task: duties.Task, client: Client) -> Need:
+    """A request of the firm's: the clock of its case stands still until somebody answers."""
+    duty = task.duty
+    assert duty.subject is not None
+    url = reverse("portal_request", args=[client.code, duty.subject[1]])
+    note = f"{duty.note}; our clock stands still until you answer"
+    return Need(duty.what, note, url, duty.due, task.late, True, None, duty.currency, client.name)
 
 
 @page("foundation.read", scope="mine", faces=FACES)

@@ -25,7 +25,7 @@ BEGIN
   IF NEW.ended_at IS NOT NULL THEN
     NEW.ended_by_id := app_user();
   END IF;
-  IF NEW.kind NOT IN ('task', 'command', 'client_request') THEN
+  IF NEW.kind NOT IN ('task', 'command', 'client_request') OR NEW.state IN ('cancelled', 'withdrawn') THEN
     RETURN NEW;
   END IF;
   SELECT s.four_eyes, s.may_skip, s.needs, s.apart_from INTO rules
@@ -34,7 +34,7 @@ BEGIN
   IF rules IS NULL THEN
     RAISE EXCEPTION 'the version of this case has no step %', NEW.step USING ERRCODE = 'ER409';
   END IF;
-  IF NEW.state = OLD.state OR NEW.state IN ('cancelled', 'withdrawn', 'open') THEN
+  IF NEW.state IN (OLD.state, 'open') THEN
     RETURN NEW;
   END IF;
   IF app_user() IS NULL OR EXISTS (SELECT FROM foundation_user u WHERE u.id = app_user() AND u.kind = 'system') THEN
