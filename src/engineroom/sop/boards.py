@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Count
 
 from engineroom.foundation import duties
 from engineroom.foundation.duties import LONDON, Duty
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.sop import drafts, selectors
 from engineroom.sop.graph import Graph, Step
-from engineroom.sop.models import Case, CaseEvent, Task, TaskEvidence
+from engineroom.sop.models import Case, CaseEvent, CaseMove, Task, TaskEvidence, Version
 
 SHOWN = 50
 ON_TODAY = 60
@@ -301,3 +302,51 @@ def cases(state: str = "running", limit: int = SHOWN, before: int | None = None)
     for case_id, title in of_these.exclude(kind="escalation").order_by("id").values_list("case_id", "title"):
         standing.setdefault(case_id, []).append(title)
     return [CaseListed(row, standing.get(row.id, [])) for row in found]
+
+
+def running_by_version(key: str) -> dict[UUID, int]:
+    """How many cases of a procedure run on each of its versions."""
+    rows = Case.objects.filter(client_id=_client(), procedure_key=key, state="running")
+    return dict(rows.values_list("version_id").annotate(n=Count("id")))
+
+
+@dataclass(frozen=True)
+class MoveMade:
+    """Cases that went together from one version to another. is_back: it took an earlier move back."""
+
+    batch: UUID
+    at: datetime
+    by: str
+    reason: str
+    start: int
+    to: int
+    cases: int
+    is_back: bool
+    was_taken_back: bool
+
+
+def moves_of(key: str) -> list[MoveMade]:
+    """The moves of a procedure's cases, the newest first."""
+    numbers = dict(Version.objects.filter(procedure__key=key).values_list("id", "number"))
+    rows = list(
+        CaseMove.objects.filter(client_id=_client(), to_version_id__in=list(numbers)).order_by("-id")[:2_000]
+    )
+    undone = {r.undoes_id for r in rows if r.undoes_id}
+    names = selectors.names_of({r.by_id for r in rows})
+    found: dict[UUID, list[CaseMove]] = {}
+    for row in rows:
+        found.setdefault(row.batch, []).append(row)
+    return [
+        MoveMade(
+            batch,
+            of[0].at,
+            names.get(of[0].by_id, ""),
+            of[0].reason,
+            numbers[of[0].from_version_id],
+            numbers[of[0].to_version_id],
+            len(of),
+            of[0].undoes_id is not None,
+            any(r.id in undone for r in of),
+        )
+        for batch, of in found.items()
+    ]

@@ -16,9 +16,11 @@ from engineroom.foundation import vault
 from engineroom.foundation.access.selectors import holders_of
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.kernel.errors import EngineroomError, NotFound
-from engineroom.sop import boards, diagram, drafts, running, selectors, services
+from engineroom.sop import boards, diagram, drafts, moving, running, selectors, services
 from engineroom.sop.boards import Happened, TaskView, Waiting
+from engineroom.sop.graph import WAITING
 from engineroom.sop.models import WORKED_KINDS, Task, TaskEvidence
+from engineroom.ui.display import format_count
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, page
 from engineroom.ui.parts import Event
 
@@ -116,6 +118,7 @@ def case(request: PageRequest, client: str, number: int) -> HttpResponse:
         "case": view,
         "heading_label": f"Case {number}",
         "status": CASE_STATUS[view.row.state],
+        "is_latest": view.row.version_id == drafts.latest(view.row.procedure_key).id,
         "tasks": [_form(request, t) for t in view.open if t.row.kind in WORKED_KINDS],
         "waits": [t for t in view.open if t.row.kind not in (*WORKED_KINDS, "escalation")],
         "over": [(t, STATUS[t.row.state]) for t in view.over],
@@ -313,7 +316,94 @@ def of_case(request: PageRequest, client: str, number: int, verb: str) -> Done:
     return Done("The case is cancelled, with your reason.", to=here)
 
 
+# --- between versions -----------------------------------------------------------------------------------
+
+
+@page("sop.read")
+def moves(request: PageRequest, client: str, key: str) -> HttpResponse:
+    """Running cases of a procedure by version, and the moves there were."""
+    return render(request, "sop/moves.html", _moves(request, key))
+
+
+def _moves(request: PageRequest, key: str, **more: Any) -> dict[str, Any]:
+    listed = selectors.versions(key)
+    if not listed:
+        raise NotFound("there is no such procedure")
+    counts = boards.running_by_version(key)
+    return {
+        "key": key,
+        "title": drafts.graph_of(drafts.latest(key).id).title,
+        "versions": [(v, counts.get(v.id, 0)) for v in listed],
+        "made": boards.moves_of(key),
+        "may_move": request.may("sop.approve"),
+        **more,
+    }
+
+
+def _decided(request: PageRequest) -> dict[str, str]:
+    return {k.removeprefix("d-"): _said(v) for k, v in request.POST.items() if k.startswith("d-") and str(v)}
+
+
+def _between(request: PageRequest, key: str) -> tuple[int, int]:
+    numbers = [request.POST.get(name, "") for name in ("from", "to")]
+    if not all(n.isascii() and n.isdigit() and len(n) < 6 for n in numbers):
+        raise NotFound("choose two versions")
+    return int(numbers[0]), int(numbers[1])
+
+
+@action("sop.approve")
+def rehearse(request: PageRequest, client: str, key: str) -> HttpResponse:
+    """What would become of each case: shown, and nothing moved."""
+    start, to = _between(request, key)
+    versions = [drafts.version_numbered(key, n).id for n in (start, to)]
+    decided = _decided(request)
+    plans = moving.dry_run(versions[0], versions[1], decided)
+    old, target = drafts.graph_of(versions[0]), drafts.graph_of(versions[1])
+    asked = sorted({s for p in plans for s in p.undecided} | set(decided))
+    choices = [(s.key, s.title) for s in target.steps if s.kind in WAITING and not s.attached_to]
+    shown = {
+        "plans": [(p, PLAN_STATUS[p.verdict]) for p in plans],
+        "start": start,
+        "to": to,
+        "asked": [(s, old.by_key[s].title, decided.get(s, "")) for s in asked if s in old.by_key],
+        "choices": choices,
+        "safe": sum(p.verdict == "safe" for p in plans),
+        "rehearsed": True,
+    }
+    return render(request, "sop/moves.html", _moves(request, key, **shown))
+
+
+PLAN_STATUS = {"safe": "done", "needs a decision": "wait", "impossible": "risk"}
+
+
+@action("sop.approve")
+def move(request: PageRequest, client: str, key: str) -> Done:
+    """Move what is safe, with the decisions that were rehearsed."""
+    start, to = (drafts.version_numbered(key, n).id for n in _between(request, key))
+    done = moving.move_cases(start, to, _why(request), _decided(request), key=request.key)  # type: ignore[call-arg]
+    left = (
+        f" {format_count(len(done.left), 'case stays', 'cases stay')} where they were." if done.left else ""
+    )
+    said = f"{format_count(len(done.moved), 'case')} moved.{left}"
+    return Done(said, to=reverse("sop:moves", args=[client, key]))
+
+
+@action("sop.approve")
+def move_back(request: PageRequest, client: str, key: str, batch: UUID) -> Done:
+    """Take a move back."""
+    done = moving.move_back(batch, _why(request), key=request.key)  # type: ignore[call-arg]
+    left = "".join(f" Case {number} stays: {why}." for number, why in list(done.left.items())[:5])
+    return Done(
+        f"{format_count(len(done.moved), 'case')} moved back.{left}",
+        to=reverse("sop:moves", args=[client, key]),
+    )
+
+
 urlpatterns = [
+    path("c/<str:client>/procedures/<str:key>/moves", moves, name="moves"),
+    path("c/<str:client>/procedures/<str:key>/moves/rehearse", rehearse, name="rehearse"),
+    path("c/<str:client>/procedures/<str:key>/moves/go", move, name="move"),
+    path("c/<str:client>/procedures/<str:key>/moves/<uuid:batch>/back", move_back, name="move_back"),
     path("work", inbox, name="inbox"),
     path("c/<str:client>/cases", cases, name="cases"),
     path("c/<str:client>/cases/start", start, name="start"),

@@ -67,6 +67,7 @@ def text_of(key: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class VersionListed:
+    id: UUID
     number: int
     sha256: str
     note: str
@@ -79,7 +80,7 @@ def versions(key: str) -> list[VersionListed]:
     rows = list(Version.objects.filter(procedure__key=key).order_by("-number"))
     names = names_of({row.published_by_id for row in rows})
     return [
-        VersionListed(r.number, r.sha256, r.note, r.published_at, names.get(r.published_by_id, ""))
+        VersionListed(r.id, r.number, r.sha256, r.note, r.published_at, names.get(r.published_by_id, ""))
         for r in rows
     ]
 
