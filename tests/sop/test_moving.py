@@ -14,8 +14,6 @@ from engineroom.sop.models import Case, CaseEvent, CaseMove, Task, TaskEvidence
 from tests.firm import Firm, TestClient
 from tests.sop.writing import procedure_text
 
-pytestmark = pytest.mark.behaviour("SOP-02")
-
 NEW_STEP = "## Look\n```yaml\nwho: lead\n```\n\n## Both"
 """Another step before the branches."""
 
@@ -79,6 +77,7 @@ class Moves:
                 assert list(told.arrived) == row.arrived
 
 
+@pytest.mark.behaviour("SOP-02")
 def test_what_is_safe_moves_and_goes_on_by_the_new_version(firm: Firm, client: TestClient) -> None:
     at = Moves(firm, client, "moves_safely", ("## Both", NEW_STEP))
     assert at.verdicts() == ["safe"] * 3
@@ -92,6 +91,7 @@ def test_what_is_safe_moves_and_goes_on_by_the_new_version(firm: Firm, client: T
     at.events_say_the_same()
 
 
+@pytest.mark.behaviour("SOP-02")
 def test_a_step_that_is_gone_needs_a_decision_and_the_others_do_not_wait_for_it(
     firm: Firm, client: TestClient
 ) -> None:
@@ -110,6 +110,7 @@ def test_a_step_that_is_gone_needs_a_decision_and_the_others_do_not_wait_for_it(
     at.events_say_the_same()
 
 
+@pytest.mark.behaviour("SOP-02")
 def test_what_cannot_be_is_impossible_and_says_why(firm: Firm, client: TestClient) -> None:
     at = Moves(firm, client, "moves_not", ("## Ask the client", "## Ask them"))
     with client.acting("lead"):
@@ -128,6 +129,7 @@ def test_what_cannot_be_is_impossible_and_says_why(firm: Firm, client: TestClien
     assert why == ("'Pay' waits for a check that the new version has no more: accept it or send it back",)
 
 
+@pytest.mark.behaviour("SOP-02")
 def test_a_move_is_taken_back_with_its_evidence_and_what_was_withdrawn(
     firm: Firm, client: TestClient
 ) -> None:
