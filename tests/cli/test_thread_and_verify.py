@@ -81,15 +81,15 @@ def test_an_hour_leads_to_the_bank_on_both_sides(cli: Cli, paid: TestClient) -> 
     back, forward = trace(cli, paid, "T1@2026-11-20")
     assert len(back) == 1
     wanted = (
-        "T1 Jo Bloggs at ACME Ltd, 9:00 h",
-        "payable: 4:00 h basic  60.00 GBP",
-        "payable: 5:00 h overtime  112.50 GBP",
+        "T1 Jo Bloggs at ACME Ltd, 9.00 h",
+        "payable: 4.00 h basic  60.00 GBP",
+        "payable: 5.00 h overtime  112.50 GBP",
         "payslip 1/T1 Jo Bloggs, net",
         "open item: net pay",
         "payment ER000001 00001",
         "payment file ER000001",
         "bank line",
-        "billable: 4:00 h basic",
+        "billable: 4.00 h basic",
         "line 1 of INV-000001",
         "invoice INV-000001 to ACME Ltd  1,197.00 GBP",
     )
@@ -99,7 +99,7 @@ def test_an_hour_leads_to_the_bank_on_both_sides(cli: Cli, paid: TestClient) -> 
 def test_what_stands_above_on_the_tree_is_named_again_and_not_dropped(cli: Cli, paid: TestClient) -> None:
     _, forward = trace(cli, paid, "T1@2026-11-20")
     after_overtime = forward[
-        next(i for i, line in enumerate(forward) if line.startswith("payable: 5:00 h overtime")) + 1
+        next(i for i, line in enumerate(forward) if line.startswith("payable: 5.00 h overtime")) + 1
     ]
     assert after_overtime.startswith("payslip 1/T1 Jo Bloggs, net")
     assert after_overtime.endswith("(above)")
@@ -107,7 +107,7 @@ def test_what_stands_above_on_the_tree_is_named_again_and_not_dropped(cli: Cli, 
 
 def test_two_customers_on_one_day_are_both_shown(cli: Cli, paid: TestClient) -> None:
     _, forward = trace(cli, paid, "T2@2026-11-16")
-    assert all(starts(forward, "T2 Al Smith at BETA Ltd, 8:00 h", "T2 Al Smith at CELLO Ltd, 2:00 h")), (
+    assert all(starts(forward, "T2 Al Smith at BETA Ltd, 8.00 h", "T2 Al Smith at CELLO Ltd, 2.00 h")), (
         forward
     )
 
@@ -115,10 +115,10 @@ def test_two_customers_on_one_day_are_both_shown(cli: Cli, paid: TestClient) -> 
 @pytest.mark.parametrize(
     ("reference", "back", "forward"),
     [
-        ("1/T1", "T1 Jo Bloggs at ACME Ltd, 9:00 h  2026-11-16", "bank line"),
-        ("INV-000001", "T1 Jo Bloggs at ACME Ltd, 9:00 h  2026-11-20", "bank line"),
+        ("1/T1", "T1 Jo Bloggs at ACME Ltd, 9.00 h  2026-11-16", "bank line"),
+        ("INV-000001", "T1 Jo Bloggs at ACME Ltd, 9.00 h  2026-11-20", "bank line"),
         ("inv-000001", "line 1 of INV-000001", "open item: invoice"),
-        ("ER000001", "T2 Al Smith at CELLO Ltd, 2:00 h", "bank line"),
+        ("ER000001", "T2 Al Smith at CELLO Ltd, 2.00 h", "bank line"),
     ],
 )
 def test_a_payslip_an_invoice_and_a_payment_file_go_both_ways(
@@ -134,7 +134,7 @@ def test_a_bank_line_leads_back_to_the_hours_it_settled(cli: Cli, paid: TestClie
     line = next(text for text in became if text.startswith("bank line"))
     reference = line.removeprefix("bank line ").partition(":")[0]
     came_from, _ = trace(cli, paid, reference)
-    assert all(starts(came_from, "payment file ER000001", "payslip 1/T1", "T1 Jo Bloggs at ACME Ltd, 9:00 h"))
+    assert all(starts(came_from, "payment file ER000001", "payslip 1/T1", "T1 Jo Bloggs at ACME Ltd, 9.00 h"))
 
 
 def test_what_is_unknown_or_another_clients_is_not_found(
@@ -268,5 +268,5 @@ def test_the_thread_of_hours_taken_but_not_paid_ends_there(cli: Cli, firm: Firm,
     set_up(staffed, TEMPS[:1])
     staffed.take("timesheets", hours_file(staffed, TEMPS[:1]))
     _, forward = trace(cli, staffed, "T1@2026-11-16")
-    assert all(starts(forward, "payable: 9:00 h basic", "billable: 9:00 h basic"))
+    assert all(starts(forward, "payable: 9.00 h basic", "billable: 9.00 h basic"))
     assert not any(starts(forward, "payslip", "line"))

@@ -13,6 +13,7 @@ from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.money import format_minor
 from engineroom.timesheets import imports, search  # noqa: F401  registers the importers and what is found
+from engineroom.ui.display import format_duration
 
 HOURS = """
 SELECT e.id, p.payroll_number, p.name, k.name, e.day, e.minutes, t.status, u.name, t.id
@@ -28,16 +29,12 @@ WHERE e.client_id = ANY(%s) AND e.id = ANY(%s)
 """
 
 
-def hours_and_minutes(minutes: int) -> str:
-    return f"{minutes // 60}:{minutes % 60:02d} h"
-
-
 def _hours(ids: Sequence[UUID]) -> list[thread.Node]:
     return [
         thread.Node(
             "hour",
             row[0],
-            f"{row[1]} {row[2]} at {row[3]}, {hours_and_minutes(row[5])}",
+            f"{row[1]} {row[2]} at {row[3]}, {format_duration(row[5])}",
             day=row[4],
             who=row[7] or "",
             state=row[6],
@@ -64,7 +61,7 @@ def _payable(ids: Sequence[UUID]) -> list[thread.Node]:
         thread.Node(
             "payable",
             row[0],
-            f"payable: {hours_and_minutes(row[2])} {row[1]}",
+            f"payable: {format_duration(row[2])} {row[1]}",
             row[4],
             day=row[7],
             rule=f"{row[1]} at {format_minor(row[3])} an hour",
@@ -78,7 +75,7 @@ def _billable(ids: Sequence[UUID]) -> list[thread.Node]:
         thread.Node(
             "billable",
             row[0],
-            f"billable: {hours_and_minutes(row[2])} {row[1]}",
+            f"billable: {format_duration(row[2])} {row[1]}",
             row[6],
             day=row[7],
             rule=f"{row[1]} at {format_minor(row[5])} an hour",
