@@ -38,6 +38,7 @@ ROOMS = [
     "timesheets",
     "sop",
     "workforce",
+    "quality",
     "payroll",
     "billing",
     "settlement",

@@ -27,6 +27,8 @@ from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
 from engineroom.people import services as people
 from engineroom.people.models import Person
+from engineroom.quality import services as quality
+from engineroom.quality.clocks import OFFICE
 from engineroom.settlement import by_hand, clearing
 from engineroom.settlement import services as settlement
 from engineroom.sop import drafts
@@ -159,6 +161,8 @@ def _clear(client: TestClient, batch) -> None:
 
 def _agree(client: TestClient) -> None:
     with client.acting("lead"):
+        quality.promise("Two days", 2 * 86_400)
+        quality.set_hours(OFFICE.as_dict())
         engagement.agree_terms(
             PAY_DATE,
             agreed_on=PAY_DATE,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engineroom.kernel.calendar import CalendarNotKnown
-from engineroom.sop.hours import OFFICE, HoursRefused, NeverDue, WorkingHours, hours_from
+from engineroom.sop.hours import OFFICE, HoursRefused, NeverDue, WorkingHours, hours_from, week_from
 from engineroom.sop.sla import (
     Clock,
     ClockRefused,
@@ -127,6 +127,17 @@ def test_hours_that_never_reach_the_promise_are_refused() -> None:
 def test_hours_in_words() -> None:
     assert LONDON.in_words() == "Mon-Fri 09:00-17:30, Europe/London, closed on ENG bank holidays"
     assert NIGHTS.in_words() == "Mon-Sun 00:00-06:00, 22:00-24:00, Europe/London"
+
+
+@given(st.deferred(lambda: working_hours()))
+def test_a_week_in_words_is_read_as_it_was_meant(hours: WorkingHours) -> None:
+    assert week_from(hours.week_in_words()) == hours.week
+
+
+@pytest.mark.parametrize("words", ["always", "Mon-Fri nine to five", "Moo 09:00-17:00", "Mon 9-5"])
+def test_a_week_that_cannot_be_read_says_how_to_write_it(words: str) -> None:
+    with pytest.raises(HoursRefused, match="write it like"):
+        week_from(words)
 
 
 def _wall_says_open(hours: WorkingHours, instant: int) -> bool:

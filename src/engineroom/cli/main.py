@@ -298,6 +298,7 @@ def _add_groups() -> None:
         payroll,
         procedures,
         serving,  # noqa: F401
+        sla,
         workforce,
     )
 
@@ -306,6 +307,7 @@ def _add_groups() -> None:
     app.add_typer(cases.cases, name="cases")
     app.add_typer(cases.mail, name="mail")
     app.add_typer(workforce.app, name="workforce")
+    app.add_typer(sla.app, name="sla")
     app.add_typer(books.ledger, name="ledger")
     app.add_typer(books.audit, name="audit")
     app.add_typer(books.billing, name="billing")

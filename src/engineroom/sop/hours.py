@@ -13,6 +13,7 @@ Instants are whole seconds since 1970 in UTC; spans are minutes of a local day. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -145,7 +146,15 @@ class WorkingHours:
         return datetime.fromtimestamp(instant, ZoneInfo(self.zone))
 
     def in_words(self) -> str:
-        """Mon-Fri 09:00-17:30, Europe/London, closed on ENG bank holidays and 2 further days."""
+        """Mon-Fri 09:00-17:30, Europe/London, closed on ENG bank holidays and 2 named days."""
+        closed = [f"{self.division} bank holidays"] if self.division else []
+        if self.closed:
+            closed.append(f"{len(self.closed)} named day{'' if len(self.closed) == 1 else 's'}")
+        ending = f", closed on {' and '.join(closed)}" if closed else ""
+        return f"{self.week_in_words()}, {self.zone}{ending}"
+
+    def week_in_words(self) -> str:
+        """Mon-Fri 09:00-17:30; Sat 09:00-12:00: `week_from` reads it."""
         days = [", ".join(f"{_clock(a)}-{_clock(b)}" for a, b in spans) for spans in self.week]
         parts = []
         first = 0
@@ -156,11 +165,7 @@ class WorkingHours:
                 name = DAY_NAMES[first] if first == last else f"{DAY_NAMES[first]}-{DAY_NAMES[last]}"
                 parts.append(f"{name} {days[first]}")
             first = last + 1
-        closed = [f"{self.division} bank holidays"] if self.division else []
-        if self.closed:
-            closed.append(f"{len(self.closed)} named day{'' if len(self.closed) == 1 else 's'}")
-        ending = f", closed on {' and '.join(closed)}" if closed else ""
-        return f"{'; '.join(parts)}, {self.zone}{ending}"
+        return "; ".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it; `hours_from` is the way back."""
@@ -183,6 +188,34 @@ def hours_from(kept: dict[str, Any]) -> WorkingHours:
         tuple((date.fromisoformat(day), _spans(spans)) for day, spans in kept.get("special", ())),
         kept.get("name", "office hours"),
     )
+
+
+_DAYS = re.compile(r"(?P<first>\w{3})(?:-(?P<last>\w{3}))? +(?P<spans>[0-9:, -]+)")
+_SPAN = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
+
+
+def week_from(text: str) -> tuple[tuple[Span, ...], ...]:
+    """The spans of a week from words: Mon-Fri 09:00-12:30, 13:00-17:30; Sat 09:00-12:00.
+
+    Raises HoursRefused.
+    """
+    week: list[tuple[Span, ...]] = [()] * 7
+    for part in filter(None, (p.strip() for p in text.split(";"))):
+        match = _DAYS.fullmatch(part)
+        days = [name.title() for name in (match["first"], match["last"] or match["first"])] if match else []
+        if match is None or any(day not in DAY_NAMES for day in days):
+            raise HoursRefused(f"{part!r} cannot be read; write it like Mon-Fri 09:00-17:30; Sat 09:00-12:00")
+        spans = []
+        for piece in match["spans"].split(","):
+            found = _SPAN.fullmatch(piece.strip())
+            if found is None:
+                raise HoursRefused(f"{piece.strip()!r} is no span of time; write it like 09:00-17:30")
+            opens, closes, more, last = (int(n) for n in found.groups())
+            spans.append((opens * 60 + closes, more * 60 + last))
+        first, end = (DAY_NAMES.index(day) for day in days)
+        for day in range(first, end + 1):
+            week[day] = tuple(spans)
+    return tuple(week)
 
 
 def _spans(kept: list[list[int]]) -> tuple[Span, ...]:

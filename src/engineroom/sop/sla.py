@@ -441,6 +441,7 @@ class Prediction:
 
     remaining_s: the working seconds within which `quantile_percent` of the comparable ones were done; None
     when there are too few to say. Comparable are those that took longer than this one has so far.
+    before_s: working seconds that the clock had counted when the step began, if the history begins there.
     """
 
     elapsed_s: int
@@ -448,6 +449,7 @@ class Prediction:
     comparable: int
     earlier: int
     quantile_percent: int
+    before_s: int = 0
 
     @property
     def judges(self) -> bool:
@@ -458,7 +460,7 @@ class Prediction:
         """Whether it will probably be late; certainly unusual is what took longer than all before it."""
         if self.remaining_s is None:
             return self.comparable == 0
-        return self.elapsed_s + self.remaining_s > budget_s
+        return self.before_s + self.elapsed_s + self.remaining_s > budget_s
 
     def in_words(self) -> str:
         if not self.judges:
@@ -471,7 +473,9 @@ class Prediction:
         )
 
 
-def predict(elapsed_s: int, earlier: Sequence[int], quantile_percent: int = CAUTION_PERCENT) -> Prediction:
+def predict(
+    elapsed_s: int, earlier: Sequence[int], quantile_percent: int = CAUTION_PERCENT, before_s: int = 0
+) -> Prediction:
     """The empirical quantile of what was left for the earlier ones that were still at it at `elapsed_s`.
 
     earlier: working seconds that finished ones of the same step took. Nearest rank: always one that was.
@@ -481,7 +485,7 @@ def predict(elapsed_s: int, earlier: Sequence[int], quantile_percent: int = CAUT
     if left and len(earlier) >= FEWEST_JUDGES:
         rank = -(-len(left) * quantile_percent // 100)
         remaining = left[max(rank, 1) - 1]
-    return Prediction(elapsed_s, remaining, len(left), len(earlier), quantile_percent)
+    return Prediction(elapsed_s, remaining, len(left), len(earlier), quantile_percent, before_s)
 
 
 # --- explained ------------------------------------------------------------------------------------------
