@@ -17,11 +17,16 @@ from django.utils import timezone
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Grant, Token
 from engineroom.foundation.audit.models import AuditEvent
+from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.errors import Conflict, InputRefused, NotFound, NotPermitted
+from engineroom.sop import drafts
+from engineroom.sop import services as sop
+from engineroom.sop.models import CaseEvent, Task
 from engineroom.workforce import selectors, services
 from engineroom.workforce.models import Absence, OffBoarding
 from tests.firm import Firm, TestClient, connect
+from tests.sop.writing import procedure_text
 from tests.web.conftest import PASSWORD, new_browser, set_password, signed_in
 
 TODAY = timezone.now().date()
@@ -102,6 +107,27 @@ def test_nobody_leaves_twice_nor_by_their_own_hand_nor_without_a_reason(firm: Fi
     off(firm, leaver)
     with pytest.raises(Conflict, match="was off-boarded before"):
         off(firm, leaver)
+
+
+def test_open_tasks_go_to_the_successor_or_back_to_their_role(firm: Firm, client: TestClient) -> None:
+    with acting(firm.owner, write=firm.house_id):
+        key = drafts.publish(procedure_text("handed_over")).key
+    leaver, successor, outsider = firm.new_user(), client.staff["specialist"], firm.new_user()
+    firm.grant(leaver, client.id, "specialist")
+    second = firm.new_user()
+    firm.grant(second, client.id, "specialist")
+    for user, to, expected in ((leaver, successor, successor.id), (second, outsider, None)):
+        with acting(user, write=client.id):
+            case = sop.start_case(key, values={"day": "2026-11-27"})
+            task = Task.objects.get(client_id=client.id, case_id=case.case_id)
+            sop.claim(task.id)
+        off(firm, user, successor_id=to.id)
+        run_worker(wait=False)
+        with client.acting("lead"):
+            assert Task.objects.get(client_id=client.id, id=task.id).assignee_id == expected
+            last = CaseEvent.objects.filter(client_id=client.id, case_id=case.case_id).order_by("seq").last()
+        assert last is not None and last.kind == ("delegated" if expected else "released")
+        assert "moves to Cornwall" in last.data["reason"]
 
 
 def test_only_an_admin_at_home_off_boards(client: TestClient, leaver: Identity) -> None:

@@ -21,7 +21,7 @@ Month = Annotated[str, StringConstraints(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")]
 
 
 class ClockOut(Schema):
-    """A running promise, in working seconds, and every line of why. due: null while the clock stands still."""
+    """A running promise in working seconds, and every line of why. due: null while it stands still."""
 
     case_number: int
     title: str

@@ -363,6 +363,26 @@ def escalate(task_id: UUID, to: str, reason: str) -> TaskDone:
     return _receipt(case, task, task.state)
 
 
+def hand_over(user_id: UUID, successor_id: UUID | None, reason: str) -> tuple[int, int]:
+    """The open tasks of somebody who left: to the successor where they hold the role, else back to the role.
+
+    No command: part of an off-boarding, which the audit trail has. Returns how many were given and freed.
+    """
+    open_ones = Task.objects.filter(client_id=current_client_id(), assignee_id=user_id, ended_at=None)
+    given = freed = 0
+    for task_id in open_ones.order_by("id").values_list("id", flat=True):
+        with _at(task_id) as (case, task, step, _now):
+            wanted = step.checker if task.state == "check" and step.checker else step.role
+            roles = set(_roles_of(successor_id)) if successor_id else set()
+            if successor_id and roles and (not wanted or wanted in roles or roles & OVERRIDING):
+                _assign(case, task, successor_id, "delegated", reason=reason)
+                given += 1
+            else:
+                _assign(case, task, None, "released", reason=reason)
+                freed += 1
+    return given, freed
+
+
 # --- doing a task ---------------------------------------------------------------------------------------
 
 

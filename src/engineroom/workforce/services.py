@@ -221,9 +221,11 @@ class OffBoarded:
 def offboard(user_id: UUID, *, reason: str, successor_id: UUID | None = None) -> OffBoarded:
     """End everything somebody had, at once: sign-in, tokens, devices, second factors, grants, teams.
 
-    Nothing is deleted of what they did. Who takes over is told; PostgreSQL refuses to commit if a way in is
-    left. Nobody off-boards themselves, nor the last admin.
+    Nothing is deleted of what they did; their open tasks are handed over by a job for each client.
+    PostgreSQL refuses to commit if a way in is left. Nobody off-boards themselves, nor the last admin.
     """
+    from engineroom.workforce.tasks import hand_over_job
+
     access.only_at_home("people are off-boarded")
     user = User.objects.filter(id=user_id).exclude(kind="system").first()
     if user is None:
@@ -240,6 +242,7 @@ def offboard(user_id: UUID, *, reason: str, successor_id: UUID | None = None) ->
         _staff(successor_id)
     today = timezone.now().date()
     without = _left_without(user_id, today)
+    worked_on = sorted(set(Grant.objects.filter(user_id=user_id).values_list("of_client_id", flat=True)))
     tokens = Token.objects.filter(user_id=user_id, revoked_at=None).count()
     if user.is_active:
         access.switch_off_user(user_id, reason=reason)
@@ -250,6 +253,8 @@ def offboard(user_id: UUID, *, reason: str, successor_id: UUID | None = None) ->
         called_off_at=timezone.now()
     )
     row = OffBoarding.objects.create(user=user, successor_id=successor_id, reason=reason.strip())
+    for client_id in worked_on:
+        hand_over_job.defer(client_id=str(client_id), offboarding_id=str(row.id))
     return OffBoarded(row.id, user_id, user.email, grants, tokens, devices, teams, without)
 
 
