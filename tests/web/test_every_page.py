@@ -256,6 +256,8 @@ TABLE: dict[str, Row] = {
     "sop:version": get(READERS),
     "sop:diff": get(READERS),
     "sop:inbox": get(FIRM - {"auditor", "admin"}),
+    "sop:models": get(READERS),
+    "sop:model": post(READERS),
     "sop:cases": get(READERS),
     "sop:case": get(READERS),
     "sop:file": get(READERS),

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from engineroom.foundation.access.roles import may
 from engineroom.kernel.errors import InputRefused, NotFound
-from engineroom.sop import case_pages, diagram, drafts, selectors, words
+from engineroom.sop import case_pages, diagram, drafts, model_pages, selectors, words
 from engineroom.sop.drafts import Checked
 from engineroom.sop.graph import Graph
 from engineroom.ui.display import format_count
@@ -198,6 +198,7 @@ def _numbered(text: str, otherwise: int) -> int:
 
 urlpatterns = [
     *case_pages.urlpatterns,
+    *model_pages.urlpatterns,
     path("procedures", procedures, name="procedures"),
     path("procedures/<str:key>", procedure, name="procedure"),
     path("procedures/<str:key>/edit", edit, name="edit"),
