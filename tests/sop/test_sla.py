@@ -417,10 +417,18 @@ def test_a_few_earlier_ones_predict_nothing_and_say_so() -> None:
     assert clock.reading(at("2026-11-23 16:00"), prediction).state is State.AT_RISK  # 80 percent are used
 
 
-def test_what_takes_longer_than_all_before_it_is_at_risk() -> None:
+def test_what_takes_longer_than_all_before_it_is_judged_by_what_is_used_of_its_time() -> None:
     prediction = predict(3 * H, [H, H, 2 * H, 2 * H, 3 * H])
-    assert prediction.exceeds(100 * H)
-    assert prediction.in_words() == "It has taken longer than each of 5 earlier ones"
+    assert not prediction.judges
+    assert prediction.in_words() == "It has taken longer than each of 5 earlier ones, which say no more"
+    clock = Clock.of(clock_log())
+    assert clock.reading(at("2026-11-23 12:00"), prediction).state is State.RUNNING
+    assert clock.reading(at("2026-11-23 16:00"), prediction).state is State.AT_RISK
+
+
+def test_what_was_used_before_the_step_counts_too() -> None:
+    assert not predict(0, [H] * 5).exceeds(2 * H)
+    assert predict(0, [H] * 5, before_s=H + 1).exceeds(2 * H)
 
 
 @given(st.integers(0, 100), st.lists(st.integers(0, 200), min_size=5), st.integers(1, 100))

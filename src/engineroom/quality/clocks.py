@@ -99,6 +99,7 @@ class CaseClock:
     reading: Reading
     prediction: Prediction | None = None
     open_steps: dict[str, int] = field(default_factory=dict)
+    waits_at: list[str] = field(default_factory=list)
 
     @property
     def reworks(self) -> int:
@@ -232,8 +233,10 @@ def _open_steps(client_id: UUID, found: Sequence[CaseClock]) -> None:
     tasks = Task.objects.filter(client_id=client_id, case_id__in=by_case, ended_at=None).exclude(
         kind__in=("timer", "escalation")
     )
-    for case_id, step, opened in tasks.order_by("id").values_list("case_id", "step", "opened_at"):
+    columns = ("case_id", "step", "opened_at", "title")
+    for case_id, step, opened, title in tasks.order_by("id").values_list(*columns):
         by_case[case_id].open_steps.setdefault(step, _second(opened))
+        by_case[case_id].waits_at.append(title)
 
 
 def _took(procedures: set[str], client_id: UUID, terms: Terms) -> dict[tuple[str, str], list[int]]:

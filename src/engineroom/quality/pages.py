@@ -89,7 +89,7 @@ def _row(one: CaseClock, client: Client | None = None) -> Row:
         read.left_s < 0,
         read.elapsed_s // 60,
         max(1, read.budget_s // 60),
-        ", ".join(one.open_steps),
+        ", ".join(dict.fromkeys(one.waits_at)),
         one.prediction.in_words() if one.prediction else "",
         one.reworks,
         duration(read.paused_s) if read.paused_s else "",

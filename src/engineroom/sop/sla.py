@@ -453,20 +453,18 @@ class Prediction:
 
     @property
     def judges(self) -> bool:
-        """Whether the history is long enough to say anything."""
-        return self.earlier >= FEWEST_JUDGES
+        """Whether the history says anything: it is long enough, and some of it took as long as this."""
+        return self.remaining_s is not None
 
     def exceeds(self, budget_s: int) -> bool:
-        """Whether it will probably be late; certainly unusual is what took longer than all before it."""
-        if self.remaining_s is None:
-            return self.comparable == 0
-        return self.before_s + self.elapsed_s + self.remaining_s > budget_s
+        """Whether it will probably be late."""
+        return self.before_s + self.elapsed_s + (self.remaining_s or 0) > budget_s
 
     def in_words(self) -> str:
-        if not self.judges:
+        if self.earlier < FEWEST_JUDGES:
             return f"No prediction: {_many(self.earlier, 'earlier one')}, at least {FEWEST_JUDGES} are needed"
         if self.remaining_s is None:
-            return f"It has taken longer than each of {self.earlier} earlier ones"
+            return f"It has taken longer than each of {self.earlier} earlier ones, which say no more"
         return (
             f"Of {self.comparable} earlier ones that took longer than {duration(self.elapsed_s)} (of "
             f"{self.earlier}), {self.quantile_percent} % were done within {duration(self.remaining_s)} more"
