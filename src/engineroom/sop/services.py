@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, get_type_hints
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection
 from django.db.models import F, Q
 from pydantic import TypeAdapter, ValidationError
 
@@ -66,33 +66,37 @@ class TaskDone:
         return f"case:{self.case_id}"
 
 
-def _found(task_id: UUID) -> Task:
-    row = Task.objects.filter(client_id=current_client_id(), id=task_id).first()
+def _case_of(task_id: UUID) -> UUID:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT case_id FROM sop_task WHERE client_id = %s AND id = %s", [current_client_id(), task_id]
+        )
+        row = cursor.fetchone()
     if row is None:
         raise NotFound("there is no such task")
-    return row
+    return UUID(str(row[0]))
 
 
 @contextmanager
 def _at(task_id: UUID) -> Iterator[tuple[Running, OpenTask, Step, datetime]]:
     """A task with its case under lock. Written when the block ends. What a guard refuses is said in words."""
-    row = _found(task_id)
+    case_id = _case_of(task_id)
     try:
-        case = running.load_one(row.case_id)
+        case = running.load_one(case_id)
     except Conflict as over:
-        raise _already(row) or over from None
+        raise _already(task_id) or over from None
     task = case.tasks.get(task_id)
     if task is None:
-        raise _already(row) or Conflict("this task is over; look at the case again")
+        raise _already(task_id) or Conflict("this task is over; look at the case again")
     now = running.clock()
     yield case, task, case.graph.by_key[task.step], now
     with _in_words():
         running.write([case], now)
 
 
-def _already(row: Task) -> AnotherFinished | None:
+def _already(task_id: UUID) -> AnotherFinished | None:
     """Who finished a task, for whoever comes second."""
-    row.refresh_from_db()
+    row = Task.objects.get(client_id=current_client_id(), id=task_id)
     if row.ended_at is None:
         return None
     name = _name(row.ended_by_id) or "somebody else"
@@ -109,10 +113,9 @@ STATES = {"ER403": NotPermitted, "ER409": Conflict, "ER422": EvidenceMissing}
 
 @contextmanager
 def _in_words() -> Iterator[None]:
-    """What a guard of the database refuses, as an error of ours."""
+    """What a guard of the database refuses, as an error of ours. The command's savepoint takes it back."""
     try:
-        with transaction.atomic():
-            yield
+        yield
     except DatabaseError as error:
         refused = STATES.get(getattr(error.__cause__, "sqlstate", None) or "")
         if refused is None:
