@@ -238,7 +238,7 @@ def test_a_statement_in_another_currency_is_refused(ready: TestClient, tmp_path:
 
     path = bank.write_statement(
         tmp_path / "euro.xml",
-        account=bank.OwnAccountFacts("GB26ZZZZ20000055667788", "200000", "55667788", "X"),
+        account=bank.OwnAccountFacts("GB72ZZZZ20000055667788", "200000", "55667788", "X"),
         batch=bank.BatchFacts("ER000001", 100, MONDAY),
         returned=[],
         receipts=[],
@@ -246,7 +246,7 @@ def test_a_statement_in_another_currency_is_refused(ready: TestClient, tmp_path:
     )
     text = path.read_text()
     own = "<Othr><Id>20000055667788</Id></Othr>"
-    text = text.replace("<IBAN>GB26ZZZZ20000055667788</IBAN>", own)
+    text = text.replace("<IBAN>GB72ZZZZ20000055667788</IBAN>", own)
     path.write_text(text.replace('Ccy="GBP"', 'Ccy="EUR"').replace("<Ccy>GBP</Ccy>", "<Ccy>EUR</Ccy>"))
     before = written(ready)
     problems: Any = refusal(ready, "statement", path)

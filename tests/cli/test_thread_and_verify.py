@@ -32,7 +32,7 @@ TEMPS = [
 def paid(firm: Firm, tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     """A payday with its invoices paid by one customer and the payment file on the statement."""
     client = firm.new_client(with_books=False)
-    iban = "GB26ZZZZ20000055667788"
+    iban = "GB72ZZZZ20000055667788"
     with client.acting("bookkeeper"):
         ledger.open_book(STAFFING)
         settlement.add_own_account(

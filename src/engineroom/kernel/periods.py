@@ -26,7 +26,8 @@ class GbTaxYear:
     def parse(cls, name: str) -> GbTaxYear:
         """From "2026-27". Raises ValueError for anything else."""
         start, _, end = name.partition("-")
-        if not (len(start) == 4 and start.isdigit() and end == f"{(int(start) + 1) % 100:02d}"):
+        known = len(start) == 4 and start.isascii() and start.isdigit() and int(start) > 0
+        if not (known and end == f"{(int(start) + 1) % 100:02d}"):
             raise ValueError(f"{name!r} is not a tax year such as 2026-27")
         return cls(int(start))
 

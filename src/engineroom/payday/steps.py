@@ -297,26 +297,37 @@ Issuing = Future[billing.InvoicesIssued | None]
 """Invoices on their way out, or why they stayed in: `result()` gives or raises."""
 
 
+PATIENCE_S = 20.0
+"""How long invoices that are written wait for the release: its own work is over by then, or it waits for
+somebody who waits for us, which PostgreSQL cannot see."""
+
+
 def release_and_issue(user: Identity, client_id: UUID, pay_date: date) -> tuple[Released, Issuing]:
     """`release` and `issue` by one person, beside each other: invoices are written while the run is released,
-    and commit only once it is. An error of theirs leaves the release as it is.
+    and commit only once it is. An error of theirs leaves the release as it is. A release that takes much
+    longer, or waits for a lock that the invoices keep somebody from, has them rolled back and issued after it.
     """
     released: Future[Released] = Future()
 
     def issue_once_released() -> billing.InvoicesIssued | None:
-        with acting(user, write=client_id):
-            issued = _issue_bills(payday_of(pay_date))
+        try:
+            with acting(user, write=client_id):
+                issued = _issue_bills(payday_of(pay_date))
+                released.result(PATIENCE_S)
+        except TimeoutError:
             released.result()
+            return issue(user, client_id, pay_date)
         failpoint("post:after")
         return issued
 
     with beside(issue_once_released) as issuing:
         try:
             done = release(user, client_id, pay_date)
+            released.set_result(done)
         except BaseException as error:
-            released.set_exception(error)
+            if not released.done():
+                released.set_exception(error)
             raise
-        released.set_result(done)
     return done, issuing
 
 

@@ -105,7 +105,11 @@ def test_only_the_kinds_asked_for_are_run(verify):
         (LOAN | {"tolerance": "-1"}, "tolerance", "not an amount"),
         (LOAN | {"id": ""}, "id", "empty"),
         (LOAN | {"year": "2026"}, "year", "not a tax year"),
+        (LOAN | {"year": "0000-01"}, "year", "not a tax year"),
         (LOAN | {"year": "2014-15"}, "the calculation", "no version"),
+        (LOAN | {"period_no": "abc"}, "period_no", "not a period"),
+        (LOAN | {"period_no": "367"}, "period_no", "not a period"),
+        (LOAN | {"expected": json.dumps({"deduction": "9e999999999"})}, "deduction", "49.00"),
         (LOAN | {"frequency": "daily"}, "frequency", "not a pay frequency"),
         (with_inputs(LOAN, niable_pay=None), "inputs.niable_pay", "missing"),
         (with_inputs(LOAN, niable_pay="abc"), "inputs.niable_pay", "not an amount"),
@@ -227,6 +231,52 @@ def test_a_frequency_month_or_year_without_a_table_is_a_failure_of_its_row(verif
 def test_an_expected_figure_the_engine_does_not_give_is_a_failure(verify):
     report = verify(LOAN | {"expected": json.dumps({"deduction": "49.00", "mood": "fine"})})
     assert [failure.key for failure in report.failures] == ["mood"]
+
+
+def test_half_a_character_in_a_row_can_still_be_printed(verify):
+    report = verify(LOAN | {"expected": json.dumps({"deduction": "\ud800"})})
+    assert "\\ud800" in "\n".join(report.lines()).encode().decode()
+
+
+@pytest.mark.parametrize("rate", ["Infinity", "1e999999", "NaN"])
+def test_a_rate_without_end_is_a_failure_of_its_row(verify, rate):
+    inputs = {
+        "annual_threshold": "17495.00", "attachable_after_priority_orders": "903.00", "niable_pay": "2075.00",
+        "protected_earnings": "850.00", "rate": rate,
+    }  # fmt: skip
+    row = case("student_loan_protected_earnings", inputs, {"deduction": "53.00"})
+    assert [failure.key for failure in verify(row).failures] == ["inputs.rate"]
+
+
+@pytest.mark.parametrize("share", ["pension_employee_pct", "pension_employer_pct"])
+def test_a_pension_contribution_says_how_it_is_taken(verify, share):
+    inputs = {"basic_pay": "3000.00", "basis": "cumulative", "ni_category": "A", "tax_code": "1257L"}
+    row = case("payslip", {**inputs, share: "5"}, {"gross": "3000.00"})
+    assert [failure.key for failure in verify(row).failures] == [f"inputs.{share}"]
+
+
+@pytest.mark.parametrize(
+    ("period", "to_date", "employee", "employer", "final", "bands"),
+    [
+        ("6", "2000.00", "58.66", "4.95", False, ("250.00", "234.00", "1450.00")),
+        ("13", "9000.00", "469.28", "39.60", False, ("1125.00", "1053.00", "6525.00")),
+        ("51", "47000.00", "2698.36", "227.70", False, ("5875.00", "5499.00", "34075.00")),
+        ("52", "48000.00", "2757.02", "232.65", True, ("6000.00", "5616.00", "34800.00")),
+    ],
+)
+def test_a_director_appointed_in_the_year_has_the_bands_of_the_weeks_since(
+    verify, period, to_date, employee, employer, final, bands
+):
+    """HMRC's test data for directors 2025-26, case 2: category M, 1,000 a week from week 5."""
+    inputs = {
+        "category": "M", "method": "alternative", "pay": "1000.00", "pay_ytd_including": to_date,
+        "weeks_in_prorata_period": 48, "is_final_period": final,
+        "employee_nic_ytd_before": employee, "employer_nic_ytd_before": employer,
+    }  # fmt: skip
+    names = ("earnings_at_lel_ytd", "earnings_lel_to_pt_ytd", "earnings_pt_to_uel_ytd")
+    row = case("ni_director", inputs, dict(zip(names, bands, strict=True)), year="2025-26",
+               frequency="weekly", period_no=period)  # fmt: skip
+    assert verify(row).failures == []
 
 
 def test_the_same_id_twice_is_a_failure(verify):

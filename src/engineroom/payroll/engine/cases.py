@@ -22,6 +22,9 @@ COLUMNS = (
 
 NEEDED = ("id", "jurisdiction", "kind", "inputs", "expected", "tolerance")
 
+MOST_PERIODS = 366
+"""Days of a year: nobody is paid more often."""
+
 Results = Mapping[str, Decimal | int | str | bool]
 """What a kind computes, by the names of KINDS.md. Money is a Decimal in pounds (dollars, pesos)."""
 
@@ -62,6 +65,9 @@ class Case:
         if None in raw:
             raise BadCase("row", "it has more fields than the header")
         text = {name: (raw.get(name) or "").strip() for name in COLUMNS}
+        period = text["period_no"]
+        if period and not (period.isascii() and period.isdigit() and 1 <= int(period) <= MOST_PERIODS):
+            raise BadCase("period_no", f"{period!r} is not a period of a year, 1 to {MOST_PERIODS}")
         expected = _json_object("expected", text["expected"])
         if not expected:
             raise BadCase("expected", "it is empty, so nothing could fail")
@@ -113,7 +119,7 @@ class Case:
         text = self.text(name)
         try:
             return ppm(text)
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             raise BadCase(f"inputs.{name}", f"{text!r} is not a rate: {error}") from error
 
     def percent_ppm(self, name: str, default: str | None = None) -> int:

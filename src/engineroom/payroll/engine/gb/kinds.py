@@ -93,6 +93,9 @@ def pension_qualifying_earnings(case: Case) -> Results:
 def payslip(case: Case) -> Results:
     """A whole payslip, the first of the tax year."""
     plan = case.choice("student_loan_plan", ("", *LOANS), "")
+    for share in ("pension_employee_pct", "pension_employer_pct"):
+        if case.has(share) and not case.has("pension_relief"):
+            raise BadCase(f"inputs.{share}", "a contribution without pension_relief: say how it is taken")
     figures = _payslip(
         case,
         tax_code=case.text("tax_code"),
@@ -121,7 +124,8 @@ def ni_director(case: Case) -> Results:
     """A director's contributions by either method, and the bands of the year to date.
 
     What a row does not say: how pay before this payment was spread. It is taken as even, which is exact as
-    long as the payments lie in the same bands.
+    long as the payments lie in the same bands. Bands to date are the sum of the payments' own, the final
+    one's under the alternative method too, as HMRC's test data for directors 2025-26 have them.
     """
     pay, to_date = case.money("pay"), case.money("pay_ytd_including")
     before = {who: case.money(f"{who}_nic_ytd_before") for who in ("employee", "employer")}
@@ -137,8 +141,10 @@ def ni_director(case: Case) -> Results:
     }
     figures = _payslip(case, **inputs)
     bands = {name: figures[name] for name in BANDS}
-    if figures["nic_period"] < nic.YEAR_OF_WEEKS:
-        bands = _bands_to_date(case, inputs, bands, to_date - pay)
+    if case.text("method") == nic.DIRECTOR_METHODS[nic.ALTERNATIVE]:
+        alone = inputs | {"director_final_payment": 0}
+        own = _payslip(case, **alone)
+        bands = _bands_to_date(case, alone, {name: own[name] for name in BANDS}, to_date - pay)
     return {
         **{f"{name}_ytd": pounds(amount) for name, amount in bands.items()},
         **{f"{who}_nic": pounds(figures[f"{who}_nic"]) for who in before},
@@ -149,9 +155,18 @@ def ni_director(case: Case) -> Results:
 def _bands_to_date(
     case: Case, inputs: Mapping[str, Values], now: dict[str, int], paid: int
 ) -> dict[str, int]:
-    """The bands of this payment and of those before it, paid evenly."""
-    payments = (_tax_period(case) - 1) // int(UNITS[FREQUENCIES.index(case.frequency)])
-    if not payments:
+    """The bands of this payment and of those before it, paid evenly: as many as make up what was paid, where
+    all are like this one, else one a period since the appointment.
+    """
+    unit, pay = int(UNITS[FREQUENCIES.index(case.frequency)]), case.money("pay")
+    weeks_before = max(WEEKS - case.integer("weeks_in_prorata_period"), 0)
+    since = weeks_before * MONTHS // WEEKS if case.frequency == "monthly" else weeks_before // unit
+    payments = (_tax_period(case) - 1) // unit
+    if pay and paid % pay == 0 and paid // pay <= payments:
+        payments = paid // pay
+    else:
+        payments = max(payments - since, int(paid > 0))
+    if not payments or not paid:
         return now
     share, rest = divmod(paid, payments)
     even = {pay: _payslip(case, **{**inputs, "basic_pay": pay}) for pay in {share, share + 1}}
@@ -187,12 +202,14 @@ def _tax_period(case: Case) -> int:
     """
     if case.has("tax_week"):
         return case.integer("tax_week")
-    if not (case.period_no.isascii() and case.period_no.isdigit() and len(case.period_no) <= 4):
+    if not case.period_no:
         raise BadCase("period_no", f"{case.period_no!r} is not a tax week or month")
     if case.frequency not in FREQUENCIES:
         raise BadCase("frequency", f"{case.frequency!r} is not one of {', '.join(FREQUENCIES)}")
     return whole_periods(int(case.period_no), int(UNITS[FREQUENCIES.index(case.frequency)]))
 
+
+WEEKS, MONTHS = 52, 12
 
 KINDS: dict[str, KindFunction] = {
     "paye": paye,
