@@ -304,8 +304,8 @@ somebody who waits for us, which PostgreSQL cannot see."""
 
 def release_and_issue(user: Identity, client_id: UUID, pay_date: date) -> tuple[Released, Issuing]:
     """`release` and `issue` by one person, beside each other: invoices are written while the run is released,
-    and commit only once it is. An error of theirs leaves the release as it is. A release that takes much
-    longer, or waits for a lock that the invoices keep somebody from, has them rolled back and issued after it.
+    and commit only once it is. An error of theirs leaves the release as it is. Where it takes much longer, or
+    waits for a lock that the invoices keep somebody from, they are rolled back and issued after it.
     """
     released: Future[Released] = Future()
 
