@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import psycopg
 import pytest
+from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as limits
 from hypothesis import strategies as some
@@ -200,18 +202,61 @@ def test_a_line_that_is_open_is_not_taken_back(billed: TestClient):
         by_hand.undo_clearing(line.id, reason="x")
 
 
-def test_in_a_locked_period_the_reversal_is_of_today(billed: TestClient):
+def test_in_a_locked_period_what_is_posted_is_of_the_first_open_day(billed: TestClient):
+    line, today = line_of(billed, 10_00), timezone.now().date()
+    with billed.acting("bookkeeper"):
+        ledger_services.lock_period(line.booked, reason="reported")
+    first = max(today, line.booked + timedelta(days=1))
+    approve(billed, explain(billed, line, account="2900"))
+    with billed.acting("bookkeeper"):
+        entry_id = selectors.entry_of_line(line.id)
+        assert entry_id
+        entry = ledger.entry(entry_id)
+        assert entry and entry.day == first
+        ledger_services.lock_period(first, reason="reported too")
+        done = by_hand.undo_clearing(line.id, reason="wrong")
+        reversal = ledger.entry(done.reversal_id)
+        assert reversal and reversal.day == first + timedelta(days=1)
+    holds(billed)
+
+
+def test_the_entry_of_a_cleared_line_is_reversed_by_taking_the_clearing_back_alone(billed: TestClient):
     line = line_of(billed, 10_00)
     approve(billed, explain(billed, line, account="2900"))
     with billed.acting("bookkeeper"):
-        ledger_services.lock_period(line.booked, reason="reported")
-    try:
-        with billed.acting("bookkeeper"):
-            done = by_hand.undo_clearing(line.id, reason="wrong")
-            found = ledger.entry(done.reversal_id)
-        assert found and found.day > line.booked
-    except Conflict as refused:  # the line's own day lies ahead of today's: nothing posts there yet
-        assert "locked" in str(refused)
+        entry = selectors.entry_of_line(line.id)
+        assert entry
+    with pytest.raises(Conflict, match="take the clearing back"), billed.acting("bookkeeper"):
+        ledger_services.reverse_entry(entry, day=PAY_DATE, reason="from the books")
+    bea, page = signed_in(billed.staff["bookkeeper"]), f"/c/{billed.code}/books/entries/{entry}"
+    asked = {"day": PAY_DATE.isoformat(), "reason": "from the books"}
+    answer = bea.post(f"{page}/reverse", asked, headers={"referer": f"http://127.0.0.1{page}"})
+    assert answer.status_code == 409 and "take the clearing back" in answer.content.decode()
+    assert balance(billed, "1200") == 10_00
+    holds(billed)
+    with billed.acting("bookkeeper"):
+        by_hand.undo_clearing(line.id, reason="wrong")
+    assert balance(billed, "1200") == 0
+    holds(billed)
+
+
+def test_a_line_whose_posting_was_reversed_elsewhere_is_taken_back_still(billed: TestClient, monkeypatch):
+    """Books from before the refusal: the line is cleared, its entry reversed."""
+    line = line_of(billed, 10_00)
+    approve(billed, explain(billed, line, account="2900"))
+    with monkeypatch.context() as before, billed.acting("bookkeeper"):
+        kept = [f for f in ledger_services._followers if f is not by_hand.keep_cleared]
+        before.setattr(ledger_services, "_followers", kept)
+        entry = selectors.entry_of_line(line.id)
+        assert entry
+        reversal = ledger_services.reverse_entry(entry, day=PAY_DATE, reason="from the books")
+    with billed.acting("bookkeeper"):
+        done = by_hand.undo_clearing(line.id, reason="wrong")
+        assert (done.entry_id, done.reversal_id) == (entry, reversal.entry_id)
+        assert [e.reason for e in clearing.open_exceptions()] == ["taken back"]
+    approve(billed, explain(billed, line, account="7900"))
+    assert (balance(billed, "1200"), balance(billed, "2900"), balance(billed, "7900")) == (10_00, 0, -10_00)
+    holds(billed)
 
 
 # --- around the application -----------------------------------------------------------------------------
@@ -295,3 +340,16 @@ def test_two_people_explain_a_line_on_its_page_and_one_takes_it_back(billed: Tes
     assert bea.post(f"{page}/undo", {"undo-reason": "not theirs"}).status_code == 303
     assert "taken back" in bea.get(page).content.decode().lower()
     holds(billed)
+
+
+def test_an_item_paid_while_the_page_was_open_is_named_and_its_money_goes_nowhere(billed: TestClient):
+    one, _ = invoices(billed)
+    line = line_of(billed, one.open + 5_00)
+    line_of(billed, one.open, one.reference)
+    bea, page = signed_in(billed.staff["bookkeeper"]), f"/c/{billed.code}/bank/{line.id}"
+    asked = {f"item_{one.id}": "1,008.00", "account": "7900", "reason": "a tip"}
+    answer = bea.post(f"{page}/explain", asked, headers={"referer": f"http://127.0.0.1{page}"})
+    assert answer.status_code == 422
+    assert f"{one.reference} is not open any more" in answer.content.decode()
+    with billed.acting("bookkeeper"):
+        assert by_hand.standing(line.id) is None

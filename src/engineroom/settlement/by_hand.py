@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import date, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -170,7 +172,7 @@ def _clear(said: LineExplanation) -> None:
     kind = _posting_kind(line)
     try:
         with transaction.atomic():
-            journal = Journal(line.booked, f"Bank {line.booked}: {why}"[:300], tuple(lines))
+            journal = Journal(_open_day(line.booked), f"Bank {line.booked}: {why}"[:300], tuple(lines))
             entry_id = post_journals(kind, subject, [journal]).entry_ids[0]
             for code, amount in sums.items():
                 _settle(
@@ -233,8 +235,8 @@ class ClearingTakenBack:
 def undo_clearing(line_id: UUID, *, reason: str) -> ClearingTakenBack:
     """Open a cleared line again: its posting is reversed, what it settled is as open as before.
 
-    On the line's own day, or today where the books are locked through it. No rule clears the line again: it
-    waits for a person. Raises Conflict where what it made has been used since.
+    On the day it was posted, or the first open one where the books are locked through it. No rule clears the
+    line again: it waits for a person. Raises Conflict where what it made has been used since.
     """
     client_id = current_scope().client_id
     line = BankLine.objects.filter(client_id=client_id, id=line_id).first()
@@ -242,19 +244,9 @@ def undo_clearing(line_id: UUID, *, reason: str) -> ClearingTakenBack:
         raise NotFound("there is no such cleared bank line")
     if not reason.strip():
         raise InputRefused([Problem("the reason is empty", "Say why it is taken back", field="reason")])
-    reversed_already = Entry.objects.filter(client_id=client_id, reverses__isnull=False).values("reverses_id")
-    entry = (
-        Entry.objects.filter(client_id=client_id, batch__subject_kind="bank_line", batch__subject_id=line_id)
-        .exclude(id__in=reversed_already)
-        .first()
-    )
-    if entry is None:
-        raise Conflict("the posting of this line is reversed already")
     for allocation in _standing_allocations(line):
         undo_allocation(allocation.id, subject=("bank_line", line_id))
-    through = locked_through()
-    day = timezone.now().date() if through and line.booked <= through else line.booked
-    done = reverse_entry(entry.id, day=day, reason=f"bank line taken back: {reason.strip()}"[:280])
+    entry_id, reversal_id = _reversed(line, reason.strip())
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT app_undo_clearing(%s, %s)", [line_id, reason.strip()[:300]])
@@ -265,7 +257,64 @@ def undo_clearing(line_id: UUID, *, reason: str) -> ClearingTakenBack:
     LineException.objects.create(
         client_id=client_id, line=line, reason="taken back", detail=reason.strip()[:300]
     )
-    return ClearingTakenBack(line_id, entry.id, done.entry_id)
+    return ClearingTakenBack(line_id, entry_id, reversal_id)
+
+
+_taking_back: ContextVar[UUID | None] = ContextVar("taking_back", default=None)
+"""The entry that `undo_clearing` is reversing."""
+
+
+def _reversed(line: BankLine, reason: str) -> tuple[UUID, UUID]:
+    """The line's entry and its reversal: posted now, unless it stands in the books already."""
+    client_id = line.client_id
+    entries = Entry.objects.filter(
+        client_id=client_id, batch__subject_kind="bank_line", batch__subject_id=line.id
+    ).order_by("-number")
+    undone = dict(
+        Entry.objects.filter(client_id=client_id, reverses_id__in=entries.values("id")).values_list(
+            "reverses_id", "id"
+        )
+    )
+    entry = next((e for e in entries if e.id not in undone), None)
+    if entry is None:
+        latest = entries.first()
+        if latest is None:
+            raise Conflict("this line is cleared without a posting; run: engineroom verify")
+        return latest.id, undone[latest.id]
+    token = _taking_back.set(entry.id)
+    try:
+        done = reverse_entry(
+            entry.id, day=_open_day(entry.day), reason=f"bank line taken back: {reason}"[:280]
+        )
+    finally:
+        _taking_back.reset(token)
+    return entry.id, done.entry_id
+
+
+def keep_cleared(entry_id: UUID, reversal_id: UUID) -> None:
+    """A cleared line's posting is reversed by taking the clearing back alone.
+
+    Else the line would stay cleared by nothing. Called with every reversal. Raises Conflict.
+    """
+    if _taking_back.get() == entry_id:
+        return
+    client_id = current_scope().client_id
+    lines = Entry.objects.filter(client_id=client_id, id=entry_id, batch__subject_kind="bank_line").values(
+        "batch__subject_id"
+    )
+    if Cleared.objects.filter(client_id=client_id, line_id__in=lines).exists():
+        raise Conflict(
+            "this entry posts a cleared bank line: take the clearing back on the line's own page, "
+            "under Bank; that reverses the entry too"
+        )
+
+
+def _open_day(day: date) -> date:
+    """The day itself; where the books are locked through it, the later of today and the first open day."""
+    through = locked_through()
+    if not through or day > through:
+        return day
+    return max(timezone.now().date(), through + timedelta(days=1))
 
 
 def _standing_allocations(line: BankLine) -> list[Allocation]:

@@ -106,7 +106,10 @@ def _locked_apart(rows: list[BankLine]) -> tuple[list[BankLine], list[matching.U
     """Lines of a locked period cannot be posted: they wait as exceptions and hold up nobody else's."""
     through = locked_through()
     locked = [row for row in rows if through and row.booked <= through]
-    detail = f"the books are locked through {through}; reopen the period, or have the line posted by hand"
+    detail = (
+        f"the books are locked through {through}; reopen the period and clear again, "
+        "or say what the line is: it is posted on the first open day"
+    )
     why = [matching.Unsettled(_to_match(row), "period locked", detail) for row in locked]
     return [row for row in rows if not (through and row.booked <= through)], why
 

@@ -17,8 +17,8 @@ from engineroom.foundation.approvals import selectors as approvals
 from engineroom.foundation.crypto.fields import DOTS, reveal
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.foundation.vault.answers import file_answer
-from engineroom.kernel.errors import NotFound, NotPermitted
-from engineroom.openitems.selectors import Open
+from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted, Problem
+from engineroom.openitems.selectors import Open, open_items
 from engineroom.payroll.models import PayRun
 from engineroom.people.models import BankAccount
 from engineroom.settlement import by_hand, clearing, selectors, services
@@ -209,7 +209,7 @@ REMEDIES = {
     "unknown payment": "Money went out that no file of ours explains: ask the bank at once.",
     "unknown return": "Find whose payment came back: its reference is missing on the bank's line.",
     "unknown receipt": "Ask the payer what it is for; it may pay an invoice that is not issued yet.",
-    "period locked": "Reopen the period, clear again, and lock it again.",
+    "period locked": "Reopen the period and clear again; or say below what it is, it is posted later.",
     "explained": "Another person looks at it and approves it, or whoever said it withdraws it.",
     "taken back": "Say below what it is: no rule clears it again.",
     "not looked at": "Clear again: nobody has looked at this line.",
@@ -432,8 +432,10 @@ def explain(request: PageRequest, client: str, line_id: UUID) -> Done:
     if row is None:
         raise NotFound("there is no such bank line")
     chosen = {name[5:] for name, value in request.POST.items() if name.startswith("item_") and value}
+    choosable = by_hand.choosable(row)
+    _refuse_closed(chosen - {str(i.id) for i in choosable})
     shown = _items_shown(row, "")
-    more = [i for i in by_hand.choosable(row) if str(i.id) in chosen and i not in shown]
+    more = [i for i in choosable if str(i.id) in chosen and i not in shown]
     form = ExplainForm([*shown, *more], row.currency, request.POST)
     asked = filled_in(form)
     by_hand.explain_line(
@@ -444,6 +446,20 @@ def explain(request: PageRequest, client: str, line_id: UUID) -> Done:
         key=request.key,  # type: ignore[call-arg]
     )
     return Done("Explained. It is posted once another person approves it.", to=_line_page(client, line_id))
+
+
+def _refuse_closed(chosen: set[str]) -> None:
+    """What was open when the page was shown, and no more: left out, its money would go to the account."""
+    if not chosen:
+        return
+    names = {str(i.id): i.reference for i in open_items(include_closed=True)}
+    remedy = "Open the line's page again and choose from what is open now"
+    raise InputRefused(
+        [
+            Problem(f"{names.get(item, '') or 'an item that was chosen'} is not open any more", remedy)
+            for item in sorted(chosen)
+        ]
+    )
 
 
 @action("settlement.approve")

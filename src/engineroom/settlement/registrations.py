@@ -7,8 +7,10 @@ from uuid import UUID
 
 from engineroom.foundation import thread
 from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.ledger.services import on_reversal
 from engineroom.openitems import kinds
 from engineroom.settlement import (  # noqa: F401  registers commands, duties, the importer, what is found
+    by_hand,
     clearing,
     duties,
     imports,
@@ -17,6 +19,7 @@ from engineroom.settlement import (  # noqa: F401  registers commands, duties, t
 from engineroom.settlement.models import BankLine, BatchStage, Cleared, Payment, PaymentBatch
 from engineroom.settlement.selectors import furthest
 
+on_reversal(by_hand.keep_cleared)
 kinds.register("payment", "payment file")
 kinds.register("in_transit", "payments in transit")
 kinds.register("bank_line", "bank line")
