@@ -7,14 +7,16 @@ from datetime import date, timedelta
 
 import pytest
 from django.urls import reverse
-from tests.firm import MONDAY, PAY_DATE, Temp, hours_file, run_payday, set_up
+from tests.firm import MONDAY, PAY_DATE, Temp, approve_payday, hours_file, run_payday, set_up
 from tests.web.conftest import signed_in
 
 from engineroom.foundation.approvals.models import Approval, Release
 from engineroom.foundation.audit.models import AuditEvent
+from engineroom.foundation.jobs.worker import run_worker
+from engineroom.foundation.vault.models import VaultFile
 from engineroom.payday import steps
 from engineroom.payroll import pages as payroll_pages
-from engineroom.payroll import review, selectors
+from engineroom.payroll import papers, review, selectors
 from engineroom.payroll.models import Attempt, PayRun
 from engineroom.settlement.models import PaymentBatch
 
@@ -99,6 +101,26 @@ def test_more_people_than_a_page_waits_for_are_calculated_in_the_background(staf
     steps.calculate(staffed.staff["specialist"], staffed.id, PAY_DATE)
     over = signed_in(staffed.staff["lead"]).get(reverse("payroll:progress", args=[staffed.code, 1]))
     assert over.headers["HX-Refresh"] == "true" and "hx-get" not in over.content.decode()
+
+
+def test_more_payslips_than_a_page_waits_for_are_printed_in_the_background(staffed, monkeypatch):
+    """A part a transaction; the button once more while they are printed makes none twice."""
+    steps.calculate(staffed.staff["specialist"], staffed.id, PAY_DATE)
+    approve_payday(staffed)
+    steps.release(staffed.staff["checker"], staffed.id, PAY_DATE)
+    monkeypatch.setattr(payroll_pages, "PAPERS_AT_ONCE", 1)
+    monkeypatch.setattr(papers, "RENDER_AT_ONCE", 1)
+    for _ in range(2):
+        answer = post(staffed, "specialist", "payroll:issue", 1)
+        assert "2 payslips are being printed; a notice says when they are." in answer.content.decode()
+    with staffed.acting():
+        assert not VaultFile.objects.filter(kind=papers.KIND).exists()
+    run_worker(wait=False)
+    with staffed.acting():
+        assert VaultFile.objects.filter(kind=papers.KIND).count() == 2
+    maker = AuditEvent.objects.filter(verb="payroll.issue_payslips")
+    with staffed.acting():
+        assert {event.on_behalf_id for event in maker} == {staffed.staff["specialist"].id}
 
 
 def test_what_a_run_shows_is_what_its_selectors_say(calculated):

@@ -28,7 +28,7 @@ from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
-from engineroom.payroll import papers, review, selectors, services, why
+from engineroom.payroll import papers, review, selectors, services, tasks, why
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.payroll.models import AttemptChunk, PayRun, Payslip
 from engineroom.people.models import Person
@@ -43,6 +43,9 @@ from engineroom.ui.parts import Event
 app_name = "payroll"
 
 NAVIGATION = [NavigationEntry("Pay runs", "payroll:runs", "payroll.read", key="r", order=230)]
+
+PAPERS_AT_ONCE = 200
+"""Payslips that are printed while one waits: three to four seconds of them."""
 
 PEOPLE_AT_ONCE = 2_000
 """More are calculated in the background: a request would take longer than anybody waits for a page."""
@@ -330,8 +333,16 @@ def release(request: PageRequest, client: str, number: int) -> Done:
 
 @action("payroll.prepare")
 def issue(request: PageRequest, client: str, number: int) -> Done:
-    """Typeset the payslips of a released run; those that are there stay as they are."""
-    found, _ = _run(number)
+    """Typeset the payslips of a released run; those that are there stay as they are. Many are a job's."""
+    found, row = _run(number)
+    if row.people > PAPERS_AT_ONCE and row.is_released:
+        tasks.print_payslips_job.defer(
+            client_id=str(found.client_id), run_id=str(found.id), user_id=str(request.identity.id)
+        )
+        return Done(
+            f"{format_count(row.people, 'payslip')} are being printed; a notice says when they are.",
+            to=reverse("payroll:run", args=[client, number]),
+        )
     with keyed(request.key):
         made = papers.issue_payslips(found.id)
     return Done(

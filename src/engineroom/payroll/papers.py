@@ -28,6 +28,7 @@ RENDER_AT_ONCE = 500
 class PayslipsIssued:
     run_id: UUID
     payslips: int
+    left: int = 0
 
     @property
     def subject(self) -> str:
@@ -35,9 +36,11 @@ class PayslipsIssued:
 
 
 @command("payroll.prepare")
-def issue_payslips(run_id: UUID) -> PayslipsIssued:
-    """Typeset the payslips of a released run into the vault. Those that are there already stay as they
-    are."""
+def issue_payslips(run_id: UUID, *, at_most: int | None = None) -> PayslipsIssued:
+    """Typeset the payslips of a released run into the vault. Those that are there already stay as they are.
+
+    at_most: a part of those that are missing, in the run's order; `left` says how many still are.
+    """
     run = find_run(run_id)
     if approvals.released("pay_run", run.id) is None:
         raise approvals.NotApproved(f"{run} is not released; payslips are issued from released runs only")
@@ -46,7 +49,8 @@ def issue_payslips(run_id: UUID) -> PayslipsIssued:
             "subject_id", flat=True
         )
     )
-    slips = [s for s in selectors.payslips(run) if s.id not in there]
+    missing = [s for s in selectors.payslips(run) if s.id not in there]
+    slips = missing[:at_most]
     for i in range(0, len(slips), RENDER_AT_ONCE):
         part = slips[i : i + RENDER_AT_ONCE]
         for slip, pdf in zip(part, render_payslips(documents(run, part)), strict=True):
@@ -57,7 +61,7 @@ def issue_payslips(run_id: UUID) -> PayslipsIssued:
                 media_type="application/pdf",
                 subject_id=slip.id,
             )
-    return PayslipsIssued(run.id, len(slips))
+    return PayslipsIssued(run.id, len(slips), len(missing) - len(slips))
 
 
 def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocument]:

@@ -8,7 +8,7 @@ from procrastinate.contrib.django import app
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.tenancy.scope import acting
-from engineroom.payroll import services
+from engineroom.payroll import papers, services
 from engineroom.payroll.models import Attempt, AttemptChunk
 
 
@@ -25,3 +25,14 @@ def calculate_chunk_job(client_id: str, attempt_id: str, chunk: int, user_id: st
         ).exists()
         if not left and attempt.run.published_id != attempt.id:
             services.publish_attempt(attempt.id)
+
+
+@app.task(name="payroll.print_payslips", queue="payroll")
+def print_payslips_job(client_id: str, run_id: str, user_id: str) -> None:
+    """Typeset what is missing of a run's payslips for the user who asked, a part a transaction: cut off, the
+    parts that are kept stay, and the job again makes the rest."""
+    system, user = access.system_user(), access.identity(UUID(user_id))
+    left = 1
+    while left:
+        with acting(system, write=UUID(client_id), on_behalf=user):
+            left = papers.issue_payslips(UUID(run_id), at_most=papers.RENDER_AT_ONCE).left
