@@ -249,9 +249,81 @@ def test_a_task_is_for_its_role_and_is_delegated_to_it_alone(desk: TestClient, s
     with desk.acting("specialist"):
         services.delegate(at, desk.staff["second"].id, "busy")
     assert task(desk, case_id, "collect").assignee_id == desk.staff["second"].id
+    with desk.acting("specialist"):
+        services.escalate(at, "owner", "needs a word with the bank")
+    assert task(desk, case_id, "collect").escalated_to == "owner"
+
+
+@pytest.mark.behaviour("SOP-08")
+def test_nobody_gets_a_check_by_calling_a_role_to_it(desk: TestClient, firm: Firm) -> None:
+    """A check that is the lead's: a specialist can neither call their own role to it nor use such a call."""
+    with acting(firm.owner, write=firm.house_id):
+        checked = drafts.publish(procedure_text("called").replace("four_eyes: checker", "four_eyes: lead"))
+    case_id = until_both(desk, checked.key)
+    at = task(desk, case_id, "pay").id
+    for role, to, error in (
+        ("specialist", "specialist", InputRefused),
+        ("specialist", "bookkeeper", InputRefused),
+        ("lead", "lead", NotPermitted),
+    ):
+        with desk.acting(role), pytest.raises(error):
+            services.escalate(at, to, "quickly")
+    with connect() as raw:
+        enter(raw, desk.staff["specialist"], read=[desk.id], write=desk.id)
+        raw.execute("UPDATE sop_task SET escalated_to = 'specialist' WHERE id = %s", [at])
+        raw.commit()
+    do(desk, case_id, "pay", "specialist", values={"reference": "R1"})
+    with desk.acting("second"), pytest.raises(services.NotYours, match="is for a lead"):
+        services.accept(at)
     with desk.acting("lead"):
-        services.escalate(at, "bookkeeper", "needs the ledger")
-    assert task(desk, case_id, "collect").escalated_to == "bookkeeper"
+        assert services.accept(at).state == "done"
+
+
+@pytest.mark.behaviour("SOP-08")
+def test_what_waits_for_a_second_person_is_not_skipped_by_its_maker(desk: TestClient, short: str) -> None:
+    case_id = until_both(desk, short)
+    do(desk, case_id, "pay", "lead", values={"reference": "R1"})
+    at = task(desk, case_id, "pay").id
+    with desk.acting("lead"), pytest.raises(NotPermitted, match="maker is not checker"):
+        services.skip(at, "no time")
+    skip = "UPDATE sop_task SET state = 'skipped', ended_at = now(), reason = 'x' WHERE id = %s"
+    for before in ("SELECT 1", "UPDATE sop_task SET state = 'open', assignee_id = NULL WHERE id = %s"):
+        with connect() as raw:
+            enter(raw, desk.staff["lead"], read=[desk.id], write=desk.id)
+            raw.execute(before, [at] if "%s" in before else None)
+            with pytest.raises(psycopg.Error, match="maker is not checker") as refused:
+                raw.execute(skip, [at])
+            assert refused.value.sqlstate == "ER403"
+    with desk.acting("owner"):
+        assert services.skip(at, "paid by the client").state == "skipped"
+
+
+@pytest.mark.behaviour("SOP-08")
+def test_a_step_does_not_become_an_easier_one_by_raw_sql(desk: TestClient, short: str, firm: Firm) -> None:
+    case_id = until_both(desk, short)
+    at = task(desk, case_id, "pay").id
+    with acting(firm.owner, write=firm.house_id):
+        other = drafts.publish(procedure_text(short, title="Another title"))
+    move = (
+        "INSERT INTO sop_casemove "
+        "(id, client_id, case_id, from_version_id, to_version_id, batch, plan, before, reason) "
+        "SELECT gen_random_uuid(), client_id, id, version_id, %s, gen_random_uuid(), "
+        "'{\"pay\": \"pay\"}', '{}', 'x' FROM sop_case WHERE id = %s"
+    )
+    for role, moved, change, state in (
+        ("specialist", False, "step = 'finish', state = 'done', ended_at = now()", "ER409"),
+        ("specialist", False, "step = 'finish'", "ER409"),
+        ("specialist", True, "step = 'finish'", "ER403"),
+        ("lead", True, "step = 'finish'", "ER409"),
+    ):
+        with connect() as raw:
+            enter(raw, desk.staff[role], read=[desk.id], write=desk.id)
+            with pytest.raises(psycopg.Error) as refused:
+                if moved:
+                    raw.execute(move, [other.version_id, case_id])
+                raw.execute(f"UPDATE sop_task SET {change} WHERE id = %s", [at])
+            assert refused.value.sqlstate == state
+    assert task(desk, case_id, "pay").state == "open"
 
 
 @pytest.mark.behaviour("SOP-08")

@@ -127,7 +127,6 @@ def case(request: PageRequest, client: str, number: int) -> HttpResponse:
         "values": [(f.title, view.row.values.get(f.key, "")) for f in view.graph.all_fields.values()],
         "may_work": request.may("sop.work"),
         "colleagues": [u for u in holders_of("sop.work", view.row.client_id) if u.id != request.identity.id],
-        "roles": drafts.WORKING_ROLES,
     }
     return render(request, "sop/case.html", context)
 
@@ -137,7 +136,7 @@ def _form(request: PageRequest, task: TaskView) -> dict[str, Any]:
     me = request.identity.id
     step = task.step
     assert step is not None, "an open task stands on a step of its version"
-    called = task.row.escalated_to in request.roles
+    called = task.row.state != "check" and task.row.escalated_to in request.roles
     allowed = (
         not task.row.role
         or task.row.role in request.roles
@@ -161,6 +160,7 @@ def _form(request: PageRequest, task: TaskView) -> dict[str, Any]:
         "checks": [(n, text, f"check_{n}" in task.ticked) for n, text in enumerate(step.checks, 1)],
         "items": [(item, task.values.get(item.key, "")) for item in step.evidence],
         "asks_client": asks_client,
+        "to_call": [role for role in services.callable_roles(step) if role not in request.roles],
         "ask_url": address("request_ask", request.client.code, task.row.id) if request.client else "",
     }
 

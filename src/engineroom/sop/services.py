@@ -132,10 +132,7 @@ def _mine(case: Running, task: OpenTask, step: Step) -> None:
             raise NotYours(f"{step.title!r} waits for the client's answer")
         return
     wanted = step.checker if task.state == "check" and step.checker else step.role
-    escalated = Task.objects.filter(client_id=scope.client_id, id=task.id).values_list(
-        "escalated_to", flat=True
-    )
-    if wanted and wanted not in roles and not roles & OVERRIDING and not roles & set(escalated):
+    if wanted and wanted not in roles and not roles & OVERRIDING and not roles & _called(task):
         raise NotYours(
             f"{step.title!r} is for a {wanted}; you are {' and '.join(sorted(roles)) or 'nobody'} here"
         )
@@ -143,6 +140,14 @@ def _mine(case: Running, task: OpenTask, step: Step) -> None:
     if taken and task.state == "open" and not roles & OVERRIDING:
         name = _name(task.assignee_id)
         raise NotYours(f"{name or 'a colleague'} has {step.title!r}; ask them to release it")
+
+
+def _called(task: OpenTask) -> set[str]:
+    """The role that was called to a task, to do it. A check stays its checker's, whoever was called."""
+    if task.state == "check":
+        return set()
+    row = Task.objects.filter(client_id=current_client_id(), id=task.id)
+    return set(row.values_list("escalated_to", flat=True)) - {""}
 
 
 def _name(user_id: UUID | None) -> str | None:
@@ -354,16 +359,26 @@ def _roles_of(user_id: UUID) -> list[str]:
 
 @command("sop.work")
 def escalate(task_id: UUID, to: str, reason: str) -> TaskDone:
-    """Call another role to a task. Whoever has it keeps it."""
+    """Call another role to a task: lead, owner, or whose step or check it is. Whoever has it keeps it.
+
+    Anybody who works here may call: who is called is never the caller, so nobody gets a right by it."""
     reason = _reason(reason)
-    if to not in drafts.WORKING_ROLES:
-        raise InputRefused(
-            [Problem(f"there is no role {to!r}", f"one of {', '.join(drafts.WORKING_ROLES)}", field="to")]
-        )
-    with _at(task_id) as (case, task, _step, _now):
+    with _at(task_id) as (case, task, step, _now):
+        if to not in (may := callable_roles(step)):
+            raise InputRefused(
+                [Problem(f"{to!r} cannot be called here", f"one of {', '.join(may)}", field="to")]
+            )
+        scope = current_scope()
+        if to in scope.roles.get(scope.client_id, frozenset()):
+            raise NotPermitted(f"you are {to} here yourself: call another role")
         Task.objects.filter(client_id=current_client_id(), id=task.id).update(escalated_to=to)
         case.tell("escalated", task, to=to, reason=reason)
     return _receipt(case, task, task.state)
+
+
+def callable_roles(step: Step) -> list[str]:
+    """Who may be called to a step by hand. A procedure's own `escalate` may name any role."""
+    return sorted(OVERRIDING | ({step.role, step.checker} & set(drafts.WORKING_ROLES)))
 
 
 def hand_over(user_id: UUID, successor_id: UUID | None, reason: str) -> tuple[int, int]:
@@ -573,6 +588,10 @@ def skip(task_id: UUID, reason: str) -> TaskDone:
         if task.kind not in ("task", "command", "client_request"):
             raise Conflict(f"{step.title!r} is nobody's to skip: it waits by itself")
         _mine(case, task, step)
+        scope = current_scope()
+        me = {scope.user.id, scope.on_behalf.id if scope.on_behalf else scope.user.id}
+        if task.state == "check" and task.maker_id in me:
+            raise NotPermitted("maker is not checker: you did this yourself; another person looks at it")
         if task.kind == "client_request" and task.state == "open":
             case.tell("resumed", task, reason="client")
         case.tell("skipped", task, reason=reason)

@@ -19,6 +19,12 @@ BEGIN
   THEN
     RAISE EXCEPTION 'a step stays in its case and what it is' USING ERRCODE = 'ER409';
   END IF;
+  IF NEW.step <> OLD.step AND (NEW.state <> OLD.state OR NEW.ended_at IS NOT NULL OR NOT EXISTS (
+      SELECT FROM sop_casemove m JOIN sop_case c ON c.client_id = m.client_id AND c.id = m.case_id
+      WHERE m.client_id = NEW.client_id AND m.case_id = NEW.case_id AND m.at = now()
+        AND m.to_version_id = c.version_id AND m.plan ->> OLD.step = NEW.step)) THEN
+    RAISE EXCEPTION 'a step stays itself until a move between versions is written' USING ERRCODE = 'ER409';
+  END IF;
   IF NEW.ended_at IS NULL AND NEW.step = OLD.step AND NEW.state = OLD.state THEN
     RETURN NEW;
   END IF;
@@ -44,9 +50,12 @@ BEGIN
     IF NOT rules.may_skip AND NOT user_may(app_user(), NEW.client_id, 'sop.approve') THEN
       RAISE EXCEPTION 'this step is not one that may be skipped: a lead can' USING ERRCODE = 'ER403';
     END IF;
-    RETURN NEW;
+    -- What waits for a second person, or was sent back by one, is not left out by whoever did it.
+    IF OLD.state <> 'check' AND NOT rules.four_eyes THEN
+      RETURN NEW;
+    END IF;
   END IF;
-  IF OLD.state = 'open' THEN
+  IF OLD.state = 'open' AND NEW.state <> 'skipped' THEN
     SELECT string_agg(n, ', ') INTO lacking FROM unnest(rules.needs) n WHERE NOT EXISTS (
       SELECT FROM sop_taskevidence e WHERE e.client_id = NEW.client_id AND e.task_id = NEW.id AND e.key = n
         AND (e.value <> '' OR e.file_id IS NOT NULL));
@@ -72,12 +81,12 @@ BEGIN
     END IF;
     RETURN NEW;
   END IF;
-  -- It waited for a check, and somebody says yes.
+  -- It waited for a check and somebody says yes, or it is left out.
   SELECT u.email INTO maker FROM foundation_contribution c
     JOIN foundation_user u ON u.id IN (c.user_id, c.on_behalf_id) AND u.id IN (app_user(), app_on_behalf())
     WHERE c.client_id = NEW.client_id AND c.subject_kind = 'task' AND c.subject_id = NEW.id LIMIT 1;
   IF maker IS NOT NULL THEN
-    RAISE EXCEPTION 'maker is not checker: % did this and cannot accept it', maker USING ERRCODE = 'ER403';
+    RAISE EXCEPTION 'maker is not checker: % did this; another person accepts it or leaves it out', maker USING ERRCODE = 'ER403';
   END IF;
   RETURN NEW;
 END
@@ -156,6 +165,9 @@ END
 
 STAMP_CASE_MOVE = """
 BEGIN
+  IF NOT coalesce(user_may(app_user(), NEW.client_id, 'sop.approve'), false) OR NEW.from_version_id = NEW.to_version_id THEN
+    RAISE EXCEPTION 'a case is moved to another version by whoever may approve it' USING ERRCODE = 'ER403';
+  END IF;
   NEW.by_id := app_user();
   NEW.at := now();
   RETURN NEW;
