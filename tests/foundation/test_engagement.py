@@ -72,6 +72,29 @@ def test_an_engagement_ends_and_may_begin_again(client: TestClient):
     assert names(client, date(2026, 9, 1)) == ["payroll"]
 
 
+def test_an_end_that_later_terms_would_undo_is_refused_until_those_are_ended(client: TestClient):
+    agree(client, date(2026, 1, 1), PAYROLL)
+    later = agree(client, date(2027, 1, 1), BOOKS)
+    said = {"agreed_on": date(2026, 10, 1), "agreed_with": "Ms Client", "reason": "sold"}
+    with pytest.raises(Conflict, match=f"terms {later.number} from 2027-01-01"), client.acting("lead"):
+        services.end_engagement(date(2026, 12, 1), **said)
+    assert names(client, date(2026, 12, 1)) == ["payroll"]
+    with client.acting("lead"):
+        services.end_engagement(date(2027, 1, 1), **said)
+        services.end_engagement(date(2026, 12, 1), **said)
+    assert names(client, date(2026, 12, 1)) == names(client, date(2027, 1, 1)) == []
+
+
+def test_a_reason_too_long_is_refused_in_words(client: TestClient):
+    with pytest.raises(InputRefused, match="301 letters"):
+        agree(client, date(2026, 1, 1), PAYROLL, reason="x" * 301)
+    agree(client, date(2026, 1, 1), PAYROLL, reason="x" * 300)
+    with pytest.raises(InputRefused, match="301 letters"), client.acting("lead"):
+        services.end_engagement(
+            date(2026, 2, 1), agreed_on=date(2026, 1, 5), agreed_with="Ms Client", reason="x" * 301
+        )
+
+
 def test_everything_wrong_is_said_at_once_by_its_field(client: TestClient):
     wrong = [
         ServiceLine("payroll", "payslip", 0),

@@ -10,13 +10,14 @@ from uuid import UUID
 from engineroom.foundation import numbering
 from engineroom.foundation.commands import command
 from engineroom.foundation.engagement.models import BASES, SERVICES, Engagement
-from engineroom.foundation.engagement.selectors import ServiceLine, in_force
+from engineroom.foundation.engagement.selectors import ServiceLine, all_terms, in_force
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Conflict, InputRefused, Problem
 from engineroom.kernel.money import MAX_MINOR
 
 LONGEST_LEVEL = 300
 LONGEST_TERMS = 20_000
+LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,25 @@ def agree_terms(
 
     Terms of the same day as earlier ones take their place, those stay to be seen; so a slip is corrected.
     """
-    _refuse(_problems(agreed_with, services, data_processing))
+    _refuse([*_problems(agreed_with, services, data_processing), *_too_long(reason)])
     return _keep(starts, agreed_on, agreed_with.strip(), services, data_processing.strip(), reason.strip())
 
 
 @command("foundation.prepare")
 def end_engagement(from_day: date, *, agreed_on: date, agreed_with: str, reason: str) -> TermsAgreed:
-    """From that day on the firm does nothing for the client. The data-processing terms go on being said."""
+    """From that day on the firm does nothing for the client. The data-processing terms go on being said.
+
+    Raises Conflict where terms of a later day would bring it back: those are ended first.
+    """
     before = in_force(from_day)
     if before is None or not before.lines:
         raise Conflict(f"nothing is agreed on {from_day} that could end")
     wrong = [] if reason.strip() else [Problem("the reason is empty", "Say why it ends", field="reason")]
-    _refuse([*_who(agreed_with), *wrong])
+    _refuse([*_who(agreed_with), *wrong, *_too_long(reason)])
+    later = [t for t in all_terms() if t.starts > from_day and t.lines and not t.superseded]
+    if later:
+        named = " and ".join(f"terms {t.number} from {t.starts}" for t in later)
+        raise Conflict(f"{named} would bring the engagement back; end it from their own day first")
     return _keep(from_day, agreed_on, agreed_with.strip(), [], before.data_processing, reason.strip())
 
 
@@ -96,6 +104,13 @@ def _who(agreed_with: str) -> list[Problem]:
         return []
     remedy = "Name who agreed for the client, in up to 200 letters"
     return [Problem("it is not said who agreed", remedy, field="agreed_with")]
+
+
+def _too_long(reason: str) -> list[Problem]:
+    if len(reason.strip()) <= LONGEST_REASON:
+        return []
+    remedy = f"Say it in up to {LONGEST_REASON} letters"
+    return [Problem(f"the reason has {len(reason.strip()):,} letters", remedy, field="reason")]
 
 
 def _problems(agreed_with: str, services: Sequence[ServiceLine], data_processing: str) -> list[Problem]:
