@@ -180,6 +180,17 @@ def test_an_ended_login_shows_nothing_from_the_day_after(firm, pair):
         assert not Person.objects.exists()
 
 
+def test_a_login_that_begins_later_is_ended_on_its_first_day(firm):
+    client = firm.new_client()
+    set_up(client, [Temp("T9", "Ty Pogue")])
+    user, first = employee_of(firm, client), TODAY + timedelta(days=9)
+    person = person_named(client, "T9")
+    with client.acting("lead"):
+        given = services.give_login(person, user.id, starts=first)
+        services.end_login(given.login_id, ends=TODAY)
+        assert PersonLogin.objects.get(id=given.login_id).ends == first
+
+
 def test_a_login_of_another_clients_person_cannot_be_given(firm, pair, other_client):
     user = employee_of(firm, other_client)
     with pytest.raises(NotFound), other_client.acting("lead"):

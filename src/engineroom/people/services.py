@@ -47,10 +47,11 @@ def give_login(person_id: UUID, user_id: UUID, *, starts: date) -> LoginGiven:
 
 @command("foundation.grant")
 def end_login(login_id: UUID, *, ends: date) -> LoginGiven:
-    """The user is that person through a day, and no longer."""
+    """The user is that person through a day, and no longer: its first day, where it has not begun."""
     login = PersonLogin.objects.filter(client_id=current_scope().client_id, id=login_id).first()
     if login is None:
         raise NotFound(f"there is no login {login_id}")
+    ends = max(ends, login.starts)
     if login.ends is not None and ends > login.ends:
         raise Conflict(f"this login ends on {login.ends} already; more time is a new one")
     login.ends = ends
