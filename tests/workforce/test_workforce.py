@@ -20,6 +20,7 @@ from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.errors import Conflict, InputRefused, NotFound, NotPermitted
+from engineroom.kernel.ids import uuid7
 from engineroom.sop import drafts
 from engineroom.sop import services as sop
 from engineroom.sop.models import CaseEvent, Task
@@ -320,6 +321,31 @@ def test_the_days_of_an_absence_are_recorded_and_called_off_on_the_pages(client:
     lead = signed_in(client.staff["lead"])
     called = lead.post(reverse("workforce:there", args=[client.code, row.id]), follow=True)
     assert "The absence is called off." in called.content.decode()
+
+
+def test_who_only_reads_is_told_who_records_their_absence(firm: Firm, client: TestClient) -> None:
+    auditor = firm.new_user()
+    firm.grant(auditor, client.id, "auditor", ends=SOON)
+    browser = signed_in(auditor)
+    page = browser.get(reverse("workforce:staff")).content.decode()
+    assert reverse("workforce:away") not in page and "records your absences" in page
+    for address in (reverse("workforce:away"), reverse("workforce:back", args=[uuid7()])):
+        answer = browser.post(address, {"starts": TODAY, "ends": SOON}, follow=True)
+        assert "a lead or an admin records your absences" in answer.content.decode()
+    with acting(firm.admin, read=[firm.house_id]):
+        assert not Absence.objects.filter(user_id=auditor.id).exists()
+
+
+def test_a_token_of_somebody_switched_off_before_ends_too(firm: Firm) -> None:
+    user = firm.new_user()
+    with acting(firm.admin, write=firm.house_id):
+        access.switch_off_user(user.id, reason="left")
+        token = Token.objects.create(
+            user_id=user.id, sha256=uuid7().bytes * 2, label="late", expires_at=timezone.now() + timedelta(9)
+        )
+    assert off(firm, user).tokens == 1
+    with acting(firm.admin, read=[firm.house_id]):
+        assert Token.objects.get(id=token.id).revoked_at is not None
 
 
 def test_an_admin_off_boards_on_the_page_and_sees_who_took_over(firm: Firm, leaver: Identity) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from engineroom.cli import show
 from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
-from engineroom.kernel.errors import NotFound
+from engineroom.kernel.errors import NotFound, NotPermitted
 
 app = typer.Typer(no_args_is_help=True, help="Staff: who works where, who is away, who leaves.")
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])]
@@ -68,7 +68,10 @@ def away(
         where = client_named(user, client).id
     else:
         with acting(user):
-            where = my_clients()[0].id
+            mine = my_clients()
+        if not mine:
+            raise NotPermitted("you work on no client: a lead or an admin records your absence")
+        where = mine[0].id
     with acting(user, write=where):
         other = _user_id(stand_in) if stand_in else None
         if user_email:

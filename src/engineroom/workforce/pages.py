@@ -15,7 +15,7 @@ from django.utils import timezone
 from engineroom.foundation.access.models import User
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import NotFound
+from engineroom.kernel.errors import NotFound, NotPermitted
 from engineroom.ui.fields import DayField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import Crumb
@@ -130,7 +130,7 @@ def staff(request: PageRequest) -> HttpResponse:
         "gaps": selectors.gaps(today, sight),
         "mine": [a for a in selectors.absences_of(request.identity.id) if a.called_off_at is None],
         "days": selectors.LOOK_AHEAD_DAYS,
-        "form": form_of(request, Away(sight=_in_sight(request))),
+        "form": form_of(request, Away(sight=_in_sight(request))) if request.desk else None,
         "today": today,
     }
     return render(request, "workforce/staff.html", context)
@@ -196,8 +196,15 @@ def _id(value: Any) -> UUID | None:
 # --- buttons ------------------------------------------------------------------------------------------
 
 
+def _refuse_without_a_desk(request: PageRequest) -> None:
+    """An absence is written from a client of one's own: who only reads, such as an auditor, has none."""
+    if request.desk is None:
+        raise NotPermitted("you work on no client, you only read: a lead or an admin records your absences")
+
+
 @action(None, scope="me")
 def away(request: PageRequest) -> str:
+    _refuse_without_a_desk(request)
     values = filled_in(Away(request.POST, sight=_in_sight(request)))
     stand_in = _id(values["stand_in"])
     if current_scope().may("workforce.read"):
@@ -215,6 +222,7 @@ def away(request: PageRequest) -> str:
 
 @action(None, scope="me")
 def back(request: PageRequest, absence_id: UUID) -> str:
+    _refuse_without_a_desk(request)
     if current_scope().may("workforce.read"):
         services.call_off_own_absence(absence_id, key=request.key)  # type: ignore[call-arg]
     else:

@@ -246,6 +246,7 @@ def offboard(user_id: UUID, *, reason: str, successor_id: UUID | None = None) ->
     tokens = Token.objects.filter(user_id=user_id, revoked_at=None).count()
     if user.is_active:
         access.switch_off_user(user_id, reason=reason)
+    Token.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=timezone.now())
     grants = _end_grants(user_id, today, reason)
     teams = _out_of_teams(user_id, today, successor_id)
     devices = _sign_out(user_id)
