@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Grant, Token
 from engineroom.foundation.access.services import NotAuthenticated, authenticate
 from engineroom.foundation.engagement import selectors as engagement
@@ -81,7 +82,9 @@ def test_a_lead_grants_and_ends_within_their_own_client(firm: Firm, client: Test
     assert signed_in(newcomer).get(f"/c/{client.code}").status_code == 200
     with acting(firm.admin):
         grant = Grant.objects.get(user_id=newcomer.id)
-    assert browser.post(f"{page}/{grant.id}/end").status_code == 303
+    shown = text(browser.get(page))
+    assert f"{page}/{grant.id}/end" in shown
+    assert browser.post(f"{page}/{grant.id}/end", {"reason": "\x00"}).status_code == 303
     with acting(firm.admin):
         ended = Grant.objects.get(id=grant.id)
     assert ended.ends is not None and client.staff["lead"].name in ended.reason
@@ -103,6 +106,37 @@ def test_a_lead_grants_no_rule_of_the_client_and_nothing_to_themselves(firm: Fir
         assert 'value="joins"' in text(answer)
     with acting(firm.admin):
         assert not Grant.objects.filter(user_id=newcomer.id).exists()
+
+
+def test_nothing_is_granted_to_somebody_switched_off(firm: Firm, client: TestClient):
+    gone, browser = firm.new_user(), signed_in(client.staff["lead"])
+    with acting(firm.admin, write=firm.house_id):
+        access.switch_off_user(gone.id, reason="left")
+    page = f"/c/{client.code}/access"
+    form = {"email": gone.email, "role": "specialist", "starts": "2026-01-01", "reason": "joins"}
+    answer = browser.post(f"{page}/give", form, headers={"referer": f"http://127.0.0.1{page}"})
+    assert answer.status_code == 422 and "is switched off" in text(answer)
+    with acting(firm.admin):
+        assert not Grant.objects.filter(user_id=gone.id).exists()
+
+
+def test_a_lead_is_shown_no_way_to_end_the_rule_of_the_client(firm: Firm, client: TestClient):
+    ruler = firm.new_user()
+    firm.grant(ruler, client.id, "admin")
+    with acting(firm.admin):
+        grant = Grant.objects.get(user_id=ruler.id)
+    shown = text(signed_in(client.staff["lead"]).get(f"/c/{client.code}/access"))
+    assert ruler.email in shown and str(grant.id) not in shown
+
+
+def test_who_grants_and_may_see_no_people_learns_no_name(firm: Firm, client: TestClient):
+    set_up(client, [Temp("T1", "Jo Bloggs")])
+    user, admin = firm.new_user("employee"), firm.new_user()
+    firm.grant(user, client.id, "employee")
+    firm.grant(admin, client.id, "admin")
+    given = {"login-payroll_number": "T1", "login-email": user.email, "login-starts": "2026-01-01"}
+    answer = signed_in(admin).post(f"/c/{client.code}/access/logins/give", given, follow=True)
+    assert "is the person numbered T1" in text(answer) and "Jo Bloggs" not in text(answer)
 
 
 def test_another_clients_grant_is_not_ended_here(firm: Firm, client: TestClient, other_client: TestClient):

@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from engineroom.foundation.access import services as access
-from engineroom.foundation.access.models import User
+from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.access.selectors import grants_on, user_by_email
 from engineroom.kernel.errors import InputRefused, Problem
@@ -66,9 +66,11 @@ def grants(request: PageRequest, client: str) -> HttpResponse:
     today = timezone.now().date()
     may_grant = request.may("foundation.grant")
     context = {
-        "grants": [(g, g.ends is None or g.ends >= today) for g in grants_on(request.client.id)],
+        "grants": [
+            (g, g.ends is None or g.ends >= today, may_grant and _may_end(request, g))
+            for g in grants_on(request.client.id)
+        ],
         "may_grant": may_grant,
-        "my_id": request.identity.id,
         "logins": _logins() if request.may("people.read") else [],
         "today": today,
     }
@@ -76,6 +78,15 @@ def grants(request: PageRequest, client: str) -> HttpResponse:
         context["form"] = form_of(request, GrantForm(initial={"starts": today}))
         context["login_form"] = form_of(request, LoginForm(initial={"starts": today}, prefix="login"))
     return render(request, "web/access.html", context)
+
+
+def _may_end(request: PageRequest, grant: Grant) -> bool:
+    """What PostgreSQL lets them end: not their own; owner and admin by an admin of the house alone."""
+    today = timezone.now().date()
+    if grant.user_id == request.identity.id or (grant.ends is not None and grant.ends <= today):
+        return False
+    at_home = request.client is not None and request.client.is_house and request.may("foundation.admin")
+    return at_home or grant.role not in ("owner", "admin")
 
 
 def _logins() -> list[tuple[people.LoginRow, str]]:
@@ -89,6 +100,14 @@ def _user_of(email: str, field: str) -> User:
     if found is None or found.kind == "system":
         raise InputRefused(
             [Problem("nobody has this address", "An admin adds users under Users", field=field)]
+        )
+    if not found.is_active:
+        raise InputRefused(
+            [
+                Problem(
+                    f"{found.name} is switched off", "An admin adds who comes back as a new user", field=field
+                )
+            ]
         )
     return found
 
@@ -116,7 +135,8 @@ def end(request: PageRequest, client: str, grant_id: UUID) -> Done:
     access.end_grant(
         grant_id,
         ends=today,
-        reason=request.POST.get("reason", "").strip() or f"ended by {request.identity.name}",
+        reason=request.POST.get("reason", "").replace("\x00", "").strip()
+        or f"ended by {request.identity.name}",
         key=request.key,  # type: ignore[call-arg]
     )
     return Done("The grant ends today: it works until midnight UTC.", to=_here(client))
@@ -134,13 +154,15 @@ def give_login(request: PageRequest, client: str) -> Done:
         )
     user = _user_of(asked["email"], "email")
     logins.give_login(person.counterparty_id, user.id, starts=asked["starts"], key=request.key)  # type: ignore[call-arg]
-    return Done(f"{user.email} is {person.name} from {format_day(asked['starts'])}.", to=_here(client))
+    who = person.name if request.may("people.read") else f"the person numbered {person.payroll_number}"
+    return Done(f"{user.email} is {who} from {format_day(asked['starts'])}.", to=_here(client))
 
 
 @action("foundation.grant")
 def end_login(request: PageRequest, client: str, login_id: UUID) -> Done:
     logins.end_login(login_id, ends=timezone.now().date(), key=request.key)  # type: ignore[call-arg]
-    return Done("The login ends today: it works until midnight UTC.", to=_here(client))
+    said = "The login ends today, or on its first day if it has not begun: it works until midnight UTC."
+    return Done(said, to=_here(client))
 
 
 def _here(client: str) -> str:

@@ -117,7 +117,7 @@ def end_grant(request: PageRequest, grant_id: UUID) -> Done:
     ended = access.end_grant(
         grant_id,
         ends=today,
-        reason=request.POST.get("reason", "").strip() or "ended by an admin",
+        reason=request.POST.get("reason", "").replace("\x00", "").strip() or "ended by an admin",
         key=request.key,  # type: ignore[call-arg]
     )
     said = f"The grant ends today, {today}: it works until midnight UTC. Switching off works at once."
@@ -128,7 +128,7 @@ def end_grant(request: PageRequest, grant_id: UUID) -> Done:
 def switch_off(request: PageRequest, user_id: UUID) -> Done:
     off = access.switch_off_user(
         user_id,
-        reason=request.POST.get("reason", "").strip() or "switched off by an admin",
+        reason=request.POST.get("reason", "").replace("\x00", "").strip() or "switched off by an admin",
         key=request.key,  # type: ignore[call-arg]
     )
     return Done(f"{off.email} is off: every token and every sign-in has ended.", to=reverse("users"))
