@@ -204,6 +204,10 @@ def test_accounts_are_added_and_give_their_code_away(client):
     assert browser.post(f"{page}/add", given).status_code == 303
     shown = browser.get(page).content.decode()
     assert "until November" in shown and "30-00-00 11111111" in shown
+    with client.acting("bookkeeper"):
+        reads = AuditEvent.objects.filter(client_id=client.id, verb="read", subject_kind="own_account")
+        both = {a.id for a in selectors.own_accounts()}
+        assert len(both) == 2 and set(reads.values_list("subject_id", flat=True)) == both
 
 
 @pytest.mark.parametrize(

@@ -273,18 +273,21 @@ class RenameForm(forms.Form):
     to = forms.CharField(max_length=20, label="Call it")
 
 
-@page("settlement.read")
+@page("settlement.read", reads="own_account")
 def own_accounts(request: PageRequest, client: str) -> HttpResponse:
     """The client's own accounts: what is paid from and into, and what each is called."""
     may = request.may("settlement.prepare")
     dots = "bank" in request.masked
+    accounts = selectors.own_accounts()
+    for account in accounts:
+        request.reading(account.id, what="dots" if dots else "account number")
     rows = [
         (
             account,
             DOTS if dots else f"{_sort_code(account.sort_code)} {account.account_number}",
             form_of(request, RenameForm(prefix=str(account.id))) if may else None,
         )
-        for account in selectors.own_accounts()
+        for account in accounts
     ]
     form = form_of(request, AccountForm()) if may else None
     return render(request, "settlement/accounts.html", {"rows": rows, "form": form})
