@@ -29,7 +29,7 @@ app_name = "quality"
 CLIENTS = ("client",)
 
 NAVIGATION = [
-    NavigationEntry("Promises", "quality:board", key="b", order=25, of="firm"),
+    NavigationEntry("Promises", "quality:board", key="m", order=25, of="firm"),
     NavigationEntry("Promises", "quality:promises", "quality.read", order=260),
     NavigationEntry("Scorecard", "quality:scorecard", "quality.read", order=261),
     NavigationEntry("Our service", "quality:service", "quality.read", key="s", order=140, faces=CLIENTS),

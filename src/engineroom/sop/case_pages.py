@@ -28,7 +28,7 @@ LARGEST_FILE = 20_000_000
 
 NAVIGATION = [
     NavigationEntry("My work", "sop:inbox", "sop.work", key="w", order=15, of="firm"),
-    NavigationEntry("Cases", "sop:cases", "sop.read", key="k", order=110),
+    NavigationEntry("Cases", "sop:cases", "sop.read", key="d", order=110),
 ]
 
 STATUS = {

@@ -25,7 +25,7 @@ from engineroom.workforce.models import Team
 app_name = "workforce"
 
 NAVIGATION = [
-    NavigationEntry("Staff", "workforce:staff", key="w", order=40, of="firm"),
+    NavigationEntry("Staff", "workforce:staff", key="n", order=40, of="firm"),
     NavigationEntry("Teams", "workforce:teams", order=41, of="firm"),
 ]
 
