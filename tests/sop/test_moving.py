@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from django.urls import reverse
 
 from engineroom.foundation import vault
 from engineroom.foundation.tenancy.scope import acting
@@ -13,6 +14,7 @@ from engineroom.sop import drafts, moving, running, services
 from engineroom.sop.models import Case, CaseEvent, CaseMove, Task, TaskEvidence
 from tests.firm import Firm, TestClient
 from tests.sop.writing import procedure_text
+from tests.web.conftest import signed_in
 
 NEW_STEP = "## Look\n```yaml\nwho: lead\n```\n\n## Both"
 """Another step before the branches."""
@@ -180,3 +182,17 @@ def test_who_moves_says_why_and_may(firm: Firm, client: TestClient) -> None:
     with client.acting("lead"):
         services.cancel_case(at.cases[0].case_id, "gone")
         assert moving.move_cases(at.old, at.new, "because", {}, [3]).moved == [3]
+
+
+def test_a_rehearsal_says_steps_as_people_call_them(firm: Firm, client: TestClient) -> None:
+    """The page offers the newest two versions; what was decided is told of each case."""
+    Moves(firm, client, "moves_told", ("## Ask the client", "## Ask them"))
+    lena = signed_in(client.staff["lead"])
+    page = lena.get(reverse("sop:moves", args=[client.code, "moves_told"])).content.decode()
+    assert page.index("<option selected>1</option>") < page.index("<option selected>2</option>")
+    where = reverse("sop:rehearse", args=[client.code, "moves_told"])
+    told = {"from": "1", "to": "2"}
+    page = lena.post(where, {**told, "d-ask_the_client": "ask_them"}).content.decode()
+    assert "stays at Collect" in page and "Ask the client to Ask them" in page
+    page = lena.post(where, {**told, "d-ask_the_client": "-"}).content.decode()
+    assert "Ask the client is no longer needed" in page

@@ -125,7 +125,9 @@ def test_hours_that_never_reach_the_promise_are_refused() -> None:
 
 
 def test_hours_in_words() -> None:
-    assert LONDON.in_words() == "Mon-Fri 09:00-17:30, Europe/London, closed on ENG bank holidays"
+    assert LONDON.in_words() == (
+        "Mon-Fri 09:00-17:30, Europe/London, closed on the bank holidays of England and Wales"
+    )
     assert NIGHTS.in_words() == "Mon-Sun 00:00-06:00, 22:00-24:00, Europe/London"
 
 
@@ -456,7 +458,7 @@ def test_the_explanation_reads_like_an_account() -> None:
     ]
     assert explain(log, at("2026-11-23 12:00")) == [
         "Promise: One working day, 8 h 30 min of working time",
-        "Counted in: office hours (Mon-Fri 09:00-17:30, Europe/London, closed on ENG bank holidays)",
+        f"Counted in: office hours ({LONDON.in_words()})",
         "Fri 20 Nov 2026 15:00 GMT: started",
         "Fri 20 Nov 2026 16:00 GMT: paused, waiting for: client",
         "Mon 23 Nov 2026 11:00 GMT: went on",

@@ -19,7 +19,7 @@ from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.quality import clocks, services
 from engineroom.quality.clocks import CaseClock
 from engineroom.quality.scorecard import SHOWS, month_of, scorecard
-from engineroom.sop.hours import HoursRefused, week_from
+from engineroom.sop.hours import DIVISIONS, HoursRefused, week_from
 from engineroom.sop.models import Case, Procedure
 from engineroom.sop.sla import STATE_WORDS, State, duration
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
@@ -145,9 +145,6 @@ def _line() -> forms.TextInput:
     return forms.TextInput(attrs={"autocomplete": "off"})
 
 
-DIVISIONS = [("", "none"), ("ENG", "England and Wales"), ("SCT", "Scotland"), ("NIR", "Northern Ireland")]
-
-
 class PromiseForm(forms.Form):
     procedure = forms.ChoiceField(required=False, help_text="Its cases, or all that have no promise.")
     name = forms.CharField(max_length=100, widget=_line())
@@ -174,12 +171,7 @@ class HoursForm(forms.Form):
         required=False,
         initial="ENG",
         label="Bank holidays of",
-        choices=[
-            ("", "none"),
-            ("ENG", "England and Wales"),
-            ("SCT", "Scotland"),
-            ("NIR", "Northern Ireland"),
-        ],
+        choices=[("", "none"), *DIVISIONS.items()],
     )
     closed = forms.CharField(
         required=False,

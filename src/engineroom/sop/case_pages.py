@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from engineroom.foundation.vault.answers import file_answer
 from engineroom.kernel.errors import EngineroomError, NotFound
 from engineroom.sop import boards, diagram, drafts, moving, running, selectors, services
 from engineroom.sop.boards import Happened, TaskView, Waiting
-from engineroom.sop.graph import WAITING
+from engineroom.sop.graph import WAITING, Graph
 from engineroom.sop.models import WORKED_KINDS, Task, TaskEvidence
 from engineroom.ui.display import format_count
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, page
@@ -336,6 +336,8 @@ def _moves(request: PageRequest, key: str, **more: Any) -> dict[str, Any]:
         "versions": [(v, counts.get(v.id, 0)) for v in listed],
         "made": boards.moves_of(key),
         "may_move": request.may("sop.approve"),
+        "start": listed[min(1, len(listed) - 1)].number,
+        "to": listed[0].number,
         **more,
     }
 
@@ -362,7 +364,7 @@ def rehearse(request: PageRequest, client: str, key: str) -> HttpResponse:
     asked = sorted({s for p in plans for s in p.undecided} | set(decided))
     choices = [(s.key, s.title) for s in target.steps if s.kind in WAITING and not s.attached_to]
     shown = {
-        "plans": [(p, PLAN_STATUS[p.verdict]) for p in plans],
+        "plans": [(p, PLAN_STATUS[p.verdict], _said_of(p.goes, old, target)) for p in plans],
         "start": start,
         "to": to,
         "asked": [(s, old.by_key[s].title, decided.get(s, "")) for s in asked if s in old.by_key],
@@ -371,6 +373,18 @@ def rehearse(request: PageRequest, client: str, key: str) -> HttpResponse:
         "rehearsed": True,
     }
     return render(request, "sop/moves.html", _moves(request, key, **shown))
+
+
+def _said_of(goes: Mapping[str, str], old: Graph, target: Graph) -> list[str]:
+    """Where a case would stand, as people call the steps."""
+    found = []
+    for step, to in goes.items():
+        title = old.by_key[step].title
+        if to == moving.WITHDRAW:
+            found.append(f"{title} is no longer needed")
+        else:
+            found.append(f"stays at {title}" if to == step else f"{title} to {target.by_key[to].title}")
+    return found
 
 
 PLAN_STATUS = {"safe": "done", "needs a decision": "wait", "impossible": "risk"}

@@ -35,6 +35,9 @@ Span = tuple[int, int]
 OFFICE: tuple[tuple[Span, ...], ...] = (*[((540, 1050),)] * 5, (), ())
 """Monday to Friday, 09:00 to 17:30."""
 
+DIVISIONS = {"ENG": "England and Wales", "SCT": "Scotland", "NIR": "Northern Ireland"}
+"""Whose bank holidays are known, in words."""
+
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -146,8 +149,11 @@ class WorkingHours:
         return datetime.fromtimestamp(instant, ZoneInfo(self.zone))
 
     def in_words(self) -> str:
-        """Mon-Fri 09:00-17:30, Europe/London, closed on ENG bank holidays and 2 named days."""
-        closed = [f"{self.division} bank holidays"] if self.division else []
+        """Mon-Fri 09:00-17:30, Europe/London, closed on the bank holidays of England and Wales and 2
+        named days.
+        """
+        whose = DIVISIONS.get(self.division or "", self.division)
+        closed = [f"the bank holidays of {whose}"] if whose else []
         if self.closed:
             closed.append(f"{len(self.closed)} named day{'' if len(self.closed) == 1 else 's'}")
         ending = f", closed on {' and '.join(closed)}" if closed else ""
