@@ -24,8 +24,15 @@ os.environ["ENGINEROOM_HOME"] = str(HOME)
 os.environ["DJANGO_SETTINGS_MODULE"] = "engineroom.settings"
 
 import django  # noqa: E402
+import hypothesis  # noqa: E402
 
 django.setup()
+
+# How fast the machine is at the moment is nothing that a test may fail of.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 from tests.firm import Firm, TestClient, make_firm  # noqa: E402
 

@@ -12,14 +12,6 @@ N = "/c/NORTHGATE"
 PAGES = [
     ("lena", "/today"),
     ("lena", "/clients"),
-    ("priya", "/work"),
-    ("lena", "/promises"),
-    ("lena", "/procedures"),
-    ("lena", "/procedures/client_transition"),
-    ("lena", "/procedures/client_transition/edit"),
-    ("lena", "/procedures/new/edit"),
-    ("tom", "/staff"),
-    ("ada", "/teams"),
     ("lena", "/settings"),
     ("ada", "/settings/users"),
     ("lena", N),
@@ -51,9 +43,6 @@ PAGES = [
     ("lena", f"{N}/access"),
     ("lena", f"{N}/bank/accounts"),
     ("lena", f"{N}/audit"),
-    ("lena", f"{N}/cases"),
-    ("lena", f"{N}/promises"),
-    ("lena", f"{N}/scorecard"),
     ("lena", "/search?q=aoife"),
     ("lena", "/notices"),
     ("lena", "/jobs"),
@@ -64,7 +53,6 @@ PAGES = [
     ("fiona", "/portal/NORTHGATE/invoices"),
     ("fiona", "/portal/NORTHGATE/imports"),
     ("fiona", "/portal/NORTHGATE/engagement"),
-    ("fiona", "/portal/NORTHGATE/service"),
     ("aoife", "/me"),
 ]
 
