@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import email
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.test import Client as Browser
 
@@ -53,3 +57,27 @@ def member(firm: Firm) -> Callable[..., Identity]:
         return user
 
     return make
+
+
+def letters(to: str) -> list[str]:
+    """The texts of the outbox's letters to an address, oldest first."""
+    found = []
+    for path in sorted(Path(settings.OUTBOX_DIR).glob("*.eml")):
+        message = email.message_from_bytes(path.read_bytes())
+        if message["To"] == to:
+            found.append(message.get_payload(decode=True).decode())
+    return found
+
+
+def link_in(letter: str) -> str:
+    [url] = re.findall(rf"{re.escape(settings.BASE_URL)}(/open/\S+)", letter)
+    return url
+
+
+@pytest.fixture(scope="module")
+def outbox(firm: Firm) -> Iterator[None]:
+    """Letters as files, as the product keeps them: Django's test runner would catch them."""
+    before, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "engineroom.web.outbox.Outbox"
+    cache.clear()
+    yield
+    settings.EMAIL_BACKEND = before

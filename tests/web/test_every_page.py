@@ -195,7 +195,6 @@ TABLE: dict[str, Row] = {
     "settlement:accounts": get(READERS),
     "settlement:account_add": post(BOOKS),
     "settlement:account_rename": post(BOOKS),
-    # Books.
     # Staff. Whom one sees there follows from one's clients.
     "workforce:staff": get(FIRM),
     "workforce:person": get(FIRM),
@@ -219,6 +218,7 @@ TABLE: dict[str, Row] = {
     "quality:scorecard": get(READERS),
     "quality:service": get(CLIENT, sees=set()),
     "quality:service_case": get(CLIENT, sees=set()),
+    # Books.
     "openitems:items": get(READERS),
     "openitems:item": get(READERS),
     "ledger:books": get(READERS),

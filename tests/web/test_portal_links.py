@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import email
-import re
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import psycopg
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import Identity
@@ -35,7 +31,9 @@ from tests.firm import (
     set_up,
     superuser,
 )
-from tests.web.conftest import new_browser, signed_in
+from tests.web.conftest import letters, link_in, new_browser, signed_in
+
+pytestmark = pytest.mark.usefixtures("outbox")
 
 
 @dataclass
@@ -47,30 +45,6 @@ class Told:
     approver: Identity
     run_id: object
     notice: links.PayslipsNoticed
-
-
-def letters(to: str) -> list[str]:
-    """The texts of the outbox's letters to an address, oldest first."""
-    found = []
-    for path in sorted(Path(settings.OUTBOX_DIR).glob("*.eml")):
-        message = email.message_from_bytes(path.read_bytes())
-        if message["To"] == to:
-            found.append(message.get_payload(decode=True).decode())
-    return found
-
-
-def link_in(letter: str) -> str:
-    [url] = re.findall(rf"{re.escape(settings.BASE_URL)}(/open/\S+)", letter)
-    return url
-
-
-@pytest.fixture(scope="module", autouse=True)
-def outbox(firm: Firm):
-    """Letters as files, as the product keeps them: Django's test runner would catch them."""
-    before, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "engineroom.web.outbox.Outbox"
-    cache.clear()
-    yield
-    settings.EMAIL_BACKEND = before
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from engineroom.sop import drafts, services
 from engineroom.sop.models import CaseEvent, Task
 from engineroom.web import request_pages
 from tests.firm import Firm, TestClient
-from tests.web.conftest import new_browser, signed_in
-from tests.web.test_portal_links import letters, link_in, outbox  # noqa: F401  the outbox of that module
+from tests.web.conftest import letters, link_in, new_browser, signed_in
+
+pytestmark = pytest.mark.usefixtures("outbox")
 
 TEXT = """---
 procedure: asks

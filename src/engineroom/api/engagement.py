@@ -9,7 +9,7 @@ from uuid import UUID
 from ninja import Field, Schema
 from pydantic import StringConstraints
 
-from engineroom.foundation.api import Asked, Day, Room, Text
+from engineroom.foundation.api import NO_NUL, Asked, Day, Room, Text
 from engineroom.foundation.engagement import selectors, services
 from engineroom.foundation.engagement.selectors import ServiceLine, Terms
 from engineroom.foundation.tenancy.models import Client
@@ -17,10 +17,10 @@ from engineroom.kernel.money import MAX_MINOR
 
 router = Room("foundation")
 
-Line = Annotated[str, StringConstraints(max_length=services.LONGEST_LEVEL, pattern=r"^[^\x00]*$")]
-Who = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
-Why = Annotated[str, StringConstraints(max_length=300, pattern=r"^[^\x00]*$")]
-Long = Annotated[str, StringConstraints(max_length=services.LONGEST_TERMS, pattern=r"^[^\x00]*$")]
+Line = Annotated[str, StringConstraints(max_length=services.LONGEST_LEVEL, pattern=NO_NUL)]
+Who = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
+Why = Annotated[str, StringConstraints(max_length=300, pattern=NO_NUL)]
+Long = Annotated[str, StringConstraints(max_length=services.LONGEST_TERMS, pattern=NO_NUL)]
 
 
 class ServiceIn(Asked):

@@ -11,6 +11,7 @@ from django.db import connection
 
 from engineroom.foundation import duties
 from engineroom.foundation.duties import Duty
+from engineroom.ui.display import format_count
 
 BILL_RUNS = """
 SELECT r.client_id, r.id, r.number, r.issue_date, r.through,
@@ -63,7 +64,7 @@ def _bill_run(
 def _held(client_id: UUID, charges: int, amount: int, reasons: str, since: date) -> Duty:
     return Duty(
         client_id,
-        f"{charges} charges held" if charges > 1 else "1 charge held",
+        f"{format_count(charges, 'charge')} held",
         f"{reasons}, since {since:%d %b}",
         "timesheets.prepare",
         ("billing:held", ()),

@@ -69,9 +69,10 @@ def _sensible(day: date) -> date:
 
 
 Day = Annotated[date, AfterValidator(_sensible)]
-Text = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
+NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps no NUL character."""
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, StringConstraints(max_length=500, pattern=NO_NUL)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=NO_NUL)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[^\x00]+$")]
 ContentHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 

@@ -163,7 +163,7 @@ def _may(request: PageRequest) -> dict[str, bool]:
 
 def _slips(request: PageRequest, found: PayRun, before: PayRun | None) -> dict[str, Any]:
     """The payslips as asked for: searched, sorted, a page of them."""
-    text = request.GET.get("q", "").replace("\x00", "").strip()[:100]
+    text = request.GET.get("q", "").strip()[:100]
     by_change = request.GET.get("sort") == "change" and before is not None
     part = selectors.slips_listed(
         found, before, text=text, by_change=by_change, cursor=request.GET.get("at", "")
@@ -373,7 +373,7 @@ def abandon(request: PageRequest, client: str, number: int) -> Done:
 def payslip(request: PageRequest, client: str, number: int, payroll_number: str) -> HttpResponse:
     """A payslip as its person reads it, and why every figure is what it is."""
     found, row = _run(number)
-    slip = selectors.payslip_of(found, payroll_number.replace("\x00", ""))
+    slip = selectors.payslip_of(found, payroll_number)
     if slip is None or found.published is None:
         raise NotFound(f"run {number} has no payslip for payroll number {payroll_number!r}")
     request.reading(slip.id)

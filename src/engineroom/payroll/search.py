@@ -24,7 +24,12 @@ def _runs(text: str, clients: Sequence[UUID], limit: int) -> list[Hit]:
     else:
         return []
     return [
-        Hit(run.client_id, f"Pay run {run.number}", f"paid on {format_day(run.pay_date)}", _page(run))
+        Hit(
+            run.client_id,
+            f"Pay run {run.number}",
+            f"paid on {format_day(run.pay_date)}",
+            ("payroll:run", (run.number,)),
+        )
         for run in rows.order_by("-pay_date", "-number")[:limit]
     ]
 
@@ -34,10 +39,6 @@ def _day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _page(run: PayRun) -> tuple[str, tuple[object, ...]]:
-    return "payroll:run", (run.number,)
 
 
 search.register("Pay runs", _runs, permission="payroll.read")

@@ -90,9 +90,7 @@ def _asked(request: PageRequest) -> Asked:
         day = date.fromisoformat(week) if week else None
     except ValueError:
         raise NotFound(f"{week!r} is not a day; write it as 2026-11-22") from None
-    customer, person, state = (
-        request.GET.get(name, "").replace("\x00", "") for name in ("customer", "person", "state")
-    )
+    customer, person, state = (request.GET.get(name, "") for name in ("customer", "person", "state"))
     return Asked(day, customer, person, state if state in selectors.STATES else "")
 
 

@@ -65,12 +65,10 @@ from engineroom.foundation.tenancy.scope import FACE_OF_KIND, Identity, acting
 from engineroom.foundation.thread import Node
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted, Problem
 from engineroom.kernel.ids import uuid7
+from engineroom.ui.parts import SAYS_WHAT_IS_WRONG
 
 Reach = Literal["client", "mine", "house", "me"]
 """What a page is about: the client of its URL, all clients of its user, the house, or the user."""
-
-SAYS_WHAT_IS_WRONG = b'class="form-errors"'
-"""What the component `form_errors` puts above a form that was refused."""
 
 View = Callable[..., "HttpResponse | Done | str"]
 F = TypeVar("F", bound=Form)
@@ -415,7 +413,7 @@ def _form_again(request: PageRequest, form: Form, refused: EngineroomError) -> H
         response = match.func(asked, *match.args, **match.kwargs)
     except (Http404, EngineroomError):
         return None
-    if response.status_code != 200 or SAYS_WHAT_IS_WRONG not in response.content:
+    if response.status_code != 200 or SAYS_WHAT_IS_WRONG.encode() not in response.content:
         return None  # the page has no such form, or not for this role or in this state
     response.status_code = refused.status
     return cast("HttpResponse", response)

@@ -17,6 +17,10 @@ open: not begun. held: stopped on purpose. void: no longer counts."""
 STATUS_KINDS: tuple[str, ...] = get_args(StatusKind)
 
 
+SAYS_WHAT_IS_WRONG = 'class="form-errors"'
+"""What the component `form_errors` puts above a form that was refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class NavigationItem:
     """A place in the left rail. key: its keys, such as "g t"; group: items of one group stand together."""

@@ -6,6 +6,7 @@ files (settings.STATICFILES_FINDERS), and stands nowhere in the tree.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -55,7 +56,7 @@ def _made() -> Path:
     made.parent.mkdir(parents=True, exist_ok=True)
     text = stylesheet()
     if not made.exists() or made.read_text(encoding="utf-8") != text:
-        fresh = made.with_suffix(".new")
+        fresh = made.with_suffix(f".{os.getpid()}.new")  # the servers of a machine start at the same moment
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(made)
     return made

@@ -107,7 +107,17 @@ def _asked(task: duties.Task, client: Client) -> Need:
     assert duty.subject is not None
     url = reverse("portal_request", args=[client.code, duty.subject[1]])
     note = f"{duty.note}; our clock stands still until you answer"
-    return Need(duty.what, note, url, duty.due, task.late, True, None, duty.currency, client.name)
+    return Need(
+        what=duty.what,
+        note=note,
+        url=url,
+        due=duty.due,
+        late=task.late,
+        mine=True,
+        amount_minor=None,
+        currency=duty.currency,
+        client=client.name,
+    )
 
 
 @page("foundation.read", scope="mine", faces=FACES)

@@ -46,7 +46,7 @@ class Shown:
 @page(None, scope="mine")
 def find(request: PageRequest) -> HttpResponse:
     """Whatever is called so, on any client whose data I may read."""
-    text = request.GET.get("q", "").strip()[: search.LONGEST].replace("\x00", "")
+    text = request.GET.get("q", "").strip()[: search.LONGEST]
     only = request.GET.get("kind", "")
     limit = MOST_OF_ONE if only else PER_KIND
     short = search.too_short(text)

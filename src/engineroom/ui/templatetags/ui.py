@@ -428,7 +428,7 @@ def confirm(
     """
     values = {**locals(), "title": title or f"{label}?"}
     values.pop("context")
-    values["refused"] = 'class="form-errors"' in content
+    values["refused"] = parts.SAYS_WHAT_IS_WRONG in content
     values |= {name: context.get(name, "") for name in ("csrf_token", "form_key")}
     return _render("confirm", **values)
 
