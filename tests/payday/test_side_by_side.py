@@ -50,7 +50,7 @@ def test_a_release_stands_when_the_invoices_are_refused(
     def refuse(day: steps.Payday) -> None:
         raise EngineroomError("not these")
 
-    monkeypatch.setattr(steps, "_issue_bills", refuse)
+    monkeypatch.setattr(steps, "issue_bills", refuse)
     released, issuing = steps.release_and_issue(client.staff["checker"], client.id, PAY_DATE)
     with pytest.raises(EngineroomError, match="not these"):
         issuing.result()
@@ -67,7 +67,7 @@ def test_a_release_that_waits_for_somebody_who_waits_for_the_invoices_gets_its_t
     approved(client)
     monkeypatch.setattr(steps, "PATIENCE_S", 2.0)
     written = threading.Event()
-    issue_bills, release = steps._issue_bills, steps.release
+    issue_bills, release = steps.issue_bills, steps.release
 
     def issue_and_tell(day: steps.Payday) -> object:
         issued = issue_bills(day)
@@ -86,7 +86,7 @@ def test_a_release_that_waits_for_somebody_who_waits_for_the_invoices_gets_its_t
         locking.result()
         return done
 
-    monkeypatch.setattr(steps, "_issue_bills", issue_and_tell)
+    monkeypatch.setattr(steps, "issue_bills", issue_and_tell)
     monkeypatch.setattr(steps, "release", release_behind_a_lock)
     released, issuing = steps.release_and_issue(client.staff["checker"], client.id, PAY_DATE)
     issued = issuing.result()

@@ -9,16 +9,12 @@ from uuid import UUID
 
 from engineroom.billing import papers as billing_papers
 from engineroom.billing import services as billing
-from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.commands import command
-from engineroom.foundation.tenancy.scope import current_client_id
-from engineroom.kernel.errors import Conflict, NotFound
+from engineroom.kernel.errors import Conflict
 from engineroom.payday import steps
 from engineroom.payroll import papers as payroll_papers
 from engineroom.payroll import selectors as payroll_selectors
 from engineroom.payroll import services as payroll
-from engineroom.payroll.models import AttemptChunk
-from engineroom.settlement import services as settlement
 
 
 @dataclass(frozen=True)
@@ -42,10 +38,7 @@ def calculate(pay_date: date) -> DayCalculated:
     if day.run_released:
         raise Conflict(f"the pay run of {pay_date} is released; it is calculated no more")
     plan = payroll.plan_calculation(run.run_id)
-    left = AttemptChunk.objects.filter(
-        client_id=current_client_id(), attempt_id=plan.attempt_id, done_at=None
-    )
-    for chunk in list(left.order_by("chunk").values_list("chunk", flat=True)):
+    for chunk in steps.chunks_left(plan):
         payroll.calculate_chunk(plan.attempt_id, chunk)
     payroll.publish_attempt(plan.attempt_id)
     if not day.issued:
@@ -67,17 +60,8 @@ class DayApproved:
 @command("payroll.approve")
 def approve(pay_date: date, run_hash: str, bill_hash: str = "") -> DayApproved:
     """Approve the run and the invoices of a pay date exactly as they were calculated."""
-    day = steps.payday_of(pay_date)
-    stands = steps.content_of(day)
-    if (stands.bills or "") != bill_hash:
-        raise approvals.ContentChanged(
-            f"the invoices of {pay_date} are not as they were; calculate, then look again"
-        )
-    assert day.run is not None, "content_of found it"
-    payroll.approve_pay_run(day.run.id, content_hash=run_hash)
-    if bill_hash and day.bill_run is not None:
-        billing.approve_bill_run(day.bill_run.id, content_hash=bill_hash)
-    return DayApproved(day.run.id, day.bill_run.id if bill_hash and day.bill_run else None)
+    done = steps.approve_day(pay_date, run_hash, bill_hash or None)
+    return DayApproved(done.run.run_id, done.bill_run.bill_run_id if done.bill_run else None)
 
 
 @dataclass(frozen=True)
@@ -93,26 +77,9 @@ class DayReleased:
 @command("payroll.release")
 def release(pay_date: date) -> DayReleased:
     """Release the approved run of a pay date and write its payment file."""
-    day = _day(pay_date)
-    assert day.run is not None
-    net = (
-        payroll_selectors.run_figures(day.run).totals.get("net_pay")
-        if day.run_released
-        else payroll.release_pay_run(day.run.id).net
-    )
-    batch_id = day.batch.id if day.batch else None
-    if batch_id is None and net:
-        batch_id = settlement.release_payments(
-            "pay_run", day.run.id, kind="net_pay", pay_date=pay_date
-        ).batch_id
-    return DayReleased(day.run.id, batch_id)
-
-
-def _day(pay_date: date) -> steps.Payday:
+    steps.release_day(pay_date)
     day = steps.payday_of(pay_date)
-    if day.run is None:
-        raise NotFound(f"there is no pay run for {pay_date}; calculate it first")
-    return day
+    return DayReleased(steps.run_of(day).id, day.batch.id if day.batch else None)
 
 
 @dataclass(frozen=True)
@@ -128,12 +95,10 @@ class DayIssued:
 @command("billing.release")
 def issue(pay_date: date) -> DayIssued:
     """Let the approved invoices of a pay date out. With nothing to issue it does nothing."""
-    day = _day(pay_date)
-    if not day.run_released:
-        raise NotFound(f"there is no released pay run for {pay_date}; release it first")
-    if day.bill_run is None or day.issued or not billing.anything_to_issue(day.bill_run.id):
-        return DayIssued(day.bill_run.id if day.bill_run else None, 0)
-    return DayIssued(day.bill_run.id, len(billing.issue_bill_run(day.bill_run.id).invoices))
+    day = steps.payday_of(pay_date)
+    steps.released_run_of(day)
+    issued = None if steps.is_issued(pay_date) else steps.issue_bills(day)
+    return DayIssued(day.bill_run.id if day.bill_run else None, len(issued.invoices) if issued else 0)
 
 
 @dataclass(frozen=True)
@@ -149,9 +114,9 @@ class DayPapers:
 @command("payroll.prepare")
 def papers(pay_date: date) -> DayPapers:
     """Typeset the payslips of a released pay date, and its invoices if they are issued."""
-    day = _day(pay_date)
-    assert day.run is not None
-    payroll_papers.issue_payslips(day.run.id)
+    day = steps.payday_of(pay_date)
+    run = steps.released_run_of(day)
+    payroll_papers.issue_payslips(run.id)
     if day.bill_run and day.issued:
         billing_papers.print_invoices(day.bill_run.id)
-    return DayPapers(day.run.id, payroll_selectors.run_figures(day.run).payslips)
+    return DayPapers(run.id, payroll_selectors.run_figures(run).payslips)

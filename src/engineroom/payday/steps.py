@@ -120,6 +120,18 @@ def payday_of(pay_date: date) -> Payday:
     return Payday(run, bill_run, batch, released, issued)
 
 
+def run_of(day: Payday) -> PayRun:
+    if day.run is None:
+        raise NotFound("there is no pay run for that pay date; calculate it first")
+    return day.run
+
+
+def released_run_of(day: Payday) -> PayRun:
+    if day.run is None or not day.run_released:
+        raise NotFound("there is no released pay run for that pay date; release it first")
+    return day.run
+
+
 @dataclass(frozen=True)
 class Calculated:
     """published: None when the run is released, so nothing of it moves. bill_run: None when it is issued."""
@@ -172,12 +184,19 @@ def calculate_run(
 
 def _calculate_chunks(user: Identity, client_id: UUID, plan: payroll.AttemptPlanned) -> None:
     with acting(user, read=[client_id]):
-        left = AttemptChunk.objects.filter(client_id=client_id, attempt_id=plan.attempt_id, done_at=None)
-        chunks = list(left.order_by("chunk").values_list("chunk", flat=True))
+        chunks = chunks_left(plan)
     for chunk in chunks:
         with acting(user, write=client_id):
             payroll.calculate_chunk(plan.attempt_id, chunk)
     failpoint("calculate:after")
+
+
+def chunks_left(plan: payroll.AttemptPlanned) -> list[int]:
+    """Inside `acting`: what of an attempt is not calculated yet."""
+    left = AttemptChunk.objects.filter(
+        client_id=current_client_id(), attempt_id=plan.attempt_id, done_at=None
+    )
+    return list(left.order_by("chunk").values_list("chunk", flat=True))
 
 
 @dataclass(frozen=True)
@@ -213,23 +232,22 @@ def approve(
     run_hash, bill_hash: of what was shown. Raises ContentChanged when either is no longer what stands.
     """
     with acting(user, write=client_id):
-        day = payday_of(pay_date)
-        stands = content_of(day)
-        if (stands.bills is None) != (bill_hash is None):
-            raise approvals.ContentChanged(
-                f"the invoices of {pay_date} are not as they were when you looked; look again"
-            )
-        run = payroll.approve_pay_run(_run_of(day).id, content_hash=run_hash)
-        bills = None
-        if bill_hash is not None and day.bill_run is not None:
-            bills = billing.approve_bill_run(day.bill_run.id, content_hash=bill_hash)
+        return approve_day(pay_date, run_hash, bill_hash)
+
+
+def approve_day(pay_date: date, run_hash: str, bill_hash: str | None) -> ApprovedBoth:
+    """`approve`, inside `acting`."""
+    day = payday_of(pay_date)
+    stands = content_of(day)
+    if (stands.bills is None) != (bill_hash is None):
+        raise approvals.ContentChanged(
+            f"the invoices of {pay_date} are not as they were when you looked; look again"
+        )
+    run = payroll.approve_pay_run(run_of(day).id, content_hash=run_hash)
+    bills = None
+    if bill_hash is not None and day.bill_run is not None:
+        bills = billing.approve_bill_run(day.bill_run.id, content_hash=bill_hash)
     return ApprovedBoth(run, bills)
-
-
-def _run_of(day: Payday) -> PayRun:
-    if day.run is None:
-        raise NotFound("there is no pay run for that pay date; calculate it first")
-    return day.run
 
 
 def is_approved(pay_date: date) -> bool:
@@ -265,15 +283,20 @@ def release(user: Identity, client_id: UUID, pay_date: date) -> Released:
     """Release the run and write the payment file: one transaction, because neither makes sense without the
     other."""
     with acting(user, write=client_id):
-        day = payday_of(pay_date)
-        if day.run is None:
-            raise NotFound(f"there is no pay run for {pay_date}; calculate it first")
-        run = None if day.run_released else payroll.release_pay_run(day.run.id)
-        batch = None
-        net = run.net if run else payroll_selectors.run_figures(day.run).totals.get("net_pay")
-        if day.batch is None and net:
-            batch = settlement.release_payments("pay_run", day.run.id, kind="net_pay", pay_date=pay_date)
+        released = release_day(pay_date)
     failpoint("release:after")
+    return released
+
+
+def release_day(pay_date: date) -> Released:
+    """`release`, inside `acting`."""
+    day = payday_of(pay_date)
+    of = run_of(day)
+    run = None if day.run_released else payroll.release_pay_run(of.id)
+    batch = None
+    net = run.net if run else payroll_selectors.run_figures(of).totals.get("net_pay")
+    if day.batch is None and net:
+        batch = settlement.release_payments("pay_run", of.id, kind="net_pay", pay_date=pay_date)
     return Released(run, batch)
 
 
@@ -282,14 +305,14 @@ def issue(user: Identity, client_id: UUID, pay_date: date) -> billing.InvoicesIs
     when they are out already, or there are none."""
     with acting(user, write=client_id):
         day = payday_of(pay_date)
-        if day.run is None or not day.run_released:
-            raise NotFound(f"there is no released pay run for {pay_date}; release it first")
-        issued = _issue_bills(day)
+        released_run_of(day)
+        issued = issue_bills(day)
     failpoint("post:after")
     return issued
 
 
-def _issue_bills(day: Payday) -> billing.InvoicesIssued | None:
+def issue_bills(day: Payday) -> billing.InvoicesIssued | None:
+    """Inside `acting`: the invoices of a pay date, unless they are out."""
     return billing.issue_bill_run(day.bill_run.id) if day.bill_run and not day.issued else None
 
 
@@ -312,7 +335,7 @@ def release_and_issue(user: Identity, client_id: UUID, pay_date: date) -> tuple[
     def issue_once_released() -> billing.InvoicesIssued | None:
         try:
             with acting(user, write=client_id):
-                issued = _issue_bills(payday_of(pay_date))
+                issued = issue_bills(payday_of(pay_date))
                 released.result(PATIENCE_S)
         except TimeoutError:
             released.result()
@@ -356,15 +379,14 @@ def post(user: Identity, client_id: UUID, pay_date: date, *, with_papers: bool =
     """
     with acting(user, write=client_id) as scope:
         day = payday_of(pay_date)
-        if day.run is None or not day.run_released:
-            raise NotFound(f"there is no released pay run for {pay_date}; release it first")
+        run = released_run_of(day)
         left = not is_issued(pay_date)
         may_print = scope.may("payroll.prepare") and scope.may("billing.prepare")
     invoices = issue(user, client_id, pay_date) if left else None
     payslips = printed = None
     if with_papers and may_print:
         with acting(user, write=client_id):
-            payslips = payroll_papers.issue_payslips(day.run.id)
+            payslips = payroll_papers.issue_payslips(run.id)
             if day.bill_run:
                 printed = billing_papers.print_invoices(day.bill_run.id)
     return Posted(invoices, payslips, printed)
