@@ -42,7 +42,7 @@ from engineroom.openitems import selectors as openitems
 from engineroom.openitems.models import Counterparty
 from engineroom.payday import steps
 from engineroom.timesheets import services as timesheets
-from engineroom.timesheets.models import Timesheet
+from engineroom.timesheets.models import HoldEnd, Timesheet
 
 WEEK = timedelta(days=7)
 
@@ -504,6 +504,31 @@ def test_a_charge_is_on_one_invoice(client: TestClient) -> None:
             )
     with client.acting():
         assert BillRun.objects.filter(client_id=client.id).count() == 1
+
+
+def test_a_charge_on_a_line_is_of_their_client(client: TestClient, other_client: TestClient) -> None:
+    """Their charge on our line, ours on theirs, and a charge or a line that nobody has."""
+    for one in (client, other_client):
+        temps = [Temp("T1", status="disputed"), Temp("T2", "Al", customer="BETA")]
+        set_up(one, temps)
+        run_payday(one, temps)
+        end_holds(one, "billable", "ACME")
+    mine, theirs = _free_charge_and_a_line(client), _free_charge_and_a_line(other_client)
+    with connect() as db:
+        enter(db, client.staff["specialist"], write=client.id)
+        for charge in (mine[0], theirs[0], uuid4()):
+            for line in (mine[1], theirs[1], uuid4()):
+                with pytest.raises(psycopg.Error, match="add to it, with its assignment"), db.transaction():
+                    db.execute(
+                        "INSERT INTO billing_billed (id, client_id, invoice_line_id) VALUES (%s, %s, %s)",
+                        [charge, client.id, line],
+                    )
+
+
+def _free_charge_and_a_line(client: TestClient) -> tuple[UUID, UUID]:
+    with client.acting():
+        charge = HoldEnd.objects.filter(client_id=client.id).values_list("hold_id", flat=True)[0]
+        return charge, InvoiceLine.objects.filter(client_id=client.id).values_list("id", flat=True)[0]
 
 
 # --- who made it, who lets it out ---------------------------------------------------------------------

@@ -164,7 +164,7 @@ KEYS = [
     (model._meta.db_table, field.column, field.remote_field.model._meta.db_table)
     for model in CLIENT_MODELS
     for field in model._meta.local_fields
-    if type(field).__name__ == "ClientKey" and not field.implied  # those: tests/ledger/test_ledger_guards.py
+    if type(field).__name__ == "ClientKey" and not field.implied  # those: IMPLIED in test_catalogue.py
 ]
 
 

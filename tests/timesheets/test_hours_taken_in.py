@@ -214,6 +214,20 @@ def test_two_further_charges_that_cancel_out_do_not_fit_either(
             )
 
 
+def test_an_hour_and_its_charges_stay_in_their_client(
+    client: TestClient, other_client: TestClient, entry: tuple[UUID, UUID, UUID]
+) -> None:
+    """Their time entry or timesheet under our client, and one that nobody has."""
+    with connect() as db:
+        enter(db, other_client.staff["specialist"], write=other_client.id)
+        for hour in (entry[1], uuid4()):
+            with pytest.raises(psycopg.Error, match="add to its minutes"), db.transaction():
+                db.execute(INSERT_CHARGE, [uuid4(), other_client.id, hour, 480, 12000, 16800])
+        for sheet in (entry[0], uuid4()):
+            with pytest.raises(psycopg.Error, match="takes no further hour"), db.transaction():
+                db.execute(INSERT_HOUR, {"hour": uuid4(), "sheet": sheet, "day": "2026-11-20"})
+
+
 def test_an_hour_without_charges_is_refused(client: TestClient, entry: tuple[UUID, UUID, UUID]) -> None:
     with connect() as db:
         enter(db, client.staff["specialist"], write=client.id)

@@ -88,5 +88,10 @@ class Billed(ClientModel):
     history = True
 
     id = None  # type: ignore[assignment]
-    charge = ClientKey(Charge, primary_key=True, db_column="id")
-    invoice_line = ClientKey(InvoiceLine)
+    charge = ClientKey(
+        Charge,
+        primary_key=True,
+        db_column="id",
+        implied="the charges of a line add to it (check_billed)",
+    )
+    invoice_line = ClientKey(InvoiceLine, implied="the charges of a line add to it (check_billed)")

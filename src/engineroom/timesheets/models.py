@@ -92,7 +92,9 @@ class TimeEntry(ClientModel):
 
     history = True
 
-    timesheet = ClientKey(Timesheet, indexed=False)
+    timesheet = ClientKey(
+        Timesheet, indexed=False, implied="a timesheet has the hours it says (check_time_entries)"
+    )
     day = models.DateField()
     minutes = models.IntegerField()
 
@@ -114,7 +116,7 @@ class Charge(ClientModel):
 
     history = True
 
-    time_entry = ClientKey(TimeEntry)
+    time_entry = ClientKey(TimeEntry, implied="the charges of an entry add to its minutes (check_charges)")
     kind = models.CharField(max_length=10, choices=[(k, k) for k in CHARGE_KINDS])
     minutes = models.IntegerField()
     pay_rate = models.BigIntegerField()

@@ -159,6 +159,7 @@ class Migration(migrations.Migration):
                         db_column="id",
                         db_constraint=False,
                         db_index=False,
+                        implied="the charges of a line add to it (check_billed)",
                         on_delete=django.db.models.deletion.PROTECT,
                         primary_key=True,
                         related_name="+",
@@ -181,6 +182,7 @@ class Migration(migrations.Migration):
                     engineroom.foundation.tenancy.models.ClientKey(
                         db_constraint=False,
                         db_index=False,
+                        implied="the charges of a line add to it (check_billed)",
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="billing.invoiceline",

@@ -25,25 +25,27 @@ BEGIN
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'a held hour is in no invoice: %', wrong USING ERRCODE = 'ER409';
   END IF;
-  -- What stands on a line is what the line says: its hours at its rate, of its assignment, kind and week.
-  SELECT format('invoice line %s', g.id) INTO wrong
+  -- What stands on a line is what the line says: its hours at its rate, of its assignment, kind and week. A charge or
+  -- a line that is not there adds to nothing: these two keys have no constraint beside this (decision 006).
+  SELECT format('invoice line %s', g.invoice_line_id) INTO wrong
     FROM (
-      SELECT l.client_id, l.id, l.minutes, l.net, count(*) AS n, sum(c.minutes) AS worked, sum(c.bill_amount) AS amount,
+      SELECT a.client_id, a.invoice_line_id, l.minutes, l.net, count(*) AS n, sum(c.minutes) AS worked, sum(c.bill_amount) AS amount,
         bool_or((t.assignment_id, t.week_ending, c.kind, c.bill_rate)
-          IS DISTINCT FROM (l.assignment_id, l.week_ending, l.kind, l.rate)) AS another
+          IS DISTINCT FROM (l.assignment_id, l.week_ending, l.kind, l.rate)) AS another,
+        bool_and(l.id IS NOT NULL AND c.id IS NOT NULL) AS there
       FROM added a
-      CROSS JOIN LATERAL (SELECT * FROM billing_invoiceline l
-        WHERE l.client_id = a.client_id AND l.id = a.invoice_line_id OFFSET 0) l
-      CROSS JOIN LATERAL (SELECT * FROM timesheets_charge c
-        WHERE c.client_id = a.client_id AND c.id = a.id OFFSET 0) c
-      CROSS JOIN LATERAL (SELECT e.timesheet_id FROM timesheets_timeentry e
-        WHERE e.client_id = a.client_id AND e.id = c.time_entry_id OFFSET 0) e
-      CROSS JOIN LATERAL (SELECT t.assignment_id, t.week_ending FROM timesheets_timesheet t
-        WHERE t.client_id = a.client_id AND t.id = e.timesheet_id OFFSET 0) t
-      GROUP BY l.client_id, l.id, l.minutes, l.net) g
+      LEFT JOIN LATERAL (SELECT * FROM billing_invoiceline l
+        WHERE l.client_id = a.client_id AND l.id = a.invoice_line_id OFFSET 0) l ON true
+      LEFT JOIN LATERAL (SELECT * FROM timesheets_charge c
+        WHERE c.client_id = a.client_id AND c.id = a.id OFFSET 0) c ON true
+      LEFT JOIN LATERAL (SELECT e.timesheet_id FROM timesheets_timeentry e
+        WHERE e.client_id = a.client_id AND e.id = c.time_entry_id OFFSET 0) e ON true
+      LEFT JOIN LATERAL (SELECT t.assignment_id, t.week_ending FROM timesheets_timesheet t
+        WHERE t.client_id = a.client_id AND t.id = e.timesheet_id OFFSET 0) t ON true
+      GROUP BY a.client_id, a.invoice_line_id, l.minutes, l.net) g
     CROSS JOIN LATERAL (SELECT count(*) AS n FROM billing_billed b
-      WHERE b.client_id = g.client_id AND b.invoice_line_id = g.id OFFSET 0) stands
-    WHERE g.another OR g.worked <> g.minutes OR g.amount <> g.net OR stands.n <> g.n LIMIT 1;
+      WHERE b.client_id = g.client_id AND b.invoice_line_id = g.invoice_line_id OFFSET 0) stands
+    WHERE NOT g.there OR g.another OR g.worked <> g.minutes OR g.amount <> g.net OR stands.n <> g.n LIMIT 1;
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'the charges on an invoice line add to it, with its assignment, week, kind and rate: %', wrong
       USING ERRCODE = 'ER422';

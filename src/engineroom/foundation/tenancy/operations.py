@@ -117,7 +117,7 @@ class ClientTable(GuardOperation):
             f"ALTER TABLE {table} ADD CONSTRAINT {unique} UNIQUE (client_id, id)",
             f"ALTER TABLE {table} REPLICA IDENTITY USING INDEX {unique}",
         ]
-        if not any(not key.null and not key.implied for key in keys):
+        if not any(not key.null for key in keys):
             # With a required composite key the client's existence follows from the row pointed to.
             sql.append(
                 f"ALTER TABLE {table} ADD CONSTRAINT {table}_client FOREIGN KEY (client_id) "

@@ -261,6 +261,7 @@ class Migration(migrations.Migration):
             field=engineroom.foundation.tenancy.models.ClientKey(
                 db_constraint=False,
                 db_index=False,
+                implied="the charges of an entry add to its minutes (check_charges)",
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
                 to="timesheets.timeentry",
@@ -330,6 +331,7 @@ class Migration(migrations.Migration):
             field=engineroom.foundation.tenancy.models.ClientKey(
                 db_constraint=False,
                 db_index=False,
+                implied="a timesheet has the hours it says (check_time_entries)",
                 indexed=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",

@@ -12,17 +12,18 @@ from engineroom.foundation.tenancy.operations import (
 
 # One hour is never counted twice and never lost: the charges of an entry add to its minutes, and each has minutes of
 # the entry's sign, so no further charge ever fits. Both tables are checked at the end of the statement that adds to
-# them; entries and charges are therefore written in one statement.
+# them; entries and charges are therefore written in one statement. A charge without an entry, and an entry without
+# a timesheet, add to nothing: these two keys have no constraint beside the guards (decision 006).
 CHECK_CHARGES = """
 DECLARE
   wrong text;
 BEGIN
   SELECT format('entry %s has %s minutes, its charges %s', e.id, e.minutes, sum(c.minutes)) INTO wrong
     FROM (SELECT DISTINCT client_id, time_entry_id FROM added) a
-    JOIN timesheets_timeentry e ON e.client_id = a.client_id AND e.id = a.time_entry_id
-    JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
-    GROUP BY e.id, e.minutes
-    HAVING sum(c.minutes) <> e.minutes OR bool_or(sign(c.minutes) <> sign(e.minutes)) LIMIT 1;
+    JOIN timesheets_charge c ON c.client_id = a.client_id AND c.time_entry_id = a.time_entry_id
+    LEFT JOIN timesheets_timeentry e ON e.client_id = a.client_id AND e.id = a.time_entry_id
+    GROUP BY a.time_entry_id, e.id, e.minutes
+    HAVING sum(c.minutes) IS DISTINCT FROM e.minutes OR bool_or(sign(c.minutes) <> sign(e.minutes)) LIMIT 1;
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'the charges of a time entry add to its minutes: %', wrong USING ERRCODE = 'ER422';
   END IF;
@@ -39,12 +40,12 @@ BEGIN
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'a time entry is written with its charges: %', wrong USING ERRCODE = 'ER422';
   END IF;
-  SELECT format('timesheet %s of %s', t.id, t.entry_count) INTO wrong
+  SELECT format('timesheet %s of %s', a.timesheet_id, t.entry_count) INTO wrong
     FROM (SELECT DISTINCT client_id, timesheet_id FROM added) a
-    JOIN timesheets_timesheet t ON t.client_id = a.client_id AND t.id = a.timesheet_id
+    LEFT JOIN timesheets_timesheet t ON t.client_id = a.client_id AND t.id = a.timesheet_id
     CROSS JOIN LATERAL (SELECT count(*) AS n FROM timesheets_timeentry e
-      WHERE e.client_id = t.client_id AND e.timesheet_id = t.id) found
-    WHERE found.n <> t.entry_count LIMIT 1;
+      WHERE e.client_id = a.client_id AND e.timesheet_id = a.timesheet_id) found
+    WHERE found.n IS DISTINCT FROM t.entry_count LIMIT 1;
   IF wrong IS NOT NULL THEN
     RAISE EXCEPTION 'a timesheet is written whole, and takes no further hour: %', wrong USING ERRCODE = 'ER422';
   END IF;
