@@ -17,7 +17,7 @@ from engineroom.demo.cast import CUSTOMER_BY_CODE, LEAVER, TEMPS, TRACED, Custom
 from engineroom.kernel.periods import gb_tax_week, week_ending
 from engineroom.kernel.rounding import half_up
 from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
-from engineroom.payroll.engine.gb.inputs import Values
+from engineroom.payroll.engine.inputs import Values
 from engineroom.timesheets.engine import MINUTES_AN_HOUR
 
 SEED = "engineroom sample 2026"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engineroom.payroll.engine.gb import orders as gb_orders
 from engineroom.payroll.engine.gb import single_orders
 from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
-from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE, BadChunk
+from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, BadChunk
 
 TABLES = resolve_tables(date(2026, 6, 26), gb_orders.TABLES)
 DAYS = {"2025-26": date(2025, 6, 1), "2026-27": date(2026, 6, 1)}
@@ -354,8 +354,9 @@ def test_a_second_earnings_arrestment_is_refused_by_name():
 def test_orders_need_their_tables_and_payslips_that_are_there():
     with pytest.raises(BadChunk, match="orders need the tables"):
         calculate(PERSON, resolve_tables(date(2026, 6, 26)), columns_of([order("priority")]))
-    with pytest.raises(BadChunk, match="payslip 1 of 1"):
-        calculate(PERSON, TABLES, columns_of([order("priority", payslip=1)]))
+    for nobody in (1, -1):
+        with pytest.raises(BadChunk, match=f"payslip {nobody} of 1"):
+            calculate(PERSON, TABLES, columns_of([order("priority", payslip=nobody)]))
     with pytest.raises(BadChunk, match="no input called colour"):
         calculate(PERSON, TABLES, {"colour": [1]})
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from engineroom.kernel.tables import NoTableForDate, load_table
 from engineroom.payroll.engine.gb import employer, holiday, minimum_wage, parental_pay, sick_pay
 from engineroom.payroll.engine.gb.holiday import Holiday
-from engineroom.payroll.engine.gb.inputs import BadChunk
 from engineroom.payroll.engine.gb.sick_pay import day_number
+from engineroom.payroll.engine.inputs import BadChunk
 
 YEARS = {"2025-26": date(2025, 6, 1), "2026-27": date(2026, 6, 1)}
 EARNINGS = st.one_of(

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
-from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE, BadChunk
 from engineroom.payroll.engine.gb.net_to_gross import net_to_gross
 from engineroom.payroll.engine.gross_up import WINDOW_PENCE, gross_up
+from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, BadChunk
 
 TABLES = {year: resolve_tables(date(year, 6, 26)) for year in (2025, 2026)}
 USUAL = {"tax_code": "1257L", "frequency": "monthly", "tax_period": 1, "ni_category": "A"}

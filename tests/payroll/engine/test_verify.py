@@ -123,7 +123,7 @@ def test_only_the_kinds_asked_for_are_run(verify):
         (with_inputs(TAX, tax_code="K0"), "inputs.tax_code", "not a tax code"),
         (with_inputs(TAX, basis="sometimes"), "inputs.basis", "not one of"),
         (with_inputs(TAX, taxable_pay_to_date="1.00"), "inputs.taxable_pay_to_date", "below zero"),
-        (TAX | {"period_no": ""}, "period_no", "not a tax week or month"),
+        (TAX | {"period_no": ""}, "period_no", "it is missing"),
         (TAX | {"period_no": "13"}, "period_no", "not a tax period"),
         (with_inputs(TAX, tax_week="4"), "inputs.tax_week", "not a whole number"),
     ],

@@ -14,6 +14,7 @@ from typing import Any
 from engineroom.kernel.errors import EngineroomError
 from engineroom.kernel.money import NotMoney, parse_minor
 from engineroom.kernel.rates import ppm
+from engineroom.payroll.engine.steps import RowProblem
 
 COLUMNS = (
     "id", "jurisdiction", "year", "frequency", "period_no", "kind", "inputs", "expected", "tolerance",
@@ -83,6 +84,22 @@ class Case:
             expected=expected,
             tolerance=_tolerance(text["tolerance"]),
         )
+
+    @property
+    def period(self) -> int:
+        """The number of the period. Raises BadCase where the row gives none."""
+        if not self.period_no:
+            raise BadCase("period_no", "it is missing")
+        return int(self.period_no)
+
+    def refusal(self, problem: RowProblem, sources: Mapping[str, tuple[str, ...]]) -> BadCase:
+        """What a rule says of a column, said of the input of this row that the column was made from.
+
+        sources: which inputs a column may have been made from, where the names differ.
+        """
+        made_from = sources.get(problem.field, (problem.field,))
+        named = next((f"inputs.{name}" for name in made_from if self.has(name)), made_from[-1])
+        return BadCase(named, f"{problem.problem}. {problem.remedy}")
 
     def has(self, name: str) -> bool:
         return name in self.inputs

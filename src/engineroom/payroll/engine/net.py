@@ -24,7 +24,7 @@ import numpy as np
 
 from engineroom.kernel.money import format_minor
 from engineroom.kernel.rounding import Minor
-from engineroom.payroll.engine.steps import Column, RowProblem
+from engineroom.payroll.engine.steps import Column, RowProblem, refuse, rows_without
 
 MAX_PENCE = 10**11
 ALL_OF_IT = MAX_PENCE
@@ -153,15 +153,9 @@ def whole_coins(net: Minor, carry_before: Minor, unit: Minor, last_payday: Colum
 
 def _below_zero(field: str, column: Minor) -> list[RowProblem]:
     """Rows below zero, or beyond what one person can have."""
-    return [
-        RowProblem(
-            row,
-            field,
-            "it is below zero" if column[row] < 0 else "it is more than one person can have",
-            "Check the amount and its sign",
-        )
-        for row in np.flatnonzero((column < 0) | (column > MAX_PENCE)).tolist()
-    ]
+    remedy = "Check the amount and its sign"
+    below = refuse(column < 0, field, "it is below zero", remedy)
+    return below + refuse(column > MAX_PENCE, field, "it is more than one person can have", remedy)
 
 
 def _first_of_each_row(problems: list[RowProblem]) -> list[RowProblem]:
@@ -174,8 +168,8 @@ def _first_of_each_row(problems: list[RowProblem]) -> list[RowProblem]:
 
 def _without(problems: list[RowProblem], n: int) -> Column:
     """1 for rows without problems, 0 for the others."""
-    good = np.ones(n, dtype=np.int64)
-    good[[problem.row for problem in problems]] = 0
+    good = np.zeros(n, dtype=np.int64)
+    good[rows_without(problems, n)] = 1
     return good
 
 

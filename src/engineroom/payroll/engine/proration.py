@@ -27,7 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engineroom.kernel.rounding import Minor
-from engineroom.payroll.engine.steps import Column, RowProblem
+from engineroom.payroll.engine.groups import begin_of, sum_before
+from engineroom.payroll.engine.steps import Column, RowProblem, refuse
 
 Days = npt.NDArray[np.datetime64]
 """Days, datetime64[D], shape (n,)."""
@@ -118,36 +119,27 @@ def _parts(
     parts_of_year: int | None,
     periods_in_year: int,
 ) -> Minor:
-    begin_of = _begin_of(person)
+    begins = begin_of(person)
     if parts_of_year is None:
         numerator, denominator = pay * units, units_of_period
     else:
         whole = np.zeros_like(units)
-        np.add.at(whole, begin_of, units)
-        full = whole[begin_of] == units_of_period
+        np.add.at(whole, begins, units)
+        full = whole[begins] == units_of_period
         numerator = pay * units * np.where(full, 1, periods_in_year)
         denominator = np.where(full, units_of_period, parts_of_year)
-    total = _running(numerator, begin_of)
+    total = sum_before(numerator, person) + numerator
     rounded = (2 * total + denominator) // (2 * denominator)
-    before = np.where(np.arange(len(person)) == begin_of, 0, np.roll(rounded, 1))
+    before = np.where(np.arange(len(person)) == begins, 0, np.roll(rounded, 1))
     return rounded - before
-
-
-def _running(values: Column, begin_of: Column) -> Column:
-    """The running total within each person. Wraps at 2**64 cancel out in the difference."""
-    sums = np.cumsum(values)
-    return sums - (sums[begin_of] - values[begin_of])
 
 
 def _problems(
     person: Column, pay: Minor, units: Column, units_of_period: Column, basis: Basis
 ) -> list[RowProblem]:
     what = basis.counts
-    within = (
-        _running(np.clip(units, 0, MAX_UNITS), _begin_of(person))
-        if len(person)
-        else np.zeros(0, dtype=np.int64)
-    )
+    counted = np.clip(units, 0, MAX_UNITS)
+    within = sum_before(counted, person) + counted
     checks = (
         ("person", np.diff(person, prepend=person[:1]) < 0, "the rows of a person do not stand together",
          "Sort the stretches by person and day"),
@@ -162,17 +154,6 @@ def _problems(
          f"the stretches have more {what} than the pay period",
          "Check that they lie in it and do not overlap"),
     )  # fmt: skip
-    found = [
-        RowProblem(row, field, problem, remedy)
-        for field, wrong, problem, remedy in checks
-        for row in np.flatnonzero(wrong).tolist()
-    ]
-    return sorted(found)
-
-
-def _begin_of(person: Column) -> Column:
-    """Of each row, the first row of its person."""
-    first = np.ones(len(person), dtype=bool)
-    first[1:] = person[1:] != person[:-1]
-    begins = np.flatnonzero(first)
-    return np.repeat(begins, np.diff(begins, append=len(person)))
+    return sorted(
+        row for field, wrong, problem, remedy in checks for row in refuse(wrong, field, problem, remedy)
+    )

@@ -8,7 +8,7 @@ and what came out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -64,6 +64,18 @@ class RowProblem(NamedTuple):
 
     def __str__(self) -> str:
         return f"row {self.row}, {self.field}: {self.problem}. {self.remedy}"
+
+
+def refuse(wrong: npt.NDArray[np.bool_], field: str, problem: str, remedy: str) -> list[RowProblem]:
+    """The same problem for every row that is wrong."""
+    return [RowProblem(row, field, problem, remedy) for row in np.flatnonzero(wrong).tolist()]
+
+
+def rows_without(problems: Iterable[RowProblem], n: int) -> Column:
+    """Of n rows those that have no problem, ascending."""
+    good = np.ones(n, dtype=bool)
+    good[[problem.row for problem in problems]] = False
+    return np.flatnonzero(good)
 
 
 @dataclass(frozen=True, slots=True)

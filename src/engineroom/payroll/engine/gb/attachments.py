@@ -32,6 +32,7 @@ from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import ROUNDINGS, Minor, ceil_div
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, MONTHS, WEEKS
+from engineroom.payroll.engine.groups import place_of, sum_before
 from engineroom.payroll.engine.steps import Column
 
 ORDERS = (
@@ -244,14 +245,6 @@ def in_order(orders: Mapping[str, Column]) -> dict[str, Column]:
     return done
 
 
-def place_of(person: Column) -> Column:
-    """Place of each row among its person's, from 0; the person's rows stand together."""
-    here = np.arange(len(person), dtype=np.int64)
-    first = np.concatenate([np.ones(min(len(person), 1), dtype=bool), person[1:] != person[:-1]])
-    starts: Column = np.maximum.accumulate(np.where(first, here, 0))
-    return here - starts
-
-
 def take(
     orders: Mapping[str, Column],
     after_loans: int,
@@ -359,9 +352,7 @@ def rules_for_loans(orders: Mapping[str, Column], net: Minor, t: Attachments) ->
 def fees(orders: Mapping[str, Column], taken: Minor, room: Minor, t: Attachments) -> Minor:
     """What the employer keeps for each deduction it may charge for, while anything is left."""
     wanted = ((orders["takes_fee"] == 1) & (taken > 0)).astype(np.int64)
-    before = np.cumsum(wanted) - wanted
-    nth = before - before[np.arange(len(before)) - orders["place"]]
-    left = room[orders["payslip"]] - nth * t.courts.fee
+    left = room[orders["payslip"]] - sum_before(wanted, orders["payslip"]) * t.courts.fee
     kept: Minor = wanted * np.clip(left, 0, t.courts.fee)
     return kept
 

@@ -12,8 +12,8 @@ from engineroom.kernel.money import format_minor
 from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import ROUNDINGS, Minor
 from engineroom.kernel.tables import Version
-from engineroom.payroll.engine.gb.inputs import NumberInput
 from engineroom.payroll.engine.gb.worksheets import Worksheet
+from engineroom.payroll.engine.inputs import NumberInput
 from engineroom.payroll.engine.steps import Column, RowProblem, Step
 
 MAX_PAY_BILL_PENCE = 10**12

@@ -14,11 +14,11 @@ from engineroom.kernel.rates import PPM
 from engineroom.payroll.engine.elements import PayElements
 from engineroom.payroll.engine.gb import pension
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS, GbTables
-from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE
 from engineroom.payroll.engine.gb.nic import CATEGORIES, YEAR_OF_WEEKS, NicClass1
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, WEEKS, WEEKS_IN_TAX_YEAR
 from engineroom.payroll.engine.gb.student_loan import PLANS, StudentLoan
 from engineroom.payroll.engine.gb.tax_codes import FLAT, NO_TAX, K, tax_code_at
+from engineroom.payroll.engine.inputs import MAX_PAY_PENCE
 from engineroom.payroll.engine.lines import (
     CUT_TO_PENNY,
     DOWN_TO_POUND,

@@ -18,16 +18,15 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from engineroom.kernel.rounding import Minor
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.elements import PayElements
 from engineroom.payroll.engine.gb import attachments, holiday, nic, paye, pension, student_loan
-from engineroom.payroll.engine.gb.inputs import NUMBERS, PAY, PAY_ELEMENTS, Values, read_chunk
+from engineroom.payroll.engine.gb.inputs import NUMBERS, PAY, PAY_ELEMENTS, read_chunk
 from engineroom.payroll.engine.gb.orders import Orders, read_orders
 from engineroom.payroll.engine.gb.worksheets import GbTables as GbTables
 from engineroom.payroll.engine.gb.worksheets import resolve
+from engineroom.payroll.engine.inputs import Values
 from engineroom.payroll.engine.steps import (
     Calculation,
     Column,
@@ -36,6 +35,7 @@ from engineroom.payroll.engine.steps import (
     Step,
     Unit,
     is_nought,
+    rows_without,
     same_for_all,
 )
 
@@ -432,22 +432,20 @@ def calculate(
 ) -> Calculation:
     """Every payslip of a chunk. A bad row is a problem, no exception; a chunk that is none raises BadChunk.
 
-    chunk: inputs.TEXTS and inputs.NUMBERS say which columns there are, their units, bounds and defaults. One
-    value alone stands for every row. Result: see Calculation; `rows` says where in the chunk each result row
-    comes from.
+    chunk: inputs.inputs_of says which columns there are, their units, bounds and defaults. One value alone
+    stands for every row. Result: see Calculation; `rows` says where in the chunk each result row comes from.
 
-    orders: attachment orders, a row each, any number for a payslip (orders.NUMBERS and orders.TEXTS); tables
-    resolved with `orders.TABLES` as well. A payslip with an order that cannot be read is a problem: nobody is
+    orders: attachment orders, a row each, any number for a payslip (orders.INPUTS); tables resolved with
+    `orders.TABLES` as well. A payslip with an order that cannot be read is a problem: nobody is
     paid as if there were none. What each order took stands in `Calculation.orders`.
     """
-    columns, problems = read_chunk(chunk, tables.versions, tables.choices)
+    columns, problems = read_chunk(chunk, tables.inputs, tables.versions["pay_elements"])
     n = len(columns["tax_period"])
     if orders is not None:
         given, more = read_orders(orders, n, tables.parameters)
         problems = sorted({*problems, *more})
-    rows = np.arange(n, dtype=np.int64)
+    rows = rows_without(problems, n)
     if problems:
-        rows = np.setdiff1d(rows, np.array([p.row for p in problems], dtype=np.int64))
         columns = {name: column[rows] for name, column in columns.items()}
     dealt_with = Orders(given, rows, tables.parameters) if orders is not None else None
     for step in _steps(dealt_with):
@@ -471,14 +469,8 @@ def _without_negative_net(done: Calculation) -> Calculation:
     below = done.columns["net_pay"] < 0
     if not below.any():
         return done
-    more = [
-        RowProblem(
-            int(row),
-            "net_pay",
-            "the deductions are more than the pay",
-            "Lower the pension percentage, or correct the benefits or the pay",
-        )
-        for row in done.rows[below].tolist()
-    ]
+    problem = "the deductions are more than the pay"
+    remedy = "Lower the pension percentage, or correct the benefits or the pay"
+    more = [RowProblem(row, "net_pay", problem, remedy) for row in done.rows[below].tolist()]
     kept = {name: column[~below] for name, column in done.columns.items()}
     return Calculation(kept, done.rows[~below], sorted([*done.problems, *more]))

@@ -22,9 +22,17 @@ from engineroom.kernel.money import format_minor
 from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import ROUNDINGS, Minor, ceil_div
 from engineroom.kernel.tables import Version
-from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE, BadChunk, NumberInput
 from engineroom.payroll.engine.gb.worksheets import Worksheet
-from engineroom.payroll.engine.steps import Calculation, Column, RowProblem, Step, is_nought
+from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, BadChunk, NumberInput
+from engineroom.payroll.engine.steps import (
+    Calculation,
+    Column,
+    RowProblem,
+    Step,
+    is_nought,
+    refuse,
+    rows_without,
+)
 
 MINUTES_IN_A_WEEK = 7 * 24 * 60
 MAX_WEEK_PENCE = 10**9
@@ -141,24 +149,21 @@ def week_of_holiday(weekly_pay: Weeks, t: Holiday) -> Calculation:
         )
         for row, week in wrong.tolist()
     ]
-    nothing = np.flatnonzero(~(weekly_pay[:, : t.look_back_weeks] > 0).any(axis=1)).tolist()
-    said = {problem.row for problem in problems}
-    no_week, remedy = "no week of the last 104 was paid", "Agree a week's pay and enter it"
-    problems += [RowProblem(row, "weekly_pay", no_week, remedy) for row in nothing if row not in said]
-    rows = np.setdiff1d(np.arange(len(weekly_pay)), np.array([p.row for p in problems], dtype=np.int64))
+    nothing = np.asarray((weekly_pay[:, : t.look_back_weeks] <= 0).all(axis=1))
+    nothing[wrong[:, 0]] = False
+    no_week = f"no week of the last {t.look_back_weeks} was paid"
+    problems += refuse(nothing, "weekly_pay", no_week, "Agree a week's pay and enter it")
+    rows = rows_without(problems, len(weekly_pay))
     average, weeks = average_week(weekly_pay[rows], t)
     return Calculation({"week_of_holiday": average, "weeks_counted": weeks}, rows, sorted(problems))
 
 
 def _no_days(columns: Mapping[str, Column], parameters: Mapping[str, Any]) -> Iterator[RowProblem]:
     in_the_days = columns["hundredths_of_days_a_week"] * (24 * 60) // 100
-    for row in np.flatnonzero(columns["minutes_a_week"] > in_the_days).tolist():
-        yield RowProblem(
-            row,
-            "minutes_a_week",
-            "there are more hours than the days of the week have",
-            "Check hours and days",
-        )
+    problem = "there are more hours than the days of the week have"
+    yield from refuse(
+        columns["minutes_a_week"] > in_the_days, "minutes_a_week", problem, "Check hours and days"
+    )
 
 
 ENTITLEMENT = Worksheet(

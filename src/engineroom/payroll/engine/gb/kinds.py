@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from engineroom.payroll.engine.cases import BadCase, Case, KindFunction, Results, pounds
 from engineroom.payroll.engine.gb import nic
 from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
-from engineroom.payroll.engine.gb.inputs import Values
 from engineroom.payroll.engine.gb.kinds_beside import KINDS_BESIDE, year_of
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, UNITS, whole_periods
 from engineroom.payroll.engine.gb.pension import RELIEFS
 from engineroom.payroll.engine.gb.student_loan import POSTGRADUATE
+from engineroom.payroll.engine.inputs import Values
 
 BASES = ("cumulative", "week1_month1")
 LOANS = ("1", "2", "4", "5", POSTGRADUATE)
@@ -29,7 +29,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "tax_to_date_before": ("tax_paid_before",),
     "pension_employee_ppm": ("employee_pct", "pension_employee_pct"),
     "pension_employer_ppm": ("employer_pct", "pension_employer_pct"),
-    "tax_period": ("tax_week",),
+    "tax_period": ("tax_week", "period_no"),
     "niable_pay_to_date_before": ("pay_ytd_including",),
     "employee_nic_to_date_before": ("employee_nic_ytd_before",),
     "employer_nic_to_date_before": ("employer_nic_ytd_before",),
@@ -183,16 +183,8 @@ def _payslip(case: Case, **inputs: Values) -> dict[str, int]:
         {**silent, "frequency": case.frequency, **inputs}, resolve_tables(year_of(case).first_day)
     )
     if done.problems:
-        problem = done.problems[0]
-        raise BadCase(_source(case, problem.field), f"{problem.problem}. {problem.remedy}")
+        raise case.refusal(done.problems[0], SOURCES)
     return {name: int(column[0]) for name, column in done.columns.items()}
-
-
-def _source(case: Case, column: str) -> str:
-    named = [name for name in SOURCES.get(column, (column,)) if case.has(name)]
-    if named:
-        return f"inputs.{named[0]}"
-    return "period_no" if column == "tax_period" else column
 
 
 def _tax_period(case: Case) -> int:
@@ -202,11 +194,9 @@ def _tax_period(case: Case) -> int:
     """
     if case.has("tax_week"):
         return case.integer("tax_week")
-    if not case.period_no:
-        raise BadCase("period_no", f"{case.period_no!r} is not a tax week or month")
     if case.frequency not in FREQUENCIES:
         raise BadCase("frequency", f"{case.frequency!r} is not one of {', '.join(FREQUENCIES)}")
-    return whole_periods(int(case.period_no), int(UNITS[FREQUENCIES.index(case.frequency)]))
+    return whole_periods(case.period, int(UNITS[FREQUENCIES.index(case.frequency)]))
 
 
 WEEKS, MONTHS = 52, 12

@@ -8,8 +8,8 @@ from engineroom.kernel.periods import GbTaxYear
 from engineroom.payroll.engine.cases import BadCase, Case, KindFunction, Results, pounds
 from engineroom.payroll.engine.gb import employer, holiday, parental_pay, sick_pay, single_orders
 from engineroom.payroll.engine.gb.attachments import RATE_TABLES
-from engineroom.payroll.engine.gb.inputs import Values
 from engineroom.payroll.engine.gb.worksheets import Worksheet
+from engineroom.payroll.engine.inputs import Values
 
 SOURCES: dict[str, tuple[str, ...]] = {
     "share_of_allowance": ("annual_allowance",),
@@ -22,6 +22,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "paid": ("smp_paid",),
     "rate_ppm": ("rate",),
     "net_earnings": ("net_earnings", "attachable_after_priority_orders"),
+    "tax_month": ("period_no",),
 }
 """Which input a column was made from, where the names differ."""
 
@@ -42,7 +43,7 @@ def apprenticeship_levy(case: Case) -> Results:
         pay_bill_to_date=case.money("pay_bill_ytd"),
         share_of_allowance=case.money("annual_allowance"),
         levy_before=case.money("levy_paid_ytd_before"),
-        tax_month=_tax_month(case),
+        tax_month=case.period,
     )
     return {"levy_this_month": pounds(figures["levy"])}
 
@@ -152,22 +153,11 @@ def _order(case: Case, worksheet: Worksheet, **inputs: Values) -> Results:
     )
 
 
-def _tax_month(case: Case) -> int:
-    if not (case.period_no.isascii() and case.period_no.isdigit() and len(case.period_no) <= 2):
-        raise BadCase("period_no", f"{case.period_no!r} is not a tax month")
-    return int(case.period_no)
-
-
 def _figures(case: Case, worksheet: Worksheet, **inputs: Values) -> dict[str, int]:
     """Every figure of one row of a worksheet. Raises BadCase."""
     done = worksheet.calculate(inputs, worksheet.tables_at(year_of(case).first_day))
     if done.problems:
-        problem = done.problems[0]
-        named = [name for name in SOURCES.get(problem.field, (problem.field,)) if case.has(name)]
-        field = (
-            f"inputs.{named[0]}" if named else "period_no" if problem.field == "tax_month" else problem.field
-        )
-        raise BadCase(field, f"{problem.problem}. {problem.remedy}")
+        raise case.refusal(done.problems[0], SOURCES)
     return {name: int(column[0]) for name, column in done.columns.items()}
 
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from engineroom.kernel.rounding import Minor, ceil_div
 from engineroom.kernel.tables import Version
-from engineroom.payroll.engine.gb.inputs import MAX_MINUTES, MAX_PAY_PENCE, NumberInput
+from engineroom.payroll.engine.gb.inputs import MAX_MINUTES
 from engineroom.payroll.engine.gb.worksheets import Worksheet
-from engineroom.payroll.engine.steps import Column, RowProblem, Step
+from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, NumberInput
+from engineroom.payroll.engine.steps import Column, RowProblem, Step, refuse
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,8 @@ def arrears(counted: Minor, minutes: Column, rate: Minor) -> tuple[Minor, Minor]
 def _too_young(columns: Mapping[str, Column], parameters: Mapping[str, Any]) -> Iterator[RowProblem]:
     youngest = int(parameters["minimum_wage"].from_age[0])
     age = age_on(columns["born_on"], columns["period_starts"])
-    for row in np.flatnonzero(age < youngest).tolist():
-        yield RowProblem(
-            row, "born_on", f"under {youngest} there is no minimum wage", "Check the day of birth"
-        )
+    problem = f"under {youngest} there is no minimum wage"
+    yield from refuse(age < youngest, "born_on", problem, "Check the day of birth")
 
 
 CHECK = Worksheet(

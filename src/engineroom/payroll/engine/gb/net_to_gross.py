@@ -18,9 +18,10 @@ import numpy.typing as npt
 from engineroom.kernel.money import format_minor
 from engineroom.kernel.rounding import Minor
 from engineroom.payroll.engine.gb.gross_to_net import STEPS, GbTables
-from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE, PAY, BadChunk, Values, read_chunk
+from engineroom.payroll.engine.gb.inputs import PAY, read_chunk
 from engineroom.payroll.engine.gross_up import WINDOW_PENCE, gross_up
-from engineroom.payroll.engine.steps import Column, RowProblem
+from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, BadChunk, Values
+from engineroom.payroll.engine.steps import Column, RowProblem, rows_without
 
 
 class NetToGross(NamedTuple):
@@ -51,12 +52,12 @@ def net_to_gross(
     if wanted.dtype.kind not in "i" or wanted.ndim != 1:
         raise BadChunk("the wanted net pay is a column of pence")
     nothing = np.zeros(len(wanted), dtype=np.int64)
-    columns, problems = read_chunk({**chunk, element: nothing}, tables.versions, tables.choices)
+    payslips = {**chunk, element: nothing}
+    columns, problems = read_chunk(payslips, tables.inputs, tables.versions["pay_elements"])
     for row in np.flatnonzero((wanted < 0) | (wanted > MAX_PAY_PENCE)).tolist():
         problem = "it is below zero" if wanted[row] < 0 else "it is more than one person can have"
         problems.append(RowProblem(row, "wanted_net", problem, "Check the amount and its sign"))
-    bad = np.array(sorted({p.row for p in problems}), dtype=np.int64)
-    rows = np.setdiff1d(np.arange(len(wanted), dtype=np.int64), bad)
+    rows = rows_without(problems, len(wanted))
 
     def net_of(amounts: Minor, of: Column) -> Minor:
         payslips = {name: column[rows[of]] for name, column in columns.items()} | {element: amounts}

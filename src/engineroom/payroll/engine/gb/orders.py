@@ -15,39 +15,36 @@ import numpy as np
 from engineroom.kernel.rounding import Minor
 from engineroom.payroll.engine.gb import attachments
 from engineroom.payroll.engine.gb.attachments import NATIONS, ORDERS, RATE_TABLES, Attachments
-from engineroom.payroll.engine.gb.inputs import (
-    MAX_PAY_PENCE,
-    BadChunk,
-    NumberInput,
-    Values,
-    choose,
-    length_of,
-    read_number,
-    read_text,
-)
-from engineroom.payroll.engine.steps import Column, RowProblem
+from engineroom.payroll.engine.groups import place_of
+from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, BadChunk, Choice, Inputs, NumberInput, Values
+from engineroom.payroll.engine.steps import Column, RowProblem, refuse
 
 TABLES = tuple(attachments.TABLES)
 
 BY_HAND = "Work this order out by hand, or add the table with its source"
 
-NUMBERS: dict[str, NumberInput] = {
-    "payslip": NumberInput("row", 10**9, 0, None),  # row of the chunk, from 0
-    "made_on": NumberInput("days", 10**6, 0, None),  # days since 1970-01-01, as NumPy numbers a date
-    "normal_deduction": NumberInput(
-        "pence", MAX_PAY_PENCE
-    ),  # of the pay period; a day's for current_maintenance
-    "protected_earnings": NumberInput("pence", MAX_PAY_PENCE),  # of the pay period
-    "deduction_arrears": NumberInput("pence", MAX_PAY_PENCE),
-    "protected_arrears": NumberInput("pence", MAX_PAY_PENCE),
-    "balance": NumberInput("pence", MAX_PAY_PENCE, 0, MAX_PAY_PENCE),
-    "days": NumberInput("days", 366),
-    "takes_fee": NumberInput("flag", 1),
-}
-"""Columns of whole numbers that orders may have."""
-
-TEXTS: dict[str, str | None] = {"kind": None, "rate_table": "", "nation": ""}
-"""Columns of text that orders may have."""
+INPUTS = Inputs(
+    numbers={
+        # Row of the chunk, from 0.
+        "payslip": NumberInput("row", 10**9, 0, None),
+        # Days since 1970-01-01, as NumPy numbers a date.
+        "made_on": NumberInput("days", 10**6, 0, None),
+        # Both of the pay period; the deduction of a current maintenance arrestment is a day's.
+        "normal_deduction": NumberInput("pence", MAX_PAY_PENCE),
+        "protected_earnings": NumberInput("pence", MAX_PAY_PENCE),
+        "deduction_arrears": NumberInput("pence", MAX_PAY_PENCE),
+        "protected_arrears": NumberInput("pence", MAX_PAY_PENCE),
+        "balance": NumberInput("pence", MAX_PAY_PENCE, 0, MAX_PAY_PENCE),
+        "days": NumberInput("days", 366),
+        "takes_fee": NumberInput("flag", 1),
+    },
+    choices={
+        "kind": Choice(ORDERS, "a kind of attachment order"),
+        "rate_table": Choice(RATE_TABLES, "a rate table of Direct Earnings Attachments", ""),
+        "nation": Choice(NATIONS, "a nation whose councils attach earnings", ""),
+    },
+)
+"""Columns that orders may have."""
 
 CARRIED = ("deduction_arrears", "protected_arrears", "balance")
 """What an order takes from one payday to the next."""
@@ -72,25 +69,14 @@ def read_orders(
         raise BadChunk(
             f"orders need the tables {', '.join(missing)}: resolve_tables(pay_date, orders.TABLES)"
         )
-    n = length_of(given, NUMBERS.keys() | TEXTS.keys())
-    columns: dict[str, Column] = {}
-    found: list[RowProblem] = []
-    for name, spec in NUMBERS.items():
-        columns[name], more = read_number(name, given, spec, n)
-        found += more
-    for name, numbering, what in (
-        ("kind", ORDERS, "a kind of attachment order"),
-        ("rate_table", RATE_TABLES, "a rate table of Direct Earnings Attachments"),
-        ("nation", NATIONS, "a nation whose councils attach earnings"),
-    ):
-        columns[name], more = choose(read_text(name, given, TEXTS[name], n), numbering, numbering, what)
-        found += more
-    if n and int(columns["payslip"].max()) >= payslips:
-        raise BadChunk(f"an order names payslip {int(columns['payslip'].max())} of {payslips}")
+    columns, found, _ = INPUTS.read(given)
+    for payslip in columns["payslip"][(columns["payslip"] < 0) | (columns["payslip"] >= payslips)].tolist():
+        raise BadChunk(f"an order names payslip {payslip} of {payslips}")
+    council_tax = parameters["council_tax_attachment"]
     said = {(p.row, p.field) for p in found}
-    needs = _what_a_kind_needs(columns, parameters["council_tax_attachment"].given)
+    needs = _what_a_kind_needs(columns, council_tax.given)
     found += [p for p in needs if (p.row, p.field) not in said]
-    found += _too_many(columns, parameters["council_tax_attachment"].most_orders)
+    found += _too_many(columns, council_tax.most_orders)
     return columns, [
         p._replace(row=int(columns["payslip"][p.row]), field=f"order {p.row}, {p.field}") for p in found
     ]
@@ -98,54 +84,54 @@ def read_orders(
 
 def _what_a_kind_needs(columns: Mapping[str, Column], nations: tuple[str, ...]) -> Iterator[RowProblem]:
     kind, nation = columns["kind"], columns["nation"]
+    yield from refuse(
+        (kind == attachments.DIRECT_EARNINGS) & (columns["rate_table"] == 0),
+        "rate_table",
+        "a Direct Earnings Attachment is at the standard or the higher rate",
+        "Give standard or higher, as the notice says",
+    )
+    yield from refuse(
+        (kind == attachments.COUNCIL_TAX) & (nation == 0),
+        "nation",
+        "the table of a council tax order depends on the council's nation",
+        f"Give {' or '.join(nations)}",
+    )
     not_entered = [NATIONS.index(name) for name in NATIONS[1:] if name not in nations]
-    wrong = {
-        "rate_table": (
-            (kind == attachments.DIRECT_EARNINGS) & (columns["rate_table"] == 0),
-            "a Direct Earnings Attachment is at the standard or the higher rate",
-            "Give standard or higher, as the notice says",
-        ),
-        "nation": (
-            (kind == attachments.COUNCIL_TAX) & (nation == 0),
-            "the table of a council tax order depends on the council's nation",
-            f"Give {' or '.join(nations)}",
-        ),
-        "nation ": (
-            (kind == attachments.COUNCIL_TAX) & np.isin(nation, not_entered),
-            WALES,
-            BY_HAND,
-        ),
-        "days": (
-            (kind == attachments.CURRENT_MAINTENANCE) & (columns["days"] == 0),
-            "a current maintenance arrestment takes an amount a day",
-            "Give the number of days since the last payday",
-        ),
-    }
-    for name, (rows, problem, remedy) in wrong.items():
-        for row in np.flatnonzero(rows).tolist():
-            yield RowProblem(row, name.strip(), problem, remedy)
+    of_them = (kind == attachments.COUNCIL_TAX) & np.isin(nation, not_entered)
+    yield from refuse(of_them, "nation", WALES, BY_HAND)
+    yield from refuse(
+        (kind == attachments.CURRENT_MAINTENANCE) & (columns["days"] == 0),
+        "days",
+        "a current maintenance arrestment takes an amount a day",
+        "Give the number of days since the last payday",
+    )
 
 
 def _too_many(columns: Mapping[str, Column], most_of_council: int) -> Iterator[RowProblem]:
     """Orders beyond those that may be in force together."""
-    for kind, most, problem, remedy in (
-        (
-            attachments.COUNCIL_TAX,
-            most_of_council,
-            f"more than {most_of_council} council tax orders of one person",
-            "Send the latest back to the council",
-        ),
-        (
-            attachments.EARNINGS_ARRESTMENT,
-            1,
-            "a second earnings arrestment of one person",
-            "The sheriff conjoins them: ask for a conjoined arrestment order",
-        ),
-    ):
-        rows = np.flatnonzero((columns["kind"] == kind) & (columns["balance"] > 0))
-        rows = rows[np.argsort(columns["payslip"][rows], kind="stable")]
-        for row in rows[attachments.place_of(columns["payslip"][rows]) >= most].tolist():
-            yield RowProblem(row, "kind", problem, remedy)
+    yield from _beyond(
+        most_of_council,
+        attachments.COUNCIL_TAX,
+        columns,
+        f"more than {most_of_council} council tax orders of one person",
+        "Send the latest back to the council",
+    )
+    yield from _beyond(
+        1,
+        attachments.EARNINGS_ARRESTMENT,
+        columns,
+        "a second earnings arrestment of one person",
+        "The sheriff conjoins them: ask for a conjoined arrestment order",
+    )
+
+
+def _beyond(
+    most: int, kind: int, columns: Mapping[str, Column], problem: str, remedy: str
+) -> Iterator[RowProblem]:
+    rows = np.flatnonzero((columns["kind"] == kind) & (columns["balance"] > 0))
+    rows = rows[np.argsort(columns["payslip"][rows], kind="stable")]
+    for row in rows[place_of(columns["payslip"][rows]) >= most].tolist():
+        yield RowProblem(row, "kind", problem, remedy)
 
 
 class Orders:

@@ -17,9 +17,9 @@ import numpy as np
 from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import ROUNDINGS, Minor, ceil_div
 from engineroom.kernel.tables import Version
-from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE, NumberInput
 from engineroom.payroll.engine.gb.sick_pay import AVERAGE, EARNINGS_INPUTS
-from engineroom.payroll.engine.gb.worksheets import Choice, Worksheet
+from engineroom.payroll.engine.gb.worksheets import Worksheet
+from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, Choice, NumberInput
 from engineroom.payroll.engine.steps import Column, Step
 
 NOT_SAID = -1

@@ -23,10 +23,10 @@ import numpy as np
 from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import Minor, ceil_div
 from engineroom.kernel.tables import Version, load_table
-from engineroom.payroll.engine.gb.attachments import place_of
-from engineroom.payroll.engine.gb.inputs import NumberInput
-from engineroom.payroll.engine.gb.worksheets import Choice, Worksheet
-from engineroom.payroll.engine.steps import Column, RowProblem, Step
+from engineroom.payroll.engine.gb.worksheets import Worksheet
+from engineroom.payroll.engine.groups import sum_before
+from engineroom.payroll.engine.inputs import Choice, NumberInput
+from engineroom.payroll.engine.steps import Column, RowProblem, Step, refuse
 
 MAX_EARNINGS_PENCE = 10**9
 """Ten million pounds in eight weeks."""
@@ -164,6 +164,14 @@ AVERAGE = Step(
 )
 LAW = "SSCBA 1992 s.151 to s.159; Statutory Sick Pay (General) Regulations 1982"
 
+PAYMENT = Step(
+    "Statutory Sick Pay",
+    pay_for_days,
+    ("days_paid", "qualifying_days_per_week", "rate", "rate_over"),
+    ("sick_pay",),
+    f"{LAW}; up to a penny",
+)
+
 DAYS = Worksheet(
     name="Statutory Sick Pay of days",
     numbers={
@@ -195,13 +203,7 @@ DAYS = Worksheet(
             LAW,
             "sick_pay",
         ),
-        Step(
-            "Statutory Sick Pay",
-            pay_for_days,
-            ("days_paid", "qualifying_days_per_week", "rate", "rate_over"),
-            ("sick_pay",),
-            f"{LAW}; up to a penny",
-        ),
+        PAYMENT,
         Step(
             "A whole week",
             lambda rate, over: ceil_div(rate, over),
@@ -264,11 +266,9 @@ def _new(who: Column, starts: Column, ends: Column, most_between: Column) -> Col
 def before_in_chain(values: Column, chain: Column, first_day: Column) -> Column:
     """The sum of the values of the earlier stretches of each one's chain."""
     order = np.lexsort((first_day, chain))
-    running = np.cumsum(values[order]) - values[order]
-    before = running - running[np.arange(len(order)) - place_of(chain[order])]
-    result: Column = np.empty_like(values)
-    result[order] = before
-    return result
+    before: Column = np.empty_like(values)
+    before[order] = sum_before(values[order], chain[order])
+    return before
 
 
 def waiting_days(
@@ -323,8 +323,7 @@ def check_stretches(columns: Mapping[str, Column], parameters: Mapping[str, Any]
     t: SickPay = parameters["sick_pay"]
     person, first, last = (columns[name] for name in ("person", "first_day", "last_day"))
     yield from no_law(columns, parameters, "first_day")
-    for row in np.flatnonzero(last < first).tolist():
-        yield RowProblem(row, "last_day", "it is before the first day", "Correct the two days")
+    yield from refuse(last < first, "last_day", "it is before the first day", "Correct the two days")
     law = t.law_of(first)
     for row in np.flatnonzero((law >= 0) & (last > t.ends[law])).tolist():
         ends = np.datetime64(int(t.ends[law[row]]), "D")
@@ -407,13 +406,7 @@ SPELLS = Worksheet(
             LAW,
             "sick_pay",
         ),
-        Step(
-            "Statutory Sick Pay",
-            pay_for_days,
-            ("days_paid", "qualifying_days_per_week", "rate", "rate_over"),
-            ("sick_pay",),
-            f"{LAW}; up to a penny",
-        ),
+        PAYMENT,
     ),
     units={
         **dict.fromkeys(("law", "transition", "counts"), "code"),

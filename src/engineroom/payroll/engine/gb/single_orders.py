@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from engineroom.kernel.rates import PPM
-from engineroom.kernel.rounding import Minor, floor_div, floor_to_pound
+from engineroom.kernel.rounding import Minor
 from engineroom.payroll.engine.gb import attachments, student_loan
 from engineroom.payroll.engine.gb.attachments import NATIONS, RATE_TABLES, SPAN_OF, UNIT_OF
-from engineroom.payroll.engine.gb.inputs import MAX_PAY_PENCE, PPM_OF_ALL, NumberInput
 from engineroom.payroll.engine.gb.orders import BY_HAND, WALES
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, UNITS, UNITS_IN_YEAR
-from engineroom.payroll.engine.gb.worksheets import Choice, Worksheet
-from engineroom.payroll.engine.steps import Column, RowProblem, Step
+from engineroom.payroll.engine.gb.worksheets import Worksheet
+from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, PPM_OF_ALL, Choice, NumberInput
+from engineroom.payroll.engine.steps import Column, RowProblem, Step, refuse
 
 PAID_BY_THE_DAY = (*FREQUENCIES, "daily")
 """Frequencies of earnings that a table of days serves as well."""
@@ -44,13 +43,12 @@ def _one_day(frequency: Column) -> tuple[Column, Column]:
 
 def _wales(columns: Mapping[str, Column], parameters: Mapping[str, Any]) -> Iterator[RowProblem]:
     given = [NATIONS.index(name) for name in parameters["council_tax_attachment"].given]
-    for row in np.flatnonzero(~np.isin(columns["nation"], given)).tolist():
-        yield RowProblem(row, "nation", WALES, BY_HAND)
+    yield from refuse(~np.isin(columns["nation"], given), "nation", WALES, BY_HAND)
 
 
 def _rate_table(columns: Mapping[str, Column], parameters: Mapping[str, Any]) -> Iterator[RowProblem]:
-    for row in np.flatnonzero(columns["rate_table"] == 0).tolist():
-        yield RowProblem(row, "rate_table", "the notice names a rate table", "Give standard or higher")
+    none = columns["rate_table"] == 0
+    yield from refuse(none, "rate_table", "the notice names a rate table", "Give standard or higher")
 
 
 DIRECT_EARNINGS = Worksheet(
@@ -119,7 +117,7 @@ EARNINGS_ARRESTMENT = Worksheet(
 def loan_of_pay(niable_pay: Minor, annual_threshold: Minor, rate_ppm: Column, frequency: Column) -> Minor:
     """The rate of pay above the period's share of the annual threshold, cut to a penny; in whole pounds."""
     threshold = annual_threshold * UNITS[frequency] // UNITS_IN_YEAR[frequency]
-    return floor_to_pound(floor_div(np.maximum(niable_pay - threshold, 0) * rate_ppm, PPM))
+    return student_loan.in_whole_pounds(np.maximum(niable_pay - threshold, 0) * rate_ppm)
 
 
 def loan_after_orders(loan: Minor, net_earnings: Minor, protected: Minor) -> Minor:

@@ -1,7 +1,8 @@
 """A rule that stands on its own, beside the payslip: what it takes, its dated tables, its steps in order.
 
-    done = LEVY.calculate({"pay_bill_to_date": [30_000_000], "tax_month": 1}, LEVY.tables_at(date(2026, 5,
-    5))) done.columns["levy"][0]
+    tables = LEVY.tables_at(date(2026, 5, 5))
+    done = LEVY.calculate({"pay_bill_to_date": [30_000_000], "tax_month": 1}, tables)
+    done.columns["levy"][0]
 
 A worksheet reads a chunk as a payslip does: bad rows are problems with what to do about them and get no
 number; the columns that are left are its trace.
@@ -15,12 +16,18 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from engineroom.kernel.tables import Version, load_table, rules_hash
-from engineroom.payroll.engine.gb import inputs
-from engineroom.payroll.engine.gb.inputs import NumberInput, Values, choose, length_of, read_number, read_text
-from engineroom.payroll.engine.steps import Calculation, Column, RowProblem, Step, Unit, trace
+from engineroom.payroll.engine.gb.inputs import inputs_of
+from engineroom.payroll.engine.inputs import Choice, Inputs, NumberInput, Values
+from engineroom.payroll.engine.steps import (
+    Calculation,
+    Column,
+    RowProblem,
+    Step,
+    Unit,
+    rows_without,
+    trace,
+)
 
 
 @dataclass(frozen=True)
@@ -37,24 +44,15 @@ class GbTables:
         return rules_hash(self.versions.values())
 
     @cached_property
-    def choices(self) -> tuple[inputs.Choice, ...]:
-        """What the columns of text of a payslip may say."""
-        return inputs.choices_of(self.versions)
+    def inputs(self) -> Inputs:
+        """The columns of a payslip."""
+        return inputs_of(self.versions)
 
 
 def resolve(day: date, tables: Mapping[str, Callable[[Version], Any]]) -> GbTables:
     """The named tables of a day. Raises NoTableForDate when one has no version for it."""
     versions = {name: load_table(__package__ or "", name).at(day) for name in tables}
     return GbTables(day, versions, {name: of(versions[name]) for name, of in tables.items()})
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A column of text: what it may say (its number in columns is its place), and when it is not given."""
-
-    options: tuple[str, ...]
-    what: str
-    default: str | None = None
 
 
 Check = Callable[[Mapping[str, Column], Mapping[str, Any]], Iterable[RowProblem]]
@@ -73,25 +71,24 @@ class Worksheet:
     check: Check = lambda columns, parameters: ()
     units: Mapping[str, Unit] = field(default_factory=dict)
 
+    @cached_property
+    def inputs(self) -> Inputs:
+        """Its columns."""
+        return Inputs(self.numbers, self.choices)
+
     def tables_at(self, day: date) -> GbTables:
         """The law of a day. Raises NoTableForDate."""
         return resolve(day, self.tables)
 
     def calculate(self, chunk: Mapping[str, Values], tables: GbTables) -> Calculation:
         """Every row of a chunk; one value alone stands for every row. Raises BadChunk for what is none."""
-        n = length_of(chunk, self.numbers.keys() | self.choices.keys())
-        columns: dict[str, Column] = {}
-        problems: list[RowProblem] = []
-        for name, spec in self.numbers.items():
-            columns[name], more = read_number(name, chunk, spec, n)
-            problems += more
-        for name, choice in self.choices.items():
-            texts = read_text(name, chunk, choice.default, n)
-            columns[name], more = choose(texts, choice.options, choice.options, choice.what)
-            problems += more
-        columns, rows = _without(columns, n, problems)
-        problems += [p._replace(row=int(rows[p.row])) for p in self.check(columns, tables.parameters)]
-        columns, rows = _without(columns, n, problems, rows)
+        columns, problems, n = self.inputs.read(chunk)
+        rows = rows_without(problems, n)
+        columns = {name: column[rows] for name, column in columns.items()}
+        if more := list(self.check(columns, tables.parameters)):
+            problems += [p._replace(row=int(rows[p.row])) for p in more]
+            good = rows_without(more, len(rows))
+            columns, rows = {name: column[good] for name, column in columns.items()}, rows[good]
         for step in self.steps:
             step.run(columns, tables.parameters)
         return Calculation(columns, rows, sorted(set(problems)))
@@ -100,12 +97,3 @@ class Worksheet:
         """One line a step for one row of the columns."""
         units = {name: spec.unit for name, spec in self.numbers.items()} | dict.fromkeys(self.choices, "code")
         return trace(row, done.columns, self.steps, tables.versions, {**units, **self.units})
-
-
-def _without(
-    columns: Mapping[str, Column], n: int, problems: Iterable[RowProblem], rows: Column | None = None
-) -> tuple[dict[str, Column], Column]:
-    """The columns, and their places in the chunk, without the rows that have a problem."""
-    rows = np.arange(n, dtype=np.int64) if rows is None else rows
-    good = ~np.isin(rows, np.array([p.row for p in problems], dtype=np.int64))
-    return {name: column[good] for name, column in columns.items()}, rows[good]
