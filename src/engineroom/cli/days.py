@@ -20,6 +20,7 @@ from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.access.selectors import installation
 from engineroom.foundation.approvals.services import ContentChanged
+from engineroom.foundation.dated import lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted, Problem, errors_of
@@ -395,8 +396,8 @@ def _commands(user: Identity, client: Client, permission: str, words: str) -> li
     the same."""
     today = timezone.now().date()
     with acting(user, read=[client.id]):
-        grants = Grant.objects.filter(of_client=client, starts__lte=today).select_related("user")
-        live = [g for g in grants if (g.ends is None or g.ends >= today) and g.user_id != user.id]
+        others = Grant.objects.filter(lives_on(today), of_client=client).exclude(user_id=user.id)
+        live = list(others.select_related("user"))
     emails = sorted({g.user.email for g in live if may(frozenset({g.role}), permission)})
     return [f"engineroom --as {email} {words}" for email in emails or ["SOMEBODY"]]
 

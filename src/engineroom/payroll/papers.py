@@ -9,6 +9,7 @@ from engineroom.foundation import vault
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.commands import command
 from engineroom.foundation.crypto.fields import reveal
+from engineroom.foundation.dated import lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.payroll import selectors
@@ -139,23 +140,16 @@ def _ni_numbers(people: list[Person]) -> dict[UUID, str]:
 
 def _masked_accounts(run: PayRun, ids: list[UUID]) -> dict[UUID, str]:
     """The last four digits: enough for the payee to recognise the account, too little for anybody else."""
-    rows = [
-        row
-        for row in BankAccount.objects.filter(
-            client_id=run.client_id, person_id__in=ids, starts__lte=run.pay_date
-        )
-        if row.ends is None or row.ends >= run.pay_date
-    ]
+    current = BankAccount.objects.filter(lives_on(run.pay_date), client_id=run.client_id)
+    rows = list(current.filter(person_id__in=ids))
     numbers = reveal(rows, "account_number", purpose="payslips")
     return {row.person_id: f"••••{(number or '')[-4:]}" for row, number in zip(rows, numbers, strict=True)}
 
 
 def _weekly_basis(run: PayRun, ids: list[UUID]) -> set[UUID]:
     """Who is taxed on this week alone."""
-    rows = TaxDetails.objects.filter(
-        client_id=run.client_id, person_id__in=ids, is_cumulative=False, starts__lte=run.pay_date
-    )
-    return {row.person_id for row in rows if row.ends is None or row.ends >= run.pay_date}
+    current = TaxDetails.objects.filter(lives_on(run.pay_date), client_id=run.client_id)
+    return set(current.filter(person_id__in=ids, is_cumulative=False).values_list("person_id", flat=True))
 
 
 def payslip_files(run: PayRun) -> list[VaultFile]:

@@ -7,12 +7,12 @@ from datetime import date
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
 from django.utils import timezone
 
 from engineroom.foundation import crypto
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.crypto.fields import DOTS, encrypted_field
+from engineroom.foundation.dated import lives_on
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.people.models import BankAccount, Employment, Person, PersonLogin
 
@@ -33,8 +33,7 @@ def myself() -> Person | None:
     scope = current_scope()
     today = timezone.now().date()
     login = (
-        PersonLogin.objects.filter(client_id=scope.read[0], user_id=scope.user.id, starts__lte=today)
-        .filter(Q(ends=None) | Q(ends__gte=today))
+        PersonLogin.objects.filter(lives_on(today), client_id=scope.read[0], user_id=scope.user.id)
         .select_related("person")
         .first()
     )

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -15,6 +14,7 @@ from django.utils import timezone
 from engineroom.foundation.access.models import User
 from engineroom.foundation.approvals import selectors as approvals
 from engineroom.foundation.crypto.fields import DOTS, reveal
+from engineroom.foundation.dated import lives_on
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted, Problem
@@ -117,11 +117,7 @@ def batch(request: PageRequest, client: str, number: int) -> HttpResponse:
 
 def _accounts(people: list[UUID], view: selectors.BatchView) -> dict[UUID, str]:
     """Where each payee is paid on the day, through the logged accessor."""
-    rows = list(
-        BankAccount.objects.filter(person_id__in=people, starts__lte=view.pay_date)
-        .filter(Q(ends=None) | Q(ends__gte=view.pay_date))
-        .order_by("starts")
-    )
+    rows = list(BankAccount.objects.filter(lives_on(view.pay_date), person_id__in=people).order_by("starts"))
     purpose = f"page of payment file {view.reference}"
     sort_codes = reveal(rows, "sort_code", purpose=purpose)
     numbers = reveal(rows, "account_number", purpose=purpose)

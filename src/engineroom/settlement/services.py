@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db import IntegrityError, connection
-from django.db.models import Q
 
 from engineroom.foundation import numbering, vault
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.commands import command
 from engineroom.foundation.crypto.fields import DOTS, reveal
+from engineroom.foundation.dated import lives_on
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.calendar import calendar
@@ -246,9 +246,7 @@ def _payee_accounts(
     client_id = current_scope().client_id
     wanted = {i.counterparty_id for i in items}
     # All of the day's accounts: a list of ten thousand ids costs more than the rows it leaves out.
-    current = BankAccount.objects.filter(client_id=client_id, starts__lte=pay_date).filter(
-        Q(ends=None) | Q(ends__gte=pay_date)
-    )
+    current = BankAccount.objects.filter(lives_on(pay_date), client_id=client_id)
     rows = {row.person_id: row for row in current.order_by("starts") if row.person_id in wanted}
     expected = _approved_accounts(kind, subject_id)
     found = {person: bytes(row.fingerprint) for person, row in rows.items()}

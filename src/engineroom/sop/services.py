@@ -11,13 +11,14 @@ from typing import Any, get_type_hints
 from uuid import UUID
 
 from django.db import DatabaseError, connection
-from django.db.models import F, Q
+from django.db.models import F
 from pydantic import TypeAdapter, ValidationError
 
 from engineroom.foundation import numbering
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.commands import REGISTRY, command
+from engineroom.foundation.dated import lives_on
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound, NotPermitted, Problem
@@ -352,8 +353,7 @@ def delegate(task_id: UUID, user_id: UUID, reason: str) -> TaskDone:
 
 
 def _roles_of(user_id: UUID) -> list[str]:
-    today = running.clock().date()
-    live = Grant.objects.filter(Q(ends=None) | Q(ends__gte=today), user_id=user_id, starts__lte=today)
+    live = Grant.objects.filter(lives_on(running.clock().date()), user_id=user_id)
     return list(live.filter(of_client_id=current_client_id()).values_list("role", flat=True))
 
 

@@ -17,6 +17,7 @@ from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.access.selectors import grants_on, user_by_email
+from engineroom.foundation.dated import is_over
 from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.people import selectors as people
 from engineroom.people import services as logins
@@ -67,7 +68,7 @@ def grants(request: PageRequest, client: str) -> HttpResponse:
     may_grant = request.may("foundation.grant")
     context = {
         "grants": [
-            (g, g.ends is None or g.ends >= today, may_grant and _may_end(request, g))
+            (g, not is_over(g, today), may_grant and _may_end(request, g))
             for g in grants_on(request.client.id)
         ],
         "may_grant": may_grant,

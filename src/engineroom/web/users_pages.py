@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,6 +14,7 @@ from django.utils import timezone
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import KINDS, Grant, User
 from engineroom.foundation.access.roles import ROLES
+from engineroom.foundation.dated import is_over, lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound
 from engineroom.ui.fields import DayField
@@ -49,7 +49,7 @@ class NewGrant(forms.Form):
 def users(request: PageRequest) -> HttpResponse:
     """Everybody, with what they may do where."""
     today = timezone.now().date()
-    live = Grant.objects.filter(starts__lte=today).filter(Q(ends=None) | Q(ends__gte=today))
+    live = Grant.objects.filter(lives_on(today))
     roles: dict[UUID, list[str]] = {}
     for grant in live.select_related("of_client").order_by("-of_client__is_house", "of_client__code", "role"):
         roles.setdefault(grant.user_id, []).append(
@@ -70,7 +70,7 @@ def user(request: PageRequest, user_id: UUID) -> HttpResponse:
     context = {
         "crumbs": [Crumb("Users", reverse("users")), Crumb(found.name)],
         "person": found,
-        "grants": [(g, g.ends is None or g.ends >= today) for g in grants],
+        "grants": [(g, not is_over(g, today)) for g in grants],
         "form": form_of(request, NewGrant(initial={"starts": today})),
         "today": today,
         "is_me": user_id == request.identity.id,

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.access.roles import ROLES
+from engineroom.foundation.dated import lasts_until, lives_on
 from engineroom.workforce.models import Absence, Membership, OffBoarding, Serving, Team
 
 LOOK_AHEAD_DAYS = 28
@@ -59,9 +60,8 @@ def staff(today: date, client_ids: Sequence[UUID] | None) -> list[PersonRow]:
     if client_ids is None:
         for user in User.objects.filter(kind="staff", is_active=True).order_by("name"):
             rows.setdefault(user.id, PersonRow(user))
-    for member in Membership.objects.filter(user_id__in=rows, starts__lte=today).select_related("team"):
-        if member.ends is None or member.ends >= today:
-            rows[member.user_id].teams.append(member.team.name)
+    for member in Membership.objects.filter(lives_on(today), user_id__in=rows).select_related("team"):
+        rows[member.user_id].teams.append(member.team.name)
     coming = Absence.objects.filter(user_id__in=rows, called_off_at=None, ends__gte=today)
     for absence in coming.select_related("stand_in").order_by("-starts"):
         rows[absence.user_id].absence = absence
@@ -77,8 +77,8 @@ def colleagues(today: date, client_ids: Sequence[UUID] | None) -> QuerySet[User]
 
 
 def _live_grants(day: date, client_ids: Sequence[UUID] | None) -> QuerySet[Grant]:
-    live = Grant.objects.filter(user__is_active=True, user__kind="staff", starts__lte=day)
-    live = live.filter(Q(ends=None) | Q(ends__gte=day)).select_related("user", "of_client")
+    live = Grant.objects.filter(lives_on(day), user__is_active=True, user__kind="staff")
+    live = live.select_related("user", "of_client")
     return live if client_ids is None else live.filter(of_client_id__in=client_ids)
 
 
@@ -151,8 +151,8 @@ class TeamView:
 
 def teams(today: date) -> list[TeamView]:
     """Teams that last, with who is in them and whom they serve today or later."""
-    lasting = Q(ends=None) | Q(ends__gte=today)
     members: dict[UUID, list[Membership]] = defaultdict(list)
+    lasting = lasts_until(today)
     for member in Membership.objects.filter(lasting).select_related("user").order_by("user__name"):
         members[member.team_id].append(member)
     servings: dict[UUID, list[Serving]] = defaultdict(list)

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Grant, Token, User
 from engineroom.foundation.commands import command
+from engineroom.foundation.dated import lasts_until, lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem
 from engineroom.workforce.models import Absence, Membership, OffBoarding, Serving, Team
 
 LONGEST_ABSENCE_DAYS = 366
+A_DAY = timedelta(days=1)
 
 R = TypeVar("R")
 
@@ -191,8 +192,7 @@ def _at_home_or_with(user_id: UUID) -> None:
     if Client.objects.filter(id=here, is_house=True).exists():
         return
     today = timezone.now().date()
-    live = Grant.objects.filter(user_id=user_id, of_client_id=here, starts__lte=today)
-    if not live.filter(Q(ends=None) | Q(ends__gte=today)).exists():
+    if not Grant.objects.filter(lives_on(today), user_id=user_id, of_client_id=here).exists():
         raise NotFound("nobody of that address works on this client; whoever leads theirs says it")
 
 
@@ -261,7 +261,7 @@ def offboard(user_id: UUID, *, reason: str, successor_id: UUID | None = None) ->
 
 def _end_grants(user_id: UUID, today: date, reason: str) -> int:
     ended = 0
-    for grant in Grant.objects.filter(user_id=user_id).filter(Q(ends=None) | Q(ends__gt=today)):
+    for grant in Grant.objects.filter(lasts_until(today + A_DAY), user_id=user_id):
         access.end_grant(grant.id, ends=max(today, grant.starts), reason=reason)
         ended += 1
     return ended
@@ -270,7 +270,7 @@ def _end_grants(user_id: UUID, today: date, reason: str) -> int:
 def _out_of_teams(user_id: UUID, today: date, successor_id: UUID | None) -> int:
     """Out of every team; whoever takes over leads the teams that were led."""
     left = 0
-    for row in Membership.objects.filter(user_id=user_id).filter(Q(ends=None) | Q(ends__gt=today)):
+    for row in Membership.objects.filter(lasts_until(today + A_DAY), user_id=user_id):
         row.ends = max(today, row.starts)
         row.save(update_fields=["ends"])
         left += 1
@@ -290,7 +290,7 @@ def _sign_out(user_id: UUID) -> int:
 
 def _left_without(user_id: UUID, today: date) -> list[str]:
     """Clients and roles for which nobody else holds a grant."""
-    live = Grant.objects.filter(starts__lte=today).filter(Q(ends=None) | Q(ends__gte=today))
+    live = Grant.objects.filter(lives_on(today))
     others = set(
         live.exclude(user_id=user_id).filter(user__is_active=True).values_list("of_client__code", "role")
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Q
 from django.utils import timezone
 
 from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.access.roles import ROLES
+from engineroom.foundation.dated import is_over, lives_on
 from engineroom.foundation.tenancy.models import Client, Installation
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 
@@ -18,7 +18,7 @@ def my_clients() -> Sequence[Client]:
     """The clients on which the acting user holds a live grant, house first, then by code."""
     today = timezone.now().date()  # PostgreSQL's current_date: both keep UTC
     user = current_scope().user
-    live = Grant.objects.filter(user_id=user.id, starts__lte=today).filter(Q(ends=None) | Q(ends__gte=today))
+    live = Grant.objects.filter(lives_on(today), user_id=user.id)
     mine = Client.objects.filter(id__in=live.values("of_client_id"))
     if user.clients is not None:
         mine = mine.filter(id__in=user.clients)
@@ -48,9 +48,7 @@ def holders_of(permission: str, client_id: UUID) -> Sequence[User]:
     """Active users with a live grant on the client whose role includes the permission, by name."""
     today = timezone.now().date()
     roles = [name for name, role in ROLES.items() if role.may(permission)]
-    live = Grant.objects.filter(of_client_id=client_id, role__in=roles, starts__lte=today).filter(
-        Q(ends=None) | Q(ends__gte=today)
-    )
+    live = Grant.objects.filter(lives_on(today), of_client_id=client_id, role__in=roles)
     return list(User.objects.filter(id__in=live.values("user_id"), is_active=True).order_by("name"))
 
 
@@ -58,4 +56,4 @@ def grants_on(client_id: UUID) -> Sequence[Grant]:
     """Every grant that there was on a client, with its user and who gave it; the live ones first, by name."""
     today = timezone.now().date()
     found = Grant.objects.filter(of_client_id=client_id).select_related("user", "granted_by")
-    return sorted(found, key=lambda g: (g.ends is not None and g.ends < today, g.user.name, g.role, g.starts))
+    return sorted(found, key=lambda g: (is_over(g, today), g.user.name, g.role, g.starts))
