@@ -13,7 +13,7 @@ from django.urls import reverse
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.sop import drafts, services
 from engineroom.sop.models import CaseEvent, Task
-from engineroom.web import request_pages
+from engineroom.web import mail_answers, request_pages
 from tests.firm import Firm, TestClient
 from tests.web.conftest import letters, link_in, new_browser, signed_in
 
@@ -144,17 +144,17 @@ def test_a_reply_by_mail_is_the_answer_once_and_from_whom_was_asked(
         request_pages.ask_client(task)
     [letter] = letters(contact.email)
     stranger = reply(letter, "mallory@elsewhere.example", "A lease.\nHow much: 5")
-    said = request_pages.import_mail(bytes(stranger), "1.eml", [client.id])
+    said = mail_answers.import_mail(bytes(stranger), "1.eml", [client.id])
     assert said.case_number is None and "not from whom was asked" in said.why
-    half = request_pages.import_mail(bytes(reply(letter, contact.email, "A lease.")), "2.eml", [client.id])
+    half = mail_answers.import_mail(bytes(reply(letter, contact.email, "A lease.")), "2.eml", [client.id])
     assert half.case_number is None and "evidence is missing: how_much" in half.why
     mail = reply(letter, f"Them <{contact.email}>", "A lease.\nHow much: 1,250")
     mail.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="lease.pdf")
-    assert request_pages.import_mail(bytes(mail), "3.eml", []).case_number is None, (
+    assert mail_answers.import_mail(bytes(mail), "3.eml", []).case_number is None, (
         "not of a client I work for"
     )
-    assert request_pages.import_mail(bytes(mail), "3.eml", [client.id]).case_number == 1
-    again = request_pages.import_mail(bytes(mail), "3.eml", [client.id])
+    assert mail_answers.import_mail(bytes(mail), "3.eml", [client.id]).case_number == 1
+    again = mail_answers.import_mail(bytes(mail), "3.eml", [client.id])
     assert again.case_number is None and "was used" in again.why
     with client.acting("lead"):
         row = Task.objects.get(client_id=client.id, id=task)
@@ -163,4 +163,7 @@ def test_a_reply_by_mail_is_the_answer_once_and_from_whom_was_asked(
     nothing = EmailMessage()
     nothing["From"] = contact.email
     nothing.set_content("hello")
-    assert "no reference" in request_pages.import_mail(bytes(nothing), "4.eml", [client.id]).why
+    assert "no reference" in mail_answers.import_mail(bytes(nothing), "4.eml", [client.id]).why
+    odd = bytes(nothing).replace(b'charset="utf-8"', b'charset="x-klingon"')
+    assert b"x-klingon" in odd
+    assert "no reference" in mail_answers.import_mail(odd, "5.eml", [client.id]).why

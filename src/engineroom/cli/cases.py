@@ -279,7 +279,7 @@ def import_mail(
     """Take replies as answers to what clients were asked, each by its single-use reference."""
     from engineroom.foundation.access.roles import may
     from engineroom.foundation.access.sign_in import clients_of
-    from engineroom.web.request_pages import import_mail as take
+    from engineroom.web.mail_answers import import_mail as take
 
     user = identity()
     mine = [

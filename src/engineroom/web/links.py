@@ -8,6 +8,7 @@ for; it approves nothing, since who forwards a mail forwards its link. Of the to
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from engineroom.foundation.access import services as access
+from engineroom.foundation.access.models import User
 from engineroom.foundation.access.selectors import holders_of, installation
 from engineroom.foundation.approvals import selectors as approvals
 from engineroom.foundation.approvals import services as standing
@@ -45,6 +47,9 @@ from engineroom.web.portal_pages import run_facts
 
 DAYS = 14
 """A payslip waits while its reader is on holiday; after that they ask for it."""
+
+REFERENCE = re.compile(r"ref:([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
+"""A link's id and token in the subject of a mail that may be answered by a reply."""
 
 
 class LinkOver(EngineroomError):
@@ -90,9 +95,34 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _send(letters: Iterable[Letter]) -> None:
+def letter_to(
+    user: User,
+    kind: str,
+    subject_id: UUID,
+    subject: str,
+    template: str,
+    *,
+    answered_by_reply: bool = False,
+    **words: object,
+) -> Letter:
+    """A letter with a link of this user's own, which is kept. Its words get name, client, firm, link, until.
+
+    answered_by_reply: the subject ends in the link's token, by which a reply is known; see REFERENCE.
+    """
+    link, url = new_link(kind, subject_id, user.email, user_id=user.id)
+    link.save(force_insert=True)
+    client = Client.objects.get(id=link.client_id)
+    words |= {"name": user.name, "client": client.name, "firm": firm_name(), "link": url,
+              "until": link.expires_at}  # fmt: skip
+    if answered_by_reply:
+        words["reference"] = reference = f"ref:{link.id.hex}.{url.rpartition('/')[2]}"
+        subject = f"{subject} [{reference}]"
+    return Letter(user.email, subject, template, words)
+
+
+def send(letters: Iterable[Letter]) -> None:
     """Last in the transaction: if the mail server refuses, no link is kept and nothing says it was sent."""
-    send_all(
+    get_connection().send_messages(
         [
             EmailMessage(
                 letter.subject, render_to_string(letter.template, letter.words), None, [letter.address]
@@ -100,11 +130,6 @@ def _send(letters: Iterable[Letter]) -> None:
             for letter in letters
         ]
     )
-
-
-def send_all(mails: Sequence[EmailMessage]) -> None:
-    """Send what is written already."""
-    get_connection().send_messages(list(mails))
 
 
 @dataclass(frozen=True)
@@ -160,7 +185,7 @@ def notify_payslips(run_id: UUID) -> PayslipsNoticed:
                  "until": link.expires_at, "firm": firm}  # fmt: skip
         letters.append(Letter(address, f"Your payslip of {words['day']}", "web/mail_payslip.txt", words))
     Link.objects.bulk_create(links)
-    _send(letters)
+    send(letters)
     everybody = selectors.run_figures(run).payslips
     return PayslipsNoticed(run.id, len(links), everybody - len(found), len(found) - len(links))
 
@@ -203,16 +228,13 @@ def ask_approver(run_id: UUID) -> ApproversAsked:
     ]
     if not people:
         raise Conflict("nobody of the client's may approve this run; grant somebody the role client_approver")
-    client, firm = Client.objects.get(id=run.client_id), firm_name()
-    letters = []
-    for user in people:
-        link, url = new_link("pay_run", run.id, user.email, user_id=user.id)
-        link.save(force_insert=True)
-        words = {"name": user.name, "client": client.name, "run": run.number, "link": url, "firm": firm,
-                 "day": format_day(run.pay_date), "until": link.expires_at}  # fmt: skip
-        subject = f"Please approve pay run {run.number} of {client.name}"
-        letters.append(Letter(user.email, subject, "web/mail_approve.txt", words))
-    _send(letters)
+    subject = f"Please approve pay run {run.number} of {Client.objects.get(id=run.client_id).name}"
+    day = format_day(run.pay_date)
+    letters = [
+        letter_to(user, "pay_run", run.id, subject, "web/mail_approve.txt", run=run.number, day=day)
+        for user in people
+    ]
+    send(letters)
     assert run.content_hash is not None, "a calculated run has its hash"
     return ApproversAsked(run.id, len(letters), bytes(run.content_hash).hex())
 
