@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -96,9 +96,7 @@ def card(client: Client, asked: Query[ScorecardAsked]) -> ScorecardOut:
     """The figures that the client sees. Without a month, the current one."""
     today = timezone.now().date()
     month = asked.month or f"{today:%Y-%m}"
-    found = scorecard(
-        client.id, *month_of(datetime.strptime(month + "-01", "%Y-%m-%d").replace(tzinfo=UTC).date())
-    )
+    found = scorecard(client.id, *month_of(date.fromisoformat(f"{month}-01")))
     return ScorecardOut(
         month=month,
         started=found.started,

@@ -17,7 +17,7 @@ from django.utils import timezone
 from engineroom.quality.models import Hours, Promise
 from engineroom.sop.hours import WorkingHours, hours_from
 from engineroom.sop.models import Case, CaseEvent, Task
-from engineroom.sop.sla import Clock, Event, Policy, Prediction, Reading, State, explain, predict
+from engineroom.sop.sla import Clock, Event, Policy, Prediction, Reading, explain, predict
 
 MOST_CASES = 2_000
 """Cases counted for one answer. What is beyond is said, not counted."""
@@ -141,13 +141,7 @@ def _waits(told: Iterable[Told]) -> list[Event]:
             waiting.add(event.task_id)
         elif event.kind == "moved":
             waiting = {w for w in waiting if str(w) in event.places}
-        elif event.task_id in waiting and event.kind in (
-            "resumed",
-            "withdrawn",
-            "cancelled",
-            "skipped",
-            "done",
-        ):
+        elif event.task_id in waiting and event.kind in ANSWERED:
             waiting.discard(event.task_id)
         if bool(waiting) != before:
             found.append(Event(event.at, "paused" if waiting else "resumed", "client" if waiting else ""))
@@ -213,11 +207,14 @@ def running(client_id: UUID, now: int | None = None) -> list[CaseClock]:
     terms = terms_of(client_id)
     if not terms.any:
         return []
-    now = _second(timezone.now()) if now is None else now
     rows = list(Case.objects.filter(client_id=client_id, state="running").order_by("id")[:MOST_CASES])
+    return _predicted(client_id, rows, terms, _second(timezone.now()) if now is None else now)
+
+
+def _predicted(client_id: UUID, rows: Sequence[Case], terms: Terms, now: int) -> list[CaseClock]:
     found = clocks(rows, terms, now)
     _open_steps(client_id, found)
-    took = _took({(c.row.procedure_key) for c in found}, client_id, terms)
+    took = _took({one.row.procedure_key for one in found}, client_id, terms)
     for one in found:
         step, opened = next(iter(one.open_steps.items()), ("", 0))
         if step:
@@ -265,11 +262,9 @@ def worked_since(clock: Clock, instant: int, now: int) -> int:
 
 def clock_of(row: Case, now: int | None = None) -> CaseClock | None:
     """The clock of one case, predicted while it runs."""
-    if row.state == "running":
-        found = [one for one in running(row.client_id, now) if one.row.id == row.id]
-        return found[0] if found else None
-    found = clocks([row], terms_of(row.client_id), now)
+    now = _second(timezone.now()) if now is None else now
+    terms = terms_of(row.client_id)
+    found = (
+        _predicted(row.client_id, [row], terms, now) if row.state == "running" else clocks([row], terms, now)
+    )
     return found[0] if found else None
-
-
-STATES = tuple(State)
