@@ -189,7 +189,8 @@ def test_people_say_themselves_when_they_are_away(client: TestClient) -> None:
         with pytest.raises(Conflict, match="away on some of these days"):
             services.record_own_absence(*days(4, 6))
         row = next(r for r in selectors.staff(TODAY, [client.id]) if r.user.id == user.id)
-    assert row.is_away(TODAY) and row.absence is not None and row.absence.stand_in == row.absence.stand_in
+    assert row.absence is not None and (row.absence.starts, row.absence.ends) == days(0, 4)
+    assert row.absence.stand_in_id == stand_in.id
     assert row.absence.recorded_by_id == user.id
 
 

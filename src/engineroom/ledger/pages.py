@@ -24,7 +24,7 @@ from engineroom.kernel.money import format_minor
 from engineroom.ledger import selectors, services
 from engineroom.ui import listing
 from engineroom.ui.display import format_day
-from engineroom.ui.fields import DayField
+from engineroom.ui.fields import DayField, LineField
 from engineroom.ui.pages import (
     Done,
     NavigationEntry,
@@ -233,7 +233,7 @@ MOST_SOURCES = 20
 
 class ReverseForm(forms.Form):
     day = DayField(label="Day of the reversal")
-    reason = forms.CharField(max_length=280, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    reason = LineField(max_length=280)
 
 
 @page("ledger.read")
@@ -280,7 +280,7 @@ class LockForm(forms.Form):
     through = DayField(
         label="Locked through", help_text="Nothing posts on or before it. An earlier day reopens."
     )
-    reason = forms.CharField(max_length=500, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    reason = LineField(max_length=500)
 
 
 @page("ledger.read")

@@ -22,6 +22,7 @@ from engineroom.quality.scorecard import SHOWS, month_of, scorecard
 from engineroom.sop.hours import DIVISIONS, HoursRefused, week_from
 from engineroom.sop.models import Case, Procedure
 from engineroom.sop.sla import STATE_WORDS, State, duration
+from engineroom.ui.fields import LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import Crumb
 
@@ -141,27 +142,20 @@ def _clock(request: PageRequest, number: int) -> dict[str, Any]:
     }
 
 
-def _line() -> forms.TextInput:
-    return forms.TextInput(attrs={"autocomplete": "off"})
+def _procedures() -> list[tuple[str, str]]:
+    return [("", "all procedures"), *Procedure.objects.order_by("title").values_list("key", "title")]
 
 
 class PromiseForm(forms.Form):
-    procedure = forms.ChoiceField(required=False, help_text="Its cases, or all that have no promise.")
-    name = forms.CharField(max_length=100, widget=_line())
+    procedure = forms.ChoiceField(
+        choices=_procedures, required=False, help_text="Its cases, or all that have no promise."
+    )
+    name = LineField(max_length=100)
     hours = forms.IntegerField(min_value=0, max_value=9_000, label="Working hours", initial=8)
     minutes = forms.IntegerField(min_value=0, max_value=59, initial=0)
     pauses = forms.BooleanField(required=False, initial=True, label="Stands still while the client is asked")
     warn = forms.IntegerField(min_value=1, max_value=100, initial=80, label="At risk from percent used")
-    reason = forms.CharField(
-        max_length=300, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["procedure"]
-        assert isinstance(field, forms.ChoiceField)
-        known = Procedure.objects.order_by("title").values_list("key", "title")
-        field.choices = [("", "all procedures"), *known]
+    reason = LineField(max_length=300, required=False)
 
 
 class HoursForm(forms.Form):
@@ -181,9 +175,7 @@ class HoursForm(forms.Form):
         help_text="A line each: 2026-12-24 Christmas Eve.",
     )
     whole = forms.BooleanField(required=False, label="A correction: recount everything that was")
-    reason = forms.CharField(
-        max_length=300, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
+    reason = LineField(max_length=300, required=False)
 
 
 @page("quality.read")

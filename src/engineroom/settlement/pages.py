@@ -26,7 +26,7 @@ from engineroom.settlement.formats import bacs18
 from engineroom.settlement.models import BankLine, Cleared, OwnAccount, PaymentBatch
 from engineroom.ui import listing
 from engineroom.ui.display import format_count, format_day
-from engineroom.ui.fields import DayField, MoneyField
+from engineroom.ui.fields import DayField, LineField, MoneyField
 from engineroom.ui.pages import (
     Done,
     NavigationEntry,
@@ -71,9 +71,8 @@ class StageForm(forms.Form):
     """What was learnt of a file, and what says so."""
 
     on = DayField(label="Day")
-    evidence = forms.CharField(
+    evidence = LineField(
         max_length=200,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text="The number of the report or message that says so.",
     )
 
@@ -355,9 +354,7 @@ class ExplainForm(forms.Form):
     """What a line is: how much of which open items, and an account for what is left."""
 
     account = forms.ChoiceField(required=False, label="The rest goes to")
-    reason = forms.CharField(
-        max_length=300, label="Why", widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
+    reason = LineField(max_length=300, label="Why")
 
     def __init__(self, items: list[Open], currency: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -380,7 +377,7 @@ class ExplainForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(max_length=300, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    reason = LineField(max_length=300)
 
 
 def _items_shown(row: BankLine, text: str) -> list[Open]:

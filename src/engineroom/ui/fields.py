@@ -17,6 +17,14 @@ class DayField(forms.DateField):
         super().__init__(**{"widget": widget, "input_formats": ["%Y-%m-%d"], **options})
 
 
+class LineField(forms.CharField):
+    """A line of words; browsers are asked not to offer what was typed elsewhere."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.TextInput(attrs={"autocomplete": "off"})
+        super().__init__(**{"widget": widget, **options})
+
+
 class MoneyField(forms.CharField):
     """An amount as people write it, "1,234.50"; its value is minor units of the currency."""
 

@@ -16,7 +16,7 @@ from engineroom.foundation.engagement import selectors, services
 from engineroom.foundation.engagement.models import BASES, SERVICES
 from engineroom.foundation.engagement.selectors import ServiceLine, Terms
 from engineroom.ui.display import format_day
-from engineroom.ui.fields import DayField, MoneyField
+from engineroom.ui.fields import DayField, LineField, MoneyField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 
 NAVIGATION = [
@@ -53,11 +53,10 @@ class TermsForm(forms.Form):
                 choices=[NOT_TAKEN, *BASES.items()], required=False, label="Charged"
             )
             self.fields[f"{name}_price"] = MoneyField(currency, required=False, label=f"Price, {currency}")
-            self.fields[f"{name}_level"] = forms.CharField(
+            self.fields[f"{name}_level"] = LineField(
                 required=False,
                 max_length=services.LONGEST_LEVEL,
                 label="What is promised",
-                widget=forms.TextInput(attrs={"autocomplete": "off"}),
             )
 
     def clean(self) -> dict[str, Any]:

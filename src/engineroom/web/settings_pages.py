@@ -18,6 +18,7 @@ from engineroom.foundation.access.models import Token, User
 from engineroom.foundation.access.roles import VERBS
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound, NotPermitted
+from engineroom.ui.fields import LineField
 from engineroom.ui.pages import PageRequest, action, filled_in, form_of, page
 
 FEW_CLIENTS = 12
@@ -33,9 +34,7 @@ WRITES_NOWHERE = (
 
 
 class NewToken(forms.Form):
-    label = forms.CharField(
-        max_length=100, label="What it is for", widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
+    label = LineField(max_length=100, label="What it is for")
     days = forms.IntegerField(
         min_value=1, max_value=access.LONGEST_TOKEN_DAYS, initial=90, label="Days it lives"
     )

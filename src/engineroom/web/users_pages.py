@@ -17,7 +17,7 @@ from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.dated import is_over, lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound
-from engineroom.ui.fields import DayField
+from engineroom.ui.fields import DayField, LineField
 from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import Crumb
 from engineroom.web import invitations
@@ -27,22 +27,16 @@ KINDS_OF_PEOPLE = [(k, k) for k in KINDS if k != "system"]
 
 class NewUser(forms.Form):
     email = forms.EmailField(label="Address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
-    name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    name = LineField(max_length=200)
     kind = forms.ChoiceField(choices=KINDS_OF_PEOPLE, help_text="Staff work in the firm's pages.")
 
 
 class NewGrant(forms.Form):
-    client = forms.ModelChoiceField(Client.objects.none(), empty_label=None)
+    client = forms.ModelChoiceField(Client.objects.order_by("-is_house", "code"), empty_label=None)
     role = forms.ChoiceField(choices=[(r, r.replace("_", " ")) for r in ROLES])
     starts = DayField(label="From")
     ends = DayField(label="Until", required=False, help_text="Inclusive.")
     reason = forms.CharField(max_length=500)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        clients = self.fields["client"]
-        assert isinstance(clients, forms.ModelChoiceField)
-        clients.queryset = Client.objects.order_by("-is_house", "code")
 
 
 @page("foundation.admin", scope="house")

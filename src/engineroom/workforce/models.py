@@ -20,36 +20,33 @@ class Team(FirmModel):
         return self.name
 
 
-class Membership(FirmModel):
-    """Somebody is in a team from a day on, until a day. Nobody is in the same team twice at once."""
+class OfTeam(FirmModel):
+    """What a team has from a day on, until a day; never the same twice at once."""
+
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends=None) | models.Q(ends__gte=models.F("starts")), name="%(class)s_days"
+            )
+        ]
+
+
+class Membership(OfTeam):
+    """Somebody is in a team."""
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
-    starts = models.DateField()
-    ends = models.DateField(null=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(ends=None) | models.Q(ends__gte=models.F("starts")), name="membership_days"
-            )
-        ]
 
 
-class Serving(FirmModel):
-    """A team serves a client from a day on, until a day."""
+class Serving(OfTeam):
+    """A team serves a client."""
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="servings")
     of_client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
-    starts = models.DateField()
-    ends = models.DateField(null=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(ends=None) | models.Q(ends__gte=models.F("starts")), name="serving_days"
-            )
-        ]
 
 
 class Absence(FirmModel):

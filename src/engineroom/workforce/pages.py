@@ -16,7 +16,7 @@ from engineroom.foundation.access.models import User
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import NotFound, NotPermitted
-from engineroom.ui.fields import DayField
+from engineroom.ui.fields import DayField, LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import Crumb
 from engineroom.workforce import selectors, services
@@ -30,12 +30,12 @@ NAVIGATION = [
 ]
 
 
-def _staff_choices() -> Any:
-    return User.objects.filter(kind="staff", is_active=True).order_by("name")
-
-
 class Person(forms.ModelChoiceField):  # type: ignore[type-arg]  # no parameters at run time
-    """A choice of staff, by name."""
+    """A choice of active staff, by name."""
+
+    def __init__(self, **options: Any) -> None:
+        everybody = User.objects.filter(kind="staff", is_active=True).order_by("name")
+        super().__init__(everybody, **options)
 
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.name} ({obj.email})"
@@ -44,71 +44,36 @@ class Person(forms.ModelChoiceField):  # type: ignore[type-arg]  # no parameters
 class Away(forms.Form):
     starts = DayField(label="First day")
     ends = DayField(label="Last day", help_text="Inclusive.")
-    stand_in = Person(
-        User.objects.none(),
-        required=False,
-        empty_label="nobody",
-        help_text="It gives no rights: a grant does.",
-    )
+    stand_in = Person(required=False, empty_label="nobody", help_text="It gives no rights: a grant does.")
 
     def __init__(self, *args: Any, sight: Sequence[UUID] | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["stand_in"]
-        assert isinstance(field, forms.ModelChoiceField)
+        assert isinstance(field, Person)
         field.queryset = selectors.colleagues(timezone.now().date(), sight)
 
 
 class Leaving(forms.Form):
-    successor = Person(User.objects.none(), required=False, empty_label="nobody", label="Takes over")
-    reason = forms.CharField(max_length=400, widget=forms.TextInput(attrs={"autocomplete": "off"}))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["successor"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = _staff_choices()
+    successor = Person(required=False, empty_label="nobody", label="Takes over")
+    reason = LineField(max_length=400)
 
 
 class NewTeam(forms.Form):
-    name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"}))
-    lead = Person(User.objects.none(), required=False, empty_label="nobody yet")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["lead"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = _staff_choices()
+    name = LineField(max_length=100)
+    lead = Person(required=False, empty_label="nobody yet")
 
 
 class TeamChange(forms.Form):
-    team = forms.ModelChoiceField(Team.objects.none(), empty_label=None)
+    team = forms.ModelChoiceField(Team.objects.filter(ended=None).order_by("name"), empty_label=None)
     starts = DayField(label="From")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["team"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Team.objects.filter(ended=None).order_by("name")
 
 
 class Joining(TeamChange):
-    person = Person(User.objects.none(), empty_label=None)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["person"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = _staff_choices()
+    person = Person(empty_label=None)
 
 
 class ServingForm(TeamChange):
-    client = forms.ModelChoiceField(Client.objects.none(), empty_label=None)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["client"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Client.objects.order_by("-is_house", "code")
+    client = forms.ModelChoiceField(Client.objects.order_by("-is_house", "code"), empty_label=None)
 
 
 def _rules_the_house(request: PageRequest) -> bool:

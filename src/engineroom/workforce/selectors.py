@@ -34,9 +34,6 @@ class PersonRow:
     def clients(self) -> list[str]:
         return list(dict.fromkeys(code for code, _ in self.roles))
 
-    def is_away(self, day: date) -> bool:
-        return self.absence is not None and self.absence.starts <= day <= self.absence.ends
-
 
 @dataclass(frozen=True)
 class Gap:
@@ -101,14 +98,7 @@ def gaps(today: date, client_ids: Sequence[UUID] | None, days: int = LOOK_AHEAD_
         mine = [a for a in absences if a.user_id in people]
         names = tuple(sorted(people.values()))
         found += [
-            Gap(
-                code,
-                role,
-                first,
-                end,
-                names,
-                _stand_ins(mine, first, end, code, held),
-            )
+            Gap(code, role, first, end, names, _stand_ins(mine, first, end, code, held))
             for first, end in _all_away(set(people), mine, today, last)
         ]
     return found

@@ -20,7 +20,7 @@ from engineroom.foundation.dated import lasts_until, lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem
-from engineroom.workforce.models import Absence, Membership, OffBoarding, Serving, Team
+from engineroom.workforce.models import Absence, Membership, OffBoarding, OfTeam, Serving, Team
 
 LONGEST_ABSENCE_DAYS = 366
 A_DAY = timedelta(days=1)
@@ -72,8 +72,7 @@ def leave_team(team_id: UUID, user_id: UUID, *, ends: date) -> TeamChanged:
     row = Membership.objects.filter(team=team, user_id=user_id, ends=None).first()
     if row is None:
         raise NotFound(f"this user is not in {team}")
-    row.ends = max(ends, row.starts)
-    row.save(update_fields=["ends"])
+    _last_day(row, ends)
     return TeamChanged(team.id, team.name)
 
 
@@ -100,8 +99,7 @@ def stop_serving(team_id: UUID, of_client_id: UUID, *, ends: date) -> TeamChange
     row = Serving.objects.filter(team=team, of_client_id=of_client_id, ends=None).first()
     if row is None:
         raise NotFound(f"{team} does not serve this client")
-    row.ends = max(ends, row.starts)
-    row.save(update_fields=["ends"])
+    _last_day(row, ends)
     return TeamChanged(team.id, team.name)
 
 
@@ -271,8 +269,7 @@ def _out_of_teams(user_id: UUID, today: date, successor_id: UUID | None) -> int:
     """Out of every team; whoever takes over leads the teams that were led."""
     left = 0
     for row in Membership.objects.filter(lasts_until(today + A_DAY), user_id=user_id):
-        row.ends = max(today, row.starts)
-        row.save(update_fields=["ends"])
+        _last_day(row, today)
         left += 1
     Team.objects.filter(lead_id=user_id).update(lead_id=successor_id)
     return left
@@ -313,6 +310,12 @@ def _team(team_id: UUID) -> Team:
     if found is None:
         raise NotFound(f"there is no team {team_id}")
     return found
+
+
+def _last_day(row: OfTeam, ends: date) -> None:
+    """What would begin later ends on its first day."""
+    row.ends = max(ends, row.starts)
+    row.save(update_fields=["ends"])
 
 
 def _once(make: Callable[[], R], refusal: str) -> R:
