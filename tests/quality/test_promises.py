@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from engineroom.foundation.tenancy.scope import acting
-from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted
+from engineroom.kernel.errors import Conflict, InputRefused, NotFound, NotPermitted
 from engineroom.kernel.ids import uuid7
 from engineroom.quality import clocks, services
 from engineroom.quality.clocks import OFFICE, Terms, Told, log_of
@@ -241,6 +241,7 @@ def test_the_history_of_the_same_step_stands_beside_each_clock(desk: TestClient,
         ({"budget_s": 0}, "a second to 400 days"),
         ({"name": " "}, "has a name"),
         ({"warn_percent": 0}, "1 to 100"),
+        ({"reason": "x" * 301}, "the reason has 301 letters"),
     ],
 )
 def test_a_promise_that_cannot_be_is_refused(desk: TestClient, what: dict, says: str) -> None:
@@ -257,6 +258,8 @@ def test_only_who_may_prepare_quality_promises_and_what_was_agreed_stays(desk: T
             services.set_hours({"zone": "UTC"})
         with pytest.raises(InputRefused, match="needs a reason"):
             services.end_promise(reason=" ")
+        with pytest.raises(Conflict, match="nothing is promised there"):
+            services.end_promise(procedure_key="no_such", reason="agreed otherwise")
     for role in ("specialist", "contact"):
         with desk.acting(role), pytest.raises(NotPermitted):
             services.promise("x", H)
@@ -282,6 +285,11 @@ def test_a_lead_promises_and_sets_hours_on_the_page(firm: Firm, key: str) -> Non
         reverse("quality:promise_make", args=[client.code]), promise, follow=True
     ).content.decode()
     assert "Promised." in said and "By noon" in said and "6 h 30 min" in said
+    ended = {"end-procedure": key, "end-reason": "agreed otherwise"}
+    ending = reverse("quality:promise_end", args=[client.code])
+    said = lead.post(ending, ended, follow=True).content.decode()
+    assert "Nothing is promised for" in said and "Nothing is promised yet" in said
+    assert "not one of the available choices" in lead.post(ending, ended, follow=True).content.decode()
     hours = {
         "hours-week": "Mon-Thu 08:00-16:00; Fri 08:00-12:00",
         "hours-zone": "Europe/Paris",

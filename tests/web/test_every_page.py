@@ -213,6 +213,7 @@ TABLE: dict[str, Row] = {
     "quality:board": get(FIRM),
     "quality:promises": get(READERS),
     "quality:promise_make": post({"lead"}),
+    "quality:promise_end": post({"lead"}),
     "quality:hours_set": post({"lead"}),
     "quality:clock": get(READERS),
     "quality:scorecard": get(READERS),

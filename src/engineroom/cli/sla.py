@@ -79,3 +79,21 @@ def promise(
         services.promise(name, hours * 3600 + minutes * 60, procedure_key=procedure)
     typer.echo(f"promised to {client}: {name}")
     seal_everything()
+
+
+@app.command("end-promise")
+@on_the_ground
+def end_promise(
+    client: Client,
+    reason: Annotated[str, typer.Option()],
+    procedure: Annotated[str, typer.Option(help="whose promise; without, the one for all others")] = "",
+) -> None:
+    """Promise no more. What was counted stays."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.quality import services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        services.end_promise(procedure_key=procedure, reason=reason)
+    typer.echo(f"{client}: nothing is promised for {procedure or 'all procedures'} any more")
+    seal_everything()

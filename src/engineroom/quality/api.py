@@ -10,7 +10,7 @@ from django.utils import timezone
 from ninja import Field, Query, Schema
 from pydantic import StringConstraints
 
-from engineroom.foundation.api import Asked, Name, Page, PageAsked, Room, Text, cut_list
+from engineroom.foundation.api import Asked, Name, Page, PageAsked, Reason, Room, Text, cut_list
 from engineroom.foundation.tenancy.models import Client
 from engineroom.quality import clocks, services
 from engineroom.quality.scorecard import month_of, scorecard
@@ -61,6 +61,13 @@ class PromiseIn(Asked):
     pauses_for_client: bool = True
     warn_percent: int = Field(80, ge=1, le=100)
     reason: Text = ""
+
+
+class PromiseEnded(Asked):
+    """procedure_key: empty for the promise to all procedures without one of their own."""
+
+    procedure_key: Text = ""
+    reason: Reason
 
 
 class PromiseOut(Schema):
@@ -123,4 +130,14 @@ def promise(client: Client, body: PromiseIn) -> PromiseOut:
         warn_percent=body.warn_percent,
         reason=body.reason,
     )
+    return _made(made)
+
+
+@router.command("/promises/end", PromiseOut, "Promise no more", permission="quality.prepare")
+def end_promise(client: Client, body: PromiseEnded) -> PromiseOut:
+    """From now on. What was counted stays countable."""
+    return _made(services.end_promise(procedure_key=body.procedure_key, reason=body.reason))
+
+
+def _made(made: services.PromiseMade) -> PromiseOut:
     return PromiseOut(promise_id=made.promise_id, procedure_key=made.procedure_key, budget_s=made.budget_s)

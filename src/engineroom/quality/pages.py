@@ -158,6 +158,17 @@ class PromiseForm(forms.Form):
     reason = LineField(max_length=300, required=False)
 
 
+class EndForm(forms.Form):
+    procedure = forms.ChoiceField(required=False, label="Promise for")
+    reason = LineField(max_length=services.LONGEST_REASON)
+
+    def __init__(self, in_force: dict[str, str], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["procedure"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = list(in_force.items())
+
+
 class HoursForm(forms.Form):
     week = forms.CharField(max_length=300, initial="Mon-Fri 09:00-17:30", help_text="Days and their spans.")
     zone = forms.CharField(max_length=60, initial="Europe/London", label="Time zone")
@@ -183,16 +194,12 @@ def promises(request: PageRequest, client: str) -> HttpResponse:
     """What is promised to a client, in which hours, and how the running cases stand."""
     assert request.client is not None
     terms = clocks.terms_of(request.client.id)
-    titles = dict(Procedure.objects.values_list("key", "title"))
+    titles = _promised(terms)
     in_force = [
-        (
-            titles.get(key, key) or "all procedures",
-            rows[-1][1],
-            duration(rows[-1][1].budget_s),
-            _moment(rows[-1][0]),
-        )
+        (titles[key], policy, duration(policy.budget_s), datetime.fromtimestamp(since, UTC))
         for key, rows in sorted(terms.promises.items())
-        if rows[-1][1] is not None
+        for since, policy in rows[-1:]
+        if policy is not None
     ]
     hours = terms.hours[-1][1] if terms.hours else clocks.OFFICE
     typed = HoursForm(prefix="hours", initial=_as_typed(hours) if terms.hours else None)
@@ -203,6 +210,7 @@ def promises(request: PageRequest, client: str) -> HttpResponse:
         "closed": hours.closed,
         "rows": [_row(one) for one in clocks.running(request.client.id)],
         "promise": form_of(request, PromiseForm(prefix="promise")),
+        "ending": form_of(request, EndForm(titles, prefix="end")),
         "hours_form": form_of(request, typed),
         "may": request.may("quality.prepare"),
     }
@@ -218,8 +226,12 @@ def _as_typed(hours: Any) -> dict[str, Any]:
     }
 
 
-def _moment(at: int) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
+def _promised(terms: clocks.Terms) -> dict[str, str]:
+    """What something is promised for now: procedures by their keys and titles."""
+    titles = {"": "all procedures", **dict(Procedure.objects.values_list("key", "title"))}
+    return {
+        key: titles.get(key, key) for key, rows in sorted(terms.promises.items()) if rows[-1][1] is not None
+    }
 
 
 @action("quality.prepare")
@@ -235,6 +247,16 @@ def make_promise(request: PageRequest, client: str) -> Done:
         key=request.key,  # type: ignore[call-arg]
     )
     return Done("Promised. Cases that run are counted by it.", to=reverse("quality:promises", args=[client]))
+
+
+@action("quality.prepare")
+def end_promise(request: PageRequest, client: str) -> Done:
+    assert request.client is not None
+    titles = _promised(clocks.terms_of(request.client.id))
+    values = filled_in(EndForm(titles, request.POST, prefix="end"))
+    services.end_promise(procedure_key=values["procedure"], reason=values["reason"], key=request.key)  # type: ignore[call-arg]
+    said = f"Nothing is promised for {titles[values['procedure']]} any more."
+    return Done(said, to=reverse("quality:promises", args=[client]))
 
 
 @action("quality.prepare")
@@ -323,6 +345,7 @@ urlpatterns = [
     path("promises", board, name="board"),
     path("c/<str:client>/promises", promises, name="promises"),
     path("c/<str:client>/promises/make", make_promise, name="promise_make"),
+    path("c/<str:client>/promises/end", end_promise, name="promise_end"),
     path("c/<str:client>/promises/hours", change_hours, name="hours_set"),
     path("c/<str:client>/clocks/<int:number>", clock, name="clock"),
     path("c/<str:client>/scorecard", card, name="scorecard"),

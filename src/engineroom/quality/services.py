@@ -8,12 +8,14 @@ from uuid import UUID
 
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import InputRefused, NotFound, Problem
+from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem
 from engineroom.quality.models import Hours, Promise
 from engineroom.sop.hours import HoursRefused, hours_from
 from engineroom.sop.models import Procedure
 
 LONGEST_BUDGET_S = 400 * 24 * 3600
+LONGEST_NAME = 100
+LONGEST_REASON = 300
 PAUSE_REASONS = ("client",)
 """What a case's clock can stand still for: the states in which cases wait for somebody else."""
 
@@ -43,7 +45,7 @@ def promise(
 
     procedure_key: whose cases; empty for all that have no promise of their own.
     """
-    problems = []
+    problems = [*_too_long("name", name, LONGEST_NAME), *_too_long("reason", reason, LONGEST_REASON)]
     if not name.strip():
         problems.append(Problem("a promise has a name", "Name it as the client knows it", field="name"))
     if not 1 <= budget_s <= LONGEST_BUDGET_S:
@@ -68,10 +70,28 @@ def promise(
 
 @command("quality.prepare")
 def end_promise(*, procedure_key: str = "", reason: str) -> PromiseMade:
-    """Promise no more. What was counted stays countable from the log."""
+    """Promise no more. What was counted stays countable from the log.
+
+    Raises Conflict where nothing is promised.
+    """
+    problems = _too_long("reason", reason, LONGEST_REASON)
     if not reason.strip():
-        raise InputRefused([Problem("ending a promise needs a reason", "Say why", field="reason")])
+        problems.append(Problem("ending a promise needs a reason", "Say why", field="reason"))
+    if problems:
+        raise InputRefused(problems)
+    rows = Promise.objects.filter(client_id=current_scope().client_id, procedure_key=procedure_key)
+    latest = rows.order_by("at", "id").last()
+    if latest is None or not latest.budget_s:
+        raise Conflict("nothing is promised there that could end")
     return _written(procedure_key, "none", 0, [], 80, reason)
+
+
+def _too_long(field: str, text: str, longest: int) -> list[Problem]:
+    if len(text.strip()) <= longest:
+        return []
+    return [
+        Problem(f"the {field} has {len(text.strip()):,} letters", f"Say it in up to {longest}", field=field)
+    ]
 
 
 def _written(
@@ -80,11 +100,11 @@ def _written(
     row = Promise.objects.create(
         client_id=current_scope().client_id,
         procedure_key=procedure_key,
-        name=name[:100],
+        name=name,
         budget_s=budget_s,
         pause_reasons=pauses,
         warn_percent=warn_percent,
-        reason=reason.strip()[:300],
+        reason=reason.strip(),
         by_user_id=current_scope().user.id,
     )
     return PromiseMade(row.id, procedure_key, budget_s)
@@ -114,11 +134,13 @@ def set_hours(definition: dict[str, Any], *, whole: bool = False, reason: str = 
         raise InputRefused(
             [Problem("these are no working hours", "Give zone and week, Monday first", field="hours")]
         ) from error
+    if problems := _too_long("reason", reason, LONGEST_REASON):
+        raise InputRefused(problems)
     row = Hours.objects.create(
         client_id=current_scope().client_id,
         definition=hours.as_dict(),
         whole=whole,
-        reason=reason.strip()[:300],
+        reason=reason.strip(),
         by_user_id=current_scope().user.id,
     )
     return HoursSet(row.id, hours.in_words())
