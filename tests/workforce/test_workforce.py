@@ -191,6 +191,7 @@ def test_people_say_themselves_when_they_are_away(client: TestClient) -> None:
         row = next(r for r in selectors.staff(TODAY, [client.id]) if r.user.id == user.id)
     assert row.absence is not None and (row.absence.starts, row.absence.ends) == days(0, 4)
     assert row.absence.stand_in_id == stand_in.id
+    assert row.in_words == f"specialist on {client.code}"
     assert row.absence.recorded_by_id == user.id
 
 

@@ -50,9 +50,11 @@ def explain(client: Client, number: Annotated[int, typer.Argument(help="the case
     now = int(timezone.now().timestamp())
     with acting(user, read=[there.id]):
         row = Case.objects.filter(client_id=there.id, number=number).first()
-        one = clocks.clock_of(row, now) if row else None
+        if row is None:
+            raise NotFound(f"there is no case {number} of {client}")
+        one = clocks.clock_of(row, now)
     if one is None:
-        raise NotFound(f"there is no clock of a case {number}")
+        raise NotFound(f"nothing is promised for case {number}; see: engineroom sla promise --help")
     for line in one.explained(now):
         typer.echo(line)
     same = recount(one.log, now, one.prediction) == one.reading
@@ -65,7 +67,7 @@ def explain(client: Client, number: Annotated[int, typer.Argument(help="the case
 @on_the_ground
 def promise(
     client: Client,
-    name: str,
+    name: Annotated[str, typer.Argument(help="what the client knows it by")],
     hours: Annotated[int, typer.Option(help="of working time")] = 0,
     minutes: Annotated[int, typer.Option()] = 0,
     procedure: Annotated[str, typer.Option(help="whose cases; without, all that have none")] = "",

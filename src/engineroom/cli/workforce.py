@@ -32,7 +32,7 @@ def list_staff() -> None:
     with acting(user, read=sight):
         rows = [
             (
-                row.user.name, row.user.email, ", ".join(f"{r} on {c}" for c, r in row.roles),
+                row.user.name, row.user.email, row.in_words,
                 ", ".join(row.teams), f"{row.absence.starts} to {row.absence.ends}" if row.absence else "",
                 row.absence.stand_in.name if row.absence and row.absence.stand_in else "",
             )

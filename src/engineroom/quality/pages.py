@@ -45,6 +45,8 @@ SHAPES = {
     State.SKIPPED: "void",
     State.CANCELLED: "void",
 }
+ALL = "*"
+"""In a form, the promise to all procedures that have none of their own."""
 FIRST = [State.BREACHED, State.AT_RISK, State.RUNNING, State.PAUSED]
 SHOW_WORDS = {
     "on-time": "on time",
@@ -159,14 +161,14 @@ class PromiseForm(forms.Form):
 
 
 class EndForm(forms.Form):
-    procedure = forms.ChoiceField(required=False, label="Promise for")
+    procedure = forms.ChoiceField(label="Promise for")
     reason = LineField(max_length=services.LONGEST_REASON)
 
     def __init__(self, in_force: dict[str, str], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["procedure"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = list(in_force.items())
+        field.choices = [(key or ALL, title) for key, title in in_force.items()]
 
 
 class HoursForm(forms.Form):
@@ -254,8 +256,9 @@ def end_promise(request: PageRequest, client: str) -> Done:
     assert request.client is not None
     titles = _promised(clocks.terms_of(request.client.id))
     values = filled_in(EndForm(titles, request.POST, prefix="end"))
-    services.end_promise(procedure_key=values["procedure"], reason=values["reason"], key=request.key)  # type: ignore[call-arg]
-    said = f"Nothing is promised for {titles[values['procedure']]} any more."
+    key = "" if values["procedure"] == ALL else values["procedure"]
+    services.end_promise(procedure_key=key, reason=values["reason"], key=request.key)  # type: ignore[call-arg]
+    said = f"Nothing is promised for {titles[key]} any more."
     return Done(said, to=reverse("quality:promises", args=[client]))
 
 

@@ -34,6 +34,14 @@ class PersonRow:
     def clients(self) -> list[str]:
         return list(dict.fromkeys(code for code, _ in self.roles))
 
+    @property
+    def in_words(self) -> str:
+        """Each role with its clients: lead on HOUSE, NORTHGATE; owner on SOUTHQUAY."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for code, role in self.roles:
+            found[role].append(code)
+        return "; ".join(f"{role} on {', '.join(codes)}" for role, codes in sorted(found.items()))
+
 
 @dataclass(frozen=True)
 class Gap:
