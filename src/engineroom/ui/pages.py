@@ -262,6 +262,11 @@ def filled_in(form: Form) -> dict[str, Any]:
     )
 
 
+def reason_given(request: HttpRequest, otherwise: str) -> str:
+    """What was typed as the reason beside a button; these words, where nothing was."""
+    return request.POST.get("reason", "").replace("\x00", "").strip() or otherwise
+
+
 def came_from(request: HttpRequest) -> str:
     """The page of ours on which the button was; the first page, if it cannot be told."""
     back = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""

@@ -31,6 +31,7 @@ from engineroom.ui.pages import (
     filled_in,
     form_of,
     page,
+    reason_given,
     require_any,
 )
 
@@ -136,8 +137,7 @@ def end(request: PageRequest, client: str, grant_id: UUID) -> Done:
     access.end_grant(
         grant_id,
         ends=today,
-        reason=request.POST.get("reason", "").replace("\x00", "").strip()
-        or f"ended by {request.identity.name}",
+        reason=reason_given(request, f"ended by {request.identity.name}"),
         key=request.key,  # type: ignore[call-arg]
     )
     return Done("The grant ends today: it works until midnight UTC.", to=_here(client))

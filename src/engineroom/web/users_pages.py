@@ -18,7 +18,7 @@ from engineroom.foundation.dated import is_over, lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound
 from engineroom.ui.fields import DayField, LineField
-from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
+from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page, reason_given
 from engineroom.ui.parts import Crumb
 from engineroom.web import invitations
 
@@ -111,7 +111,7 @@ def end_grant(request: PageRequest, grant_id: UUID) -> Done:
     ended = access.end_grant(
         grant_id,
         ends=today,
-        reason=request.POST.get("reason", "").replace("\x00", "").strip() or "ended by an admin",
+        reason=reason_given(request, "ended by an admin"),
         key=request.key,  # type: ignore[call-arg]
     )
     said = f"The grant ends today, {today}: it works until midnight UTC. Switching off works at once."
@@ -122,7 +122,7 @@ def end_grant(request: PageRequest, grant_id: UUID) -> Done:
 def switch_off(request: PageRequest, user_id: UUID) -> Done:
     off = access.switch_off_user(
         user_id,
-        reason=request.POST.get("reason", "").replace("\x00", "").strip() or "switched off by an admin",
+        reason=reason_given(request, "switched off by an admin"),
         key=request.key,  # type: ignore[call-arg]
     )
     return Done(f"{off.email} is off: every token and every sign-in has ended.", to=reverse("users"))
