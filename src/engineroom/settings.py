@@ -100,7 +100,9 @@ THREADS = 4
 """Threads of one serving process. Each may hold one connection, so the pool is as large."""
 
 _connections = connection_settings()
+# What is sent often is parsed and planned once (decision 007).
 _app = _connections["app"]
+_app["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
 if SERVING:
     pool = {"min_size": 1, "max_size": THREADS + 1, "timeout": 10}
     _app = {**_app, "CONN_MAX_AGE": 0, "OPTIONS": {**_app["OPTIONS"], "pool": pool}}

@@ -39,16 +39,20 @@ def database(firm) -> Iterator[None]:
 
 
 def there_and_back(sql_type: str, values: Any, n: int) -> list[Any]:
-    """Insert one column into a table of that type and read it again, in order."""
+    """Insert one column into a table of that type and read it again, in order.
+
+    A table of each type, because PostgreSQL refuses a prepared statement whose answer became another type.
+    """
+    table = "arrivals_" + "".join(c for c in sql_type if c.isalnum())
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(f"CREATE TEMPORARY TABLE arrivals (at serial, value {sql_type}) ON COMMIT DROP")
-        model = SimpleNamespace(_meta=SimpleNamespace(db_table="arrivals"))
+            cursor.execute(f"CREATE TEMPORARY TABLE {table} (at serial, value {sql_type}) ON COMMIT DROP")
+        model = SimpleNamespace(_meta=SimpleNamespace(db_table=table))
         assert insert_columns(model, {"value": values}, n, casts={"value": sql_type}) == n
         with connection.cursor() as cursor:
-            cursor.execute("SELECT value FROM arrivals ORDER BY at")
+            cursor.execute(f"SELECT value FROM {table} ORDER BY at")
             found = [bytes(v) if isinstance(v, memoryview) else v for (v,) in cursor.fetchall()]
-            cursor.execute("DROP TABLE arrivals")
+            cursor.execute(f"DROP TABLE {table}")
     return found
 
 
