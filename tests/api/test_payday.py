@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.api.conftest import Caller
-from tests.firm import Firm, Temp, TestClient, hours_file, set_up
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, run_payday, set_up
+from tests.settlement.bank import Booked, statement, write
 
 TEMPS = [Temp("T1", "Jo Bloggs"), Temp("T2", "Al Green", hours=("8", "8"))]
 
@@ -112,3 +113,44 @@ def test_a_year_without_tables_is_no_fault_of_the_system(
     if run.status == 200:
         done = maker.post(f"{at}/pay-runs/{run.body['run_id']}/calculate")
         assert 400 <= done.status < 500, done.body
+
+
+def test_a_bank_line_is_said_by_one_and_approved_by_another(
+    ready: TestClient, caller: Callable[..., Caller]
+) -> None:
+    run_payday(ready, TEMPS)
+    amount = 300_00
+    file = write(ready.folder, statement([Booked(amount, text="a transfer", reference="B1", day=PAY_DATE)]))
+    ready.take("statement", file, role="bookkeeper")
+    keeper, lead = caller(ready.staff["bookkeeper"]), caller(ready.staff["lead"])
+    at = f"/clients/{ready.code}"
+    assert keeper.post(f"{at}/clearing", {"own_account": "main"}).body["exceptions"] == 1
+    line = keeper.get(f"{at}/bank-lines").body["items"][0]["id"]
+    assert keeper.get(f"{at}/bank-lines/{line}").body["explanation"] is None
+    item = keeper.get(f"{at}/open-items", kind="invoice").body["items"][0]
+
+    part = {"item_id": item["id"], "amount_minor": 250_00}
+    short = keeper.post(f"{at}/bank-lines/{line}/explain", {"parts": [part], "reason": "they rang"})
+    assert short.status == 422 and "is not explained" in short.body["problems"][0]["problem"]
+    whole = {"parts": [part], "account": "7900", "reason": "they rang"}
+    said = keeper.post(f"{at}/bank-lines/{line}/explain", whole)
+    assert said.status == 200, said.body
+    seen = lead.get(f"{at}/bank-lines/{line}").body["explanation"]
+    assert seen["content_hash"] == said.body["content_hash"]
+    assert (seen["parts"], seen["account"], seen["rest_minor"]) == ([part], "7900", 50_00)
+
+    yes = {"content_hash": seen["content_hash"]}
+    assert keeper.post(f"{at}/bank-lines/{line}/approve", yes).status == 403
+    changed = lead.post(f"{at}/bank-lines/{line}/approve", {"content_hash": "0" * 64})
+    assert changed.body["code"] == "ContentChanged"
+    assert lead.post(f"{at}/bank-lines/{line}/approve", yes, key="yes").status == 200
+    assert lead.post(f"{at}/bank-lines/{line}/approve", yes, key="yes").status == 200, "one key, one approval"
+    cleared = keeper.get(f"{at}/bank-lines/{line}").body
+    assert (cleared["cleared"], cleared["rule"], cleared["explanation"]) == (True, "by hand", None)
+
+    back = keeper.post(f"{at}/bank-lines/{line}/undo", {"reason": "another invoice"})
+    assert back.status == 200 and back.body["reversal_id"]
+    again = keeper.post(f"{at}/bank-lines/{line}/explain", {"account": "2900", "reason": "not ours"})
+    assert again.status == 200
+    assert keeper.post(f"{at}/bank-lines/{line}/withdraw", {"reason": "it is"}).status == 200
+    assert keeper.get(f"{at}/bank-lines/{line}").body["explanation"] is None

@@ -291,6 +291,7 @@ def _explain(error: EngineroomError) -> int:
 
 def _add_groups() -> None:
     from engineroom.cli import (  # serving adds `users invite`
+        bank,
         books,
         cases,
         engagement,
@@ -312,6 +313,7 @@ def _add_groups() -> None:
     app.add_typer(books.audit, name="audit")
     app.add_typer(books.billing, name="billing")
     app.add_typer(books.payments, name="payments")
+    app.add_typer(bank.bank, name="bank")
     app.add_typer(firm.db, name="db")
     app.add_typer(firm.token, name="token")
     app.add_typer(firm.users, name="users")

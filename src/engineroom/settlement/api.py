@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Literal
+from datetime import date, datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
-from ninja import Query, Schema
+from ninja import Field, Query, Schema
+from pydantic import StringConstraints
 
 from engineroom.foundation.api import (
+    NO_NUL,
     Asked,
+    ContentHash,
     Day,
     Name,
     Page,
@@ -30,11 +33,12 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import release_pay_run
-from engineroom.settlement import clearing, selectors, services
+from engineroom.settlement import by_hand, clearing, selectors, services
 from engineroom.settlement.models import (
     BankLine,
     Cleared,
     LineException,
+    LineExplanation,
     Payment,
     PaymentBatch,
     Statement,
@@ -108,12 +112,65 @@ class BankLineOut(Schema):
     settles_item: UUID | None
 
 
+class PartOut(Schema):
+    """An open item, and how much of it a line settles."""
+
+    item_id: UUID
+    amount_minor: int
+
+
+class ExplanationOut(Schema):
+    """What somebody said of a line that is not approved yet, under the hash that an approval names.
+
+    account takes what the items leave: rest_minor, null once one of them is open no more.
+    """
+
+    content_hash: str
+    parts: list[PartOut]
+    account: str
+    rest_minor: int | None
+    reason: str
+    said_by: UUID
+    said_at: datetime
+
+
+class OneBankLineOut(BankLineOut):
+    """explanation: what waits for another person's yes."""
+
+    explanation: ExplanationOut | None
+
+
 class ExceptionOut(Schema):
     """A line that nothing explains yet, and why."""
 
     line: BankLineOut
     reason: str
     detail: str
+
+
+class PartAsked(Asked):
+    """amount_minor: how much of the open item the line settles."""
+
+    item_id: UUID
+    amount_minor: Annotated[int, Field(gt=0, lt=2**63)]
+
+
+class ExplainAsked(Asked):
+    """parts: open items that the line settles. account: where the rest goes, if there is one."""
+
+    parts: Annotated[list[PartAsked], Field(max_length=1000)] = []
+    account: Annotated[str, StringConstraints(max_length=60, pattern=NO_NUL)] = ""
+    reason: Reason
+
+
+class WhyAsked(Asked):
+    reason: Reason
+
+
+class ContentAsked(Asked):
+    """content_hash: of what was looked at."""
+
+    content_hash: ContentHash
 
 
 class ClearAsked(Asked):
@@ -265,10 +322,24 @@ def bank_lines(
     return Page(items=_lines(client, found), next=onward)
 
 
-@router.read("/bank-lines/{line_id}", BankLineOut, "One bank line")
-def bank_line(client: Client, line_id: UUID) -> BankLineOut:
-    """A booked line and what explains it."""
-    return _lines(client, [one(BankLine.objects.all(), "bank line", line_id)])[0]
+@router.read("/bank-lines/{line_id}", OneBankLineOut, "One bank line")
+def bank_line(client: Client, line_id: UUID) -> OneBankLineOut:
+    """A booked line and what explains it, or what was said of it and waits to be approved."""
+    line = _lines(client, [one(BankLine.objects.all(), "bank line", line_id)])[0]
+    said = by_hand.standing(line_id)
+    return OneBankLineOut(**line.dict(), explanation=_explanation(said) if said else None)
+
+
+def _explanation(said: LineExplanation) -> ExplanationOut:
+    return ExplanationOut(
+        content_hash=bytes(said.content_hash).hex(),
+        parts=[PartOut(item_id=i, amount_minor=a) for i, a in zip(said.items, said.amounts, strict=True)],
+        account=said.account_code,
+        rest_minor=by_hand.rest_of(said),
+        reason=said.reason,
+        said_by=said.by_user_id,
+        said_at=said.at,
+    )
 
 
 def _lines(client: Client, rows: list[BankLine]) -> list[BankLineOut]:
@@ -351,6 +422,51 @@ def release_and_pay(client: Client, run_id: UUID) -> ReleasedOut:
 def clear_lines(client: Client, asked: ClearAsked) -> clearing.ClearingDone:
     """Match open lines, post what is certain, and give every other line its reason."""
     return clearing.clear_lines(asked.own_account)
+
+
+@router.command(
+    "/bank-lines/{line_id}/explain",
+    by_hand.LineExplained,
+    "Say what a bank line is",
+    permission="settlement.prepare",
+)
+def explain_line(client: Client, line_id: UUID, asked: ExplainAsked) -> by_hand.LineExplained:
+    """By open items, and an account for what they leave. Nothing is posted before another person approves."""
+    parts = [by_hand.Part(p.item_id, p.amount_minor) for p in asked.parts]
+    return by_hand.explain_line(line_id, parts=parts, account=asked.account, reason=asked.reason)
+
+
+@router.command(
+    "/bank-lines/{line_id}/approve",
+    by_hand.LineExplained,
+    "Approve what was said of a bank line",
+    permission="settlement.approve",
+)
+def approve_line(client: Client, line_id: UUID, asked: ContentAsked) -> by_hand.LineExplained:
+    """Exactly what the hash names, and post it. Whoever said it may not."""
+    return by_hand.approve_explanation(line_id, content_hash=asked.content_hash)
+
+
+@router.command(
+    "/bank-lines/{line_id}/withdraw",
+    by_hand.LineExplained,
+    "Withdraw what was said of a bank line",
+    permission="settlement.prepare",
+)
+def withdraw_line(client: Client, line_id: UUID, asked: WhyAsked) -> by_hand.LineExplained:
+    """What is not approved yet is taken back."""
+    return by_hand.withdraw_explanation(line_id, reason=asked.reason)
+
+
+@router.command(
+    "/bank-lines/{line_id}/undo",
+    by_hand.ClearingTakenBack,
+    "Take a clearing back",
+    permission="settlement.prepare",
+)
+def undo_line(client: Client, line_id: UUID, asked: WhyAsked) -> by_hand.ClearingTakenBack:
+    """The posting is reversed, what it settled is as open as before, and the line waits for a person."""
+    return by_hand.undo_clearing(line_id, reason=asked.reason)
 
 
 @router.command(

@@ -1,0 +1,204 @@
+"""`engineroom bank`: lines of the bank's statements that no rule clears."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from engineroom.cli import show
+from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, Problem
+from engineroom.kernel.money import NotMoney, parse_minor
+
+if TYPE_CHECKING:
+    from engineroom.settlement.by_hand import Part
+    from engineroom.settlement.models import BankLine, LineExplanation
+
+bank = typer.Typer(no_args_is_help=True, help="Bank lines that no rule clears.")
+
+Client = Annotated[str, typer.Argument(help="the client's code")]
+LineName = Annotated[str, typer.Argument(help="the bank's reference or the id, as in `bank lines`")]
+Reason = Annotated[str, typer.Option(help="why")]
+
+
+@bank.command("lines")
+@on_the_ground
+def lines(client: Client) -> None:
+    """Lines that wait, with the reason, and what was said of them."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement.clearing import open_exceptions
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]):
+        rows = [
+            (_name(line), line.booked, show.money(line.amount, line.currency), _who(line), e.reason, e.detail)
+            for e in open_exceptions()
+            for line in [e.line]
+        ]
+    if not rows:
+        typer.echo("no line waits")
+        return
+    show.table("Lines that wait", ("line", "booked", "amount", "from or to", "why", ""), rows, right=[2])
+
+
+@bank.command("explain")
+@on_the_ground
+def explain(
+    client: Client,
+    line: LineName,
+    reason: Reason,
+    item: Annotated[
+        list[str],
+        typer.Option(metavar="REFERENCE[=AMOUNT]", help="an open item that it settles, whole or in part"),
+    ] = [],  # noqa: B006 typer reads it, nobody writes it
+    account: Annotated[str, typer.Option(help="the account for what the items leave")] = "",
+) -> None:
+    """Say what a line is. Nothing is posted before another person approves it."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import by_hand
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        row = _line(line)
+        done = by_hand.explain_line(row.id, parts=_parts(row, item), account=account, reason=reason)
+    typer.echo(f"said of {line}: content {done.content_hash[:16]}; another person approves it")
+    seal_everything()
+
+
+@bank.command("approve")
+@on_the_ground
+def approve(
+    client: Client,
+    line: LineName,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask; needs --content")] = False,
+    content: Annotated[str, typer.Option(metavar="HASH", help="the content that you looked at")] = "",
+) -> None:
+    """Show what was said of a line, and approve and post exactly that. Not for whoever said it."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import by_hand
+
+    if yes and not content:
+        raise EngineroomError("--yes says yes to what you looked at: name it with --content HASH")
+    if not yes and not sys.stdin.isatty():
+        raise EngineroomError("nobody is at the terminal to say yes; approve with --yes --content HASH")
+    user = identity()
+    client_id = client_named(user, client).id
+    with acting(user, read=[client_id]):
+        row = _line(line)
+        said = by_hand.standing(row.id)
+        if said is None:
+            raise NotFound(f"nothing waits to be approved of {line}")
+        _print_said(row, said)
+    seen = bytes(said.content_hash).hex()
+    if content and (len(content) < HASH_DIGITS or not seen.startswith(content.lower())):
+        raise EngineroomError(f"what stands is not the content you name, by {HASH_DIGITS} digits; look again")
+    if not yes:
+        typer.confirm("Approve and post exactly this?", abort=True)
+    with acting(user, write=client_id):
+        by_hand.approve_explanation(row.id, content_hash=seen)
+    typer.echo(f"{line} is cleared and posted")
+    seal_everything()
+
+
+@bank.command("withdraw")
+@on_the_ground
+def withdraw(client: Client, line: LineName, reason: Reason) -> None:
+    """Withdraw what was said of a line and is not approved yet."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import by_hand
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        by_hand.withdraw_explanation(_line(line).id, reason=reason)
+    typer.echo(f"nothing is said of {line} any more")
+    seal_everything()
+
+
+@bank.command("undo")
+@on_the_ground
+def undo(client: Client, line: LineName, reason: Reason) -> None:
+    """Take a clearing back: its posting is reversed, and the line waits for a person."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import by_hand
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        by_hand.undo_clearing(_line(line).id, reason=reason)
+    typer.echo(f"{line} waits again; its posting is reversed")
+    seal_everything()
+
+
+HASH_DIGITS = 16
+"""As many as are printed: enough to name a content."""
+
+
+def _name(row: BankLine) -> str:
+    return row.bank_reference or str(row.id)
+
+
+def _who(row: BankLine) -> str:
+    return row.counterparty_name or row.remittance[:40]
+
+
+def _line(text: str) -> BankLine:
+    """By id, or by a reference that only one line has. Raises NotFound, EngineroomError."""
+    from engineroom.foundation import thread
+    from engineroom.foundation.tenancy.scope import current_client_id
+    from engineroom.settlement.models import BankLine
+
+    try:
+        ids: Sequence[UUID] = [UUID(text)]
+    except ValueError:
+        ids = thread.FIND["bank_line"](text)
+    rows = list(BankLine.objects.filter(client_id=current_client_id(), id__in=ids))
+    if not rows:
+        raise NotFound(f"there is no bank line {text!r}; `engineroom bank lines` lists those that wait")
+    if len(rows) > 1:
+        which = ", ".join(f"{r.id} of {r.booked}" for r in rows[:10])
+        raise EngineroomError(f"{len(rows)} bank lines are called {text!r}: name one by its id: {which}")
+    return rows[0]
+
+
+def _parts(row: BankLine, said: list[str]) -> list[Part]:
+    """REFERENCE[=AMOUNT] among the open items; without an amount the whole of what is open."""
+    from engineroom.settlement.by_hand import Part, choosable
+
+    items = choosable(row)
+    parts, problems = [], []
+    for text in said:
+        reference, _, amount = text.partition("=")
+        found = [i for i in items if i.reference.lower() == reference.strip().lower()]
+        if len(found) != 1:
+            what = f"{len(found)} open items are" if found else "no open item is"
+            remedy = "`engineroom ledger open-items` lists them"
+            problems.append(Problem(f"{what} called {reference!r}", remedy, field="--item"))
+            continue
+        try:
+            whole = abs(found[0].open)
+            parts.append(Part(found[0].id, parse_minor(amount, row.currency) if amount else whole))
+        except NotMoney as error:
+            problems.append(Problem(str(error), f"Write --item {reference}=12.50", field="--item"))
+    if problems:
+        raise InputRefused(problems)
+    return parts
+
+
+def _print_said(row: BankLine, said: LineExplanation) -> None:
+    from engineroom.settlement.by_hand import choosable, rest_of
+
+    items = {i.id: i for i in choosable(row)}
+    rows: list[tuple[str, date | str, str]] = []
+    for item_id, amount in zip(said.items, said.amounts, strict=True):
+        item = items.get(item_id)
+        name, due = (item.reference, item.due) if item else (str(item_id), "not open any more")
+        rows.append((name, due, show.money(amount, row.currency)))
+    if rest := rest_of(said):
+        rows.append((f"account {said.account_code}", "", show.money(abs(rest), row.currency)))
+    title = f"{_name(row)} of {row.booked}: {show.money(row.amount, row.currency)}, {said.reason}"
+    show.table(title, ("settles", "due", "amount"), rows, right=[2])
+    typer.echo(f"content {bytes(said.content_hash).hex()[:HASH_DIGITS]}")
