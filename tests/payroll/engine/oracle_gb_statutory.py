@@ -38,8 +38,8 @@ def weekly_ssp(day: date, earnings: Fraction, protected: bool = False) -> Fracti
 def ssp_of_days(
     day: date, earnings: Fraction, per_week: int, sick: int, waiting: int = 0, protected: bool = False
 ) -> int:
-    """One payment for some days."""
-    paid = max(sick - (waiting if day < NEW_LAW else 0), 0)
+    """One payment for some days, of 28 weeks at most."""
+    paid = min(max(sick - (waiting if day < NEW_LAW else 0), 0), 28 * per_week)
     return up(weekly_ssp(day, earnings, protected) / per_week * paid)
 
 

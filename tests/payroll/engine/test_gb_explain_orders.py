@@ -57,6 +57,7 @@ def test_a_restricted_dea_says_what_kept_it_back():
     assert "Order 2, Direct Earnings Attachment: protected 972.00 = 60% of 1,620.00, up to a penny" in text
     assert "deducted 324.00 = 324.00; above what is protected (SI 2013/384 reg. 20)" in text
     assert "[direct_earnings_attachment from 2025-04-06, unverified: rounding]" in text
+    assert "[direct_earnings_attachment from 2025-04-06, unverified: protected]" in text
 
 
 def test_what_is_from_memory_is_marked_where_it_was_used_and_nowhere_else():

@@ -96,6 +96,12 @@ def test_earnings_are_not_rounded_before_the_limit_or_the_payment():
     assert one(sick_pay.DAYS, **below, relevant_earnings=108_334, relevant_periods=2)["sick_pay"] == 11_875
 
 
+def test_a_number_of_days_is_paid_for_28_weeks_of_them_at_most():
+    long = {"on": day_number(date(2026, 6, 1)), "qualifying_days_per_week": 3, "relevant_earnings": 50_000}
+    assert one(sick_pay.DAYS, **long, days_sick=84)["sick_pay"] == 28 * 12_325
+    assert one(sick_pay.DAYS, **long, days_sick=90)["sick_pay"] == 28 * 12_325
+
+
 # Stretches of sickness
 
 WEEKDAYS = {"pattern": 0b0011111, "relevant_earnings": 50_000}

@@ -142,7 +142,7 @@ def test_every_version_names_its_source_and_values_from_memory_are_marked(name):
             "other_frequencies", "relief_at_source", "minimum_employer", "minimum_total", "rounding",
             "commission_pay", "tips_pay", "expenses_paid", "counts_for", "statutory_parental_pay",
             "levy_rate", "levy_allowance", "levy_rounding", "look_back_weeks", "apprentice_below", "others",
-            "child_maintenance_protected", "fee_pence",
+            "child_maintenance_protected", "fee_pence", "protected", "most_weeks", "linking_days",
         }  # fmt: skip
 
 

@@ -143,6 +143,41 @@ def case(kind, inputs, expected, **changes):
     )
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        case(
+            "payslip",
+            {"basic_pay": "3000.00", "basis": "cumulative", "ni_category": "A", "tax_code": "1257L"},
+            {"tax": "390.20", "net_pay": "2453.64"},
+            period_no="",
+        ),
+        with_inputs(TAX, basis="week1_month1") | {"period_no": ""},
+    ],
+    ids=["the first payslip of a year", "tax of a month alone"],
+)
+def test_a_period_that_plays_no_part_may_be_left_out(verify, row):
+    assert verify(row).failures == []
+
+
+def test_contributions_of_a_director_may_be_more_than_the_payment(verify):
+    """56,000 paid and nothing charged yet: the last 100.00 cannot bear it, and it is due all the same."""
+    paid = DIRECTOR | {"is_final_period": True, "pay": "100.00", "pay_ytd_including": "56000.00"}
+    due = {"employee_nic": "3130.60", "employer_nic": "7650.00"}
+    assert verify(case("ni_director", paid, due, period_no="12")).failures == []
+
+
+def test_a_payslip_that_cannot_bear_its_deductions_is_refused(verify):
+    slip = {
+        "basic_pay": "1500.00", "basis": "cumulative", "ni_category": "A", "tax_code": "K9999",
+        "pension_relief": "relief_at_source", "pension_employee_pct": "100",
+    }  # fmt: skip
+    report = verify(case("payslip", slip, {"tax": "750.00"}))
+    assert [(f.key, f.got) for f in report.failures] == [
+        ("inputs.basic_pay", "the deductions are more than the pay")
+    ]
+
+
 SSP = {"average_weekly_earnings": "500.00", "qualifying_days_per_week": 5, "qualifying_days_sick": 3}
 DIRECTOR = {
     "category": "A", "employee_nic_ytd_before": "0.00", "employer_nic_ytd_before": "0.00",

@@ -65,9 +65,12 @@ class _Order:
     ) -> Line:
         """A line under this order's law, marked with what of its table is known only from memory."""
         law = self.tables.versions[TABLE_OF.get(self.kind, "attachment_orders")]
-        used = {HALF_DOWN: "rounding", UP_TO_PENNY: "child_maintenance_protected", CHARGE: "fee_pence"}
-        value = used.get(rounding or about, "")
-        memory = (value,) if value in law.unverified() else ()
+        used = {
+            HALF_DOWN: ("rounding",),
+            UP_TO_PENNY: ("child_maintenance_protected", "protected"),
+            CHARGE: ("fee_pence",),
+        }
+        memory = tuple(value for value in used.get(rounding or about, ()) if value in law.unverified())
         rule, text = LAW_OF[self.kind], f"{self.name}: {about}"
         return Line("orders", text, figure, expression, rounding, note, rule, law, memory)
 

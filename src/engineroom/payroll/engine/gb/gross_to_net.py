@@ -12,7 +12,7 @@ be calculated are in `problems` and have no numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
@@ -448,21 +448,22 @@ def calculate(
     if problems:
         columns = {name: column[rows] for name, column in columns.items()}
     dealt_with = Orders(given, rows, tables.parameters) if orders is not None else None
-    for step in _steps(dealt_with):
-        step.run(columns, tables.parameters)
+    run_steps(columns, tables, dealt_with)
     done = _without_negative_net(Calculation(columns, rows, problems))
     return done._replace(orders=dealt_with.result(done.rows)) if dealt_with else done
 
 
-def _steps(orders: Orders | None) -> Iterator[Step]:
-    """The law in order, with the orders of this chunk at their two steps."""
+def run_steps(columns: dict[str, Column], tables: GbTables, orders: Orders | None = None) -> None:
+    """Add what the law makes of a chunk's columns, as `read_chunk` leaves them; net pay may be below zero.
+
+    orders: those against these payslips, which come in at their two steps.
+    """
     for step in STEPS:
         if orders and step.name == PRIORITY_ORDERS:
-            yield replace(step, function=orders.before_loans)
+            step = replace(step, function=orders.before_loans)
         elif orders and step.name == OTHER_ORDERS:
-            yield replace(step, function=orders.after_loans)
-        else:
-            yield step
+            step = replace(step, function=orders.after_loans)
+        step.run(columns, tables.parameters)
 
 
 def _without_negative_net(done: Calculation) -> Calculation:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from engineroom.payroll.engine.cases import BadCase, Case, KindFunction, Results, pounds
 from engineroom.payroll.engine.gb import nic
-from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
+from engineroom.payroll.engine.gb.gross_to_net import resolve_tables, run_steps
+from engineroom.payroll.engine.gb.inputs import read_chunk
 from engineroom.payroll.engine.gb.kinds_beside import KINDS_BESIDE, year_of
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, UNITS, whole_periods
 from engineroom.payroll.engine.gb.pension import RELIEFS
@@ -46,7 +47,7 @@ def paye(case: Case) -> Results:
     figures = _payslip(
         case,
         tax_code=case.text("tax_code"),
-        tax_period=_tax_period(case),
+        tax_period=_first_period(case) if alone else _tax_period(case),
         week1_month1=alone,
         basic_pay=pay,
         taxable_pay_to_date_before=before,
@@ -99,7 +100,7 @@ def payslip(case: Case) -> Results:
     figures = _payslip(
         case,
         tax_code=case.text("tax_code"),
-        tax_period=_tax_period(case),
+        tax_period=_first_period(case),
         week1_month1=BASES.index(case.choice("basis", BASES)),
         ni_category=case.text("ni_category"),
         basic_pay=case.money("basic_pay"),
@@ -111,6 +112,8 @@ def payslip(case: Case) -> Results:
         pension_employer_ppm=case.percent_ppm("pension_employer_pct", "0"),
         pension_relief=case.choice("pension_relief", RELIEFS, ""),
     )
+    if figures["net_pay"] < 0:
+        raise BadCase("inputs.basic_pay", "the deductions are more than the pay")
     same = ("gross", "taxable_pay", "employee_nic", "employer_nic", "employer_pension", "net_pay")
     return {
         **{name: pounds(figures[name]) for name in same},
@@ -177,14 +180,25 @@ def _bands_to_date(
 
 
 def _payslip(case: Case, **inputs: Values) -> dict[str, int]:
-    """Every figure of one payslip; what the case does not speak of is left out of it. Raises BadCase."""
+    """Every figure of one payslip; what the case does not speak of is left out of it. Raises BadCase.
+
+    Net pay may be below zero: a case of contributions alone does not say all that was paid.
+    """
     silent: dict[str, Values] = {"tax_code": "NT", "tax_period": 1, "ni_category": "X"}
-    done = calculate(
-        {**silent, "frequency": case.frequency, **inputs}, resolve_tables(year_of(case).first_day)
-    )
-    if done.problems:
-        raise case.refusal(done.problems[0], SOURCES)
-    return {name: int(column[0]) for name, column in done.columns.items()}
+    tables = resolve_tables(year_of(case).first_day)
+    chunk = {**silent, "frequency": case.frequency, **inputs}
+    columns, problems = read_chunk(chunk, tables.inputs, tables.versions["pay_elements"])
+    if problems:
+        raise case.refusal(problems[0], SOURCES)
+    run_steps(columns, tables)
+    return {name: int(column[0]) for name, column in columns.items()}
+
+
+def _first_period(case: Case) -> int:
+    """The tax week or month where the row may leave it out: then it is the first of the year."""
+    if case.period_no or case.has("tax_week") or case.frequency not in FREQUENCIES:
+        return _tax_period(case)
+    return int(UNITS[FREQUENCIES.index(case.frequency)])
 
 
 def _tax_period(case: Case) -> int:

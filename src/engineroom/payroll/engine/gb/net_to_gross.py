@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from engineroom.kernel.money import format_minor
 from engineroom.kernel.rounding import Minor
-from engineroom.payroll.engine.gb.gross_to_net import STEPS, GbTables
+from engineroom.payroll.engine.gb.gross_to_net import GbTables, run_steps
 from engineroom.payroll.engine.gb.inputs import PAY, read_chunk
 from engineroom.payroll.engine.gross_up import WINDOW_PENCE, gross_up
 from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, BadChunk, Values
@@ -61,8 +61,7 @@ def net_to_gross(
 
     def net_of(amounts: Minor, of: Column) -> Minor:
         payslips = {name: column[rows[of]] for name, column in columns.items()} | {element: amounts}
-        for step in STEPS:
-            step.run(payslips, tables.parameters)
+        run_steps(payslips, tables)
         return payslips["net_pay"]
 
     found = gross_up(net_of, wanted[rows].astype(np.int64), _most(columns, rows))

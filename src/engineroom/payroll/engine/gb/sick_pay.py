@@ -130,10 +130,15 @@ def pay_for_days(days: Column, qualifying_days_per_week: Column, rate: Minor, ra
     return ceil_div(days * rate, rate_over * qualifying_days_per_week)
 
 
-def payable_days(days_sick: Column, waiting_days_remaining: Column, law: Column, t: SickPay) -> Column:
-    """Qualifying days of sickness less the waiting days still to serve; the new law has none to serve."""
+def payable_days(
+    days_sick: Column, waiting_days_remaining: Column, per_week: Column, law: Column, t: SickPay
+) -> Column:
+    """Qualifying days of sickness less the waiting days still to serve, at most 28 weeks of them.
+
+    The new law has no waiting days to serve.
+    """
     waiting = np.minimum(waiting_days_remaining, t.waiting_days[law])
-    return np.maximum(days_sick - waiting, 0)
+    return np.clip(days_sick - waiting, 0, t.most_weeks[law] * per_week)
 
 
 def law_in_force(on: Column, t: SickPay) -> Column:
@@ -198,7 +203,7 @@ DAYS = Worksheet(
         Step(
             "Days paid",
             payable_days,
-            ("days_sick", "waiting_days_remaining", "law"),
+            ("days_sick", "waiting_days_remaining", "qualifying_days_per_week", "law"),
             ("days_paid",),
             LAW,
             "sick_pay",
