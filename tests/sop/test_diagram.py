@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from engineroom.sop.diagram import MOST_SHAPES, _text_width, _wrapped, svg, svg_of_drawing, svg_of_process
+from engineroom.sop.diagram import MOST_SHAPES, svg, svg_of_drawing, svg_of_process
 from engineroom.sop.formats.bpmn import Drawing, Line, Shape, read
 from engineroom.sop.graph import Flow, Graph, Span, Step
+from engineroom.sop.pen import text_width, wrapped
 from engineroom.sop.translation import verdicts
 from tests.sop.test_bpmn import VERDICTS, VISIBLE, needs_models
 
@@ -146,9 +147,9 @@ def test_any_graph_is_drawn_whatever_leads_where(
 
 @given(st.text(max_size=200), st.integers(20, 200), st.integers(1, 4))
 def test_letters_fit_their_place_or_end_in_an_ellipsis(text: str, width: int, lines: int) -> None:
-    made = _wrapped(text, width, lines)
+    made = wrapped(text, width, lines)
     assert len(made) <= lines
-    assert all(_text_width(line) <= width + 12 for line in made)
+    assert all(text_width(line) <= width + 12 for line in made)
 
 
 def test_titles_are_text_and_never_markup() -> None:

@@ -16,13 +16,10 @@ from engineroom.billing.engine import Draft
 from engineroom.billing.services import InvoicesIssued, parties_of, terms_of
 from engineroom.cli import papers, show
 from engineroom.cli.ground import client_named, identity, seal_everything
-from engineroom.foundation.access.models import Grant
-from engineroom.foundation.access.roles import may
-from engineroom.foundation.access.selectors import installation
+from engineroom.foundation.access.selectors import holders_of, installation
 from engineroom.foundation.approvals.services import ContentChanged
-from engineroom.foundation.dated import lives_on
 from engineroom.foundation.tenancy.models import Client
-from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted, Problem, errors_of
 from engineroom.payday import steps
 from engineroom.payday.steps import AnotherPersonNeeded
@@ -387,18 +384,15 @@ def _demo_only(user: Identity) -> None:
 
 
 def _may(user: Identity, client: Client, permission: str) -> bool:
-    with acting(user, read=[client.id]):
-        return may(current_scope().roles.get(client.id, frozenset()), permission)
+    with acting(user, read=[client.id]) as scope:
+        return scope.may(permission)
 
 
 def _commands(user: Identity, client: Client, permission: str, words: str) -> list[str]:
     """The command as each person types it who holds the permission there; who made the thing is refused all
     the same."""
-    today = timezone.now().date()
     with acting(user, read=[client.id]):
-        others = Grant.objects.filter(lives_on(today), of_client=client).exclude(user_id=user.id)
-        live = list(others.select_related("user"))
-    emails = sorted({g.user.email for g in live if may(frozenset({g.role}), permission)})
+        emails = sorted(u.email for u in holders_of(permission, client.id) if u.id != user.id)
     return [f"engineroom --as {email} {words}" for email in emails or ["SOMEBODY"]]
 
 

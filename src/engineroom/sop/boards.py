@@ -13,7 +13,7 @@ from django.db.models import Count
 
 from engineroom.foundation import duties
 from engineroom.foundation.duties import LONDON, Duty
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.sop import drafts, selectors
 from engineroom.sop.graph import Graph, Step
 from engineroom.sop.models import Case, CaseEvent, CaseMove, Task, TaskEvidence, Version
@@ -193,12 +193,7 @@ class CaseView:
 
 
 def case_numbered(number: int) -> Case | None:
-    return Case.objects.filter(client_id=_client(), number=number).first()
-
-
-def _client() -> UUID:
-    scope = current_scope()
-    return scope.write or scope.read[0]
+    return Case.objects.filter(client_id=current_client_id(), number=number).first()
 
 
 STATE_OF = {"done": "done", "skipped": "skipped", "open": "now", "check": "waiting"}
@@ -291,14 +286,16 @@ class CaseListed:
 
 def cases(state: str = "running", limit: int = SHOWN, before: int | None = None) -> list[CaseListed]:
     """A client's cases, the newest first, with what is open in each."""
-    rows = Case.objects.filter(client_id=_client())
+    rows = Case.objects.filter(client_id=current_client_id())
     if state:
         rows = rows.filter(state=state)
     if before:
         rows = rows.filter(number__lt=before)
     found = list(rows.order_by("-number")[:limit])
     standing: dict[UUID, list[str]] = {}
-    of_these = Task.objects.filter(client_id=_client(), case_id__in=[r.id for r in found], ended_at=None)
+    of_these = Task.objects.filter(
+        client_id=current_client_id(), case_id__in=[r.id for r in found], ended_at=None
+    )
     for case_id, title in of_these.exclude(kind="escalation").order_by("id").values_list("case_id", "title"):
         standing.setdefault(case_id, []).append(title)
     return [CaseListed(row, standing.get(row.id, [])) for row in found]
@@ -306,7 +303,7 @@ def cases(state: str = "running", limit: int = SHOWN, before: int | None = None)
 
 def running_by_version(key: str) -> dict[UUID, int]:
     """How many cases of a procedure run on each of its versions."""
-    rows = Case.objects.filter(client_id=_client(), procedure_key=key, state="running")
+    rows = Case.objects.filter(client_id=current_client_id(), procedure_key=key, state="running")
     return dict(rows.values_list("version_id").annotate(n=Count("id")))
 
 
@@ -329,7 +326,9 @@ def moves_of(key: str) -> list[MoveMade]:
     """The moves of a procedure's cases, the newest first."""
     numbers = dict(Version.objects.filter(procedure__key=key).values_list("id", "number"))
     rows = list(
-        CaseMove.objects.filter(client_id=_client(), to_version_id__in=list(numbers)).order_by("-id")[:2_000]
+        CaseMove.objects.filter(client_id=current_client_id(), to_version_id__in=list(numbers)).order_by(
+            "-id"
+        )[:2_000]
     )
     undone = {r.undoes_id for r in rows if r.undoes_id}
     names = selectors.names_of({r.by_id for r in rows})

@@ -90,15 +90,10 @@ def cases(request: PageRequest, client: str) -> HttpResponse:
 @action("sop.work")
 def start(request: PageRequest, client: str) -> Done:
     """Begin a case."""
-    values = {
-        k.removeprefix("f-"): _said(v)
-        for k, v in request.POST.items()
-        if k.startswith("f-") and str(v).strip()
-    }
     done = services.start_case(
         request.POST.get("procedure", "").replace("\x00", ""),
         _said(request.POST.get("title", ""))[:200],
-        values,
+        _typed(request, "f-"),
         key=request.key,  # type: ignore[call-arg]
     )
     return Done(f"Case {done.number} has begun.", to=reverse("sop:case", args=[client, done.number]))
@@ -106,6 +101,15 @@ def start(request: PageRequest, client: str) -> Done:
 
 def _said(text: object) -> str:
     return str(text).replace("\x00", "").strip()[:4_000]
+
+
+def _typed(request: PageRequest, prefix: str) -> dict[str, str]:
+    """What was typed into the fields of a form whose names begin so, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): _said(value)
+        for name, value in request.POST.items()
+        if name.startswith(prefix) and str(value).strip()
+    }
 
 
 @page("sop.read")
@@ -137,12 +141,7 @@ def _form(request: PageRequest, task: TaskView) -> dict[str, Any]:
     step = task.step
     assert step is not None, "an open task stands on a step of its version"
     called = task.row.state != "check" and task.row.escalated_to in request.roles
-    allowed = (
-        not task.row.role
-        or task.row.role in request.roles
-        or called
-        or bool(request.roles & services.OVERRIDING)
-    )
+    allowed = called or services.may_take(task.row.role, request.roles)
     asks_client = task.row.kind == "client_request" and task.row.state == "open"
     kind, word = STATUS[task.row.state]
     if asks_client:
@@ -239,13 +238,8 @@ def _stored(request: PageRequest, task_id: UUID) -> dict[str, UUID]:
 
 def typed_evidence(request: PageRequest, task_id: UUID) -> dict[str, Any]:
     """What a task's form holds: values, ticks and files."""
-    values = {
-        k.removeprefix("f-"): _said(v)
-        for k, v in request.POST.items()
-        if k.startswith("f-") and str(v).strip()
-    }
     checks = [int(n) for n in request.POST.getlist("check") if n.isascii() and n.isdigit() and len(n) < 4]
-    return {"values": values, "checks": checks, "files": _stored(request, task_id)}
+    return {"values": _typed(request, "f-"), "checks": checks, "files": _stored(request, task_id)}
 
 
 def _complete(request: PageRequest, task_id: UUID) -> str:
@@ -342,10 +336,6 @@ def _moves(request: PageRequest, key: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _decided(request: PageRequest) -> dict[str, str]:
-    return {k.removeprefix("d-"): _said(v) for k, v in request.POST.items() if k.startswith("d-") and str(v)}
-
-
 def _between(request: PageRequest, key: str) -> tuple[int, int]:
     numbers = [request.POST.get(name, "") for name in ("from", "to")]
     if not all(n.isascii() and n.isdigit() and len(n) < 6 for n in numbers):
@@ -358,7 +348,7 @@ def rehearse(request: PageRequest, client: str, key: str) -> HttpResponse:
     """What would become of each case: shown, and nothing moved."""
     start, to = _between(request, key)
     versions = [drafts.version_numbered(key, n).id for n in (start, to)]
-    decided = _decided(request)
+    decided = _typed(request, "d-")
     plans = moving.dry_run(versions[0], versions[1], decided)
     old, target = drafts.graph_of(versions[0]), drafts.graph_of(versions[1])
     asked = sorted({s for p in plans for s in p.undecided} | set(decided))
@@ -394,7 +384,7 @@ PLAN_STATUS = {"safe": "done", "needs a decision": "wait", "impossible": "risk"}
 def move(request: PageRequest, client: str, key: str) -> Done:
     """Move what is safe, with the decisions that were rehearsed."""
     start, to = (drafts.version_numbered(key, n).id for n in _between(request, key))
-    done = moving.move_cases(start, to, _why(request), _decided(request), key=request.key)  # type: ignore[call-arg]
+    done = moving.move_cases(start, to, _why(request), _typed(request, "d-"), key=request.key)  # type: ignore[call-arg]
     left = (
         f" {format_count(len(done.left), 'case stays', 'cases stay')} where they were." if done.left else ""
     )

@@ -30,7 +30,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -349,8 +349,3 @@ def leads_nowhere(graph: Graph) -> Iterator[Step]:
         calls_only = step.kind == "escalation" and not graph.outgoing[step.key]
         if step.key not in ends and not calls_only and not ends & graph.reaches[step.key]:
             yield step
-
-
-def known_names(graph: Graph) -> Collection[str]:
-    """Every field a condition, argument or timer may name."""
-    return {*graph.all_fields, *(field_key for step in graph.steps for field_key, _ in step.keeps)}

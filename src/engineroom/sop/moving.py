@@ -7,7 +7,7 @@ and whatever has ended stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -15,19 +15,17 @@ from uuid import UUID
 
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_client_id
-from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem
+from engineroom.kernel.errors import Conflict, NotFound
 from engineroom.kernel.ids import uuid7
 from engineroom.sop import drafts, machine, running
 from engineroom.sop.graph import WAITING, Graph
 from engineroom.sop.models import Case, CaseMove, Task
 from engineroom.sop.running import OpenTask, Running
-from engineroom.sop.services import _in_words
+from engineroom.sop.services import in_words, reason_of
 
 Verdict = Literal["safe", "needs a decision", "impossible"]
 WITHDRAW = "-"
 """Decided of a step that the new version has no more: it is no longer needed."""
-
-BATCH = 200
 
 
 @dataclass(frozen=True)
@@ -159,9 +157,7 @@ def move_cases(
     """Take running cases of a version to another one: those that are safe with these decisions.
 
     The others stay where they are, and it is said why."""
-    reason = reason.strip()
-    if not reason:
-        raise InputRefused([Problem("no reason is given", "Say why the cases move", field="reason")])
+    reason = reason_of(reason)
     target = _target(from_version, to_version)
     batch, now = uuid7(), running.clock()
     moved, left = [], {}
@@ -191,7 +187,7 @@ def _move(
     """Rows first that say it, then the case, then its steps: the guards ask in that order."""
     before = {str(t.id): t.step for t in case.tasks.values()}
     arrived = _arrivals(case, target) or []
-    with _in_words():
+    with in_words():
         CaseMove.objects.create(
             client_id=current_client_id(),
             case_id=case.id,
@@ -236,9 +232,7 @@ def _place(case: Running, target: Graph, goes: Mapping[str, str], now: datetime)
 @command("sop.approve")
 def move_back(batch: UUID, reason: str) -> Moved:
     """Take back a move: of each case that is still where it was put. What was done meanwhile stays done."""
-    reason = reason.strip()
-    if not reason:
-        raise InputRefused([Problem("no reason is given", "Say why the cases go back", field="reason")])
+    reason = reason_of(reason)
     rows = list(
         CaseMove.objects.filter(client_id=current_client_id(), batch=batch, undoes=None).order_by("id")
     )
@@ -278,10 +272,3 @@ def _open_again(case: Running, row: CaseMove, now: datetime) -> None:
     for step in [s for s, to in row.plan.items() if to == WITHDRAW]:
         case.take(machine.enter(case.graph, case.marking, step, running.new_ids()), now)
     running.write([case], now)
-
-
-def moves(case_ids: Sequence[UUID]) -> list[CaseMove]:
-    """What moved of these cases, the newest first."""
-    return list(
-        CaseMove.objects.filter(client_id=current_client_id(), case_id__in=list(case_ids)).order_by("-id")
-    )

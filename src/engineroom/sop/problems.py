@@ -41,7 +41,7 @@ def problems(
     graph: Graph, surroundings: Surroundings | None = None, *, file: str | None = None
 ) -> list[Problem]:
     """Everything wrong with a graph, by line; the ways through it are tried once its parts are right."""
-    report = _Report(file)
+    report = Report(file)
     around = surroundings or Surroundings()
     _whole(graph, report)
     if report.found:
@@ -58,7 +58,9 @@ def problems(
     return sorted(report.found, key=lambda p: p.row or 0)
 
 
-class _Report:
+class Report:
+    """Problems of one text, as they are found."""
+
     def __init__(self, file: str | None) -> None:
         self.file = file
         self.found: list[Problem] = []
@@ -70,7 +72,7 @@ class _Report:
         self.found.append(Problem(problem, remedy, self.file, line, severity="warning"))
 
 
-def _whole(graph: Graph, report: _Report) -> None:
+def _whole(graph: Graph, report: Report) -> None:
     """What must hold before anything else can be asked."""
     seen: set[str] = set()
     for step in graph.steps:
@@ -111,7 +113,7 @@ def _some(keys: Collection[str]) -> str:
     return ", ".join(listed[:12]) + (f" and {len(listed) - 12} more" if len(listed) > 12 else "")
 
 
-def _shape(graph: Graph, step: Step, report: _Report) -> None:
+def _shape(graph: Graph, step: Step, report: Report) -> None:
     incoming, outgoing = graph.incoming[step.key], graph.outgoing[step.key]
     if step.kind == "start" and incoming:
         report.error(step.line, "a flow leads into the start", "lead it to the step after the start")
@@ -154,7 +156,7 @@ def _shape(graph: Graph, step: Step, report: _Report) -> None:
                 )
 
 
-def _content(graph: Graph, step: Step, around: Surroundings, report: _Report) -> None:
+def _content(graph: Graph, step: Step, around: Surroundings, report: Report) -> None:
     known = _field_keys(graph)
     if step.kind in WORKED and around.roles is not None:
         needed = [step.role] if step.kind != "client_request" or step.role else []
@@ -217,7 +219,7 @@ def _field_keys(graph: Graph) -> dict[str, Field]:
     return known
 
 
-def _evidence(step: Step, report: _Report) -> None:
+def _evidence(step: Step, report: Report) -> None:
     seen: set[str] = set()
     for item in step.evidence:
         if item.key in seen or not KEY.match(item.key):
@@ -237,7 +239,7 @@ def _evidence(step: Step, report: _Report) -> None:
         seen.add(item.key)
 
 
-def _command(step: Step, around: Surroundings, known: Mapping[str, Field], report: _Report) -> None:
+def _command(step: Step, around: Surroundings, known: Mapping[str, Field], report: Report) -> None:
     if not step.command:
         report.error(step.line, "no command is named", "command: the name of a registered one", "command")
         return
@@ -268,7 +270,7 @@ def _command(step: Step, around: Surroundings, known: Mapping[str, Field], repor
         report.error(step.line, f"{step.command} needs {name}", f"with: {name}: $field, or a value", "with")
 
 
-def _timer(graph: Graph, step: Step, report: _Report) -> None:
+def _timer(graph: Graph, step: Step, report: Report) -> None:
     if (step.after is None) == (not step.until):
         report.error(
             step.line,
@@ -288,7 +290,7 @@ def _timer(graph: Graph, step: Step, report: _Report) -> None:
             )
 
 
-def _branches(graph: Graph, step: Step, report: _Report) -> None:
+def _branches(graph: Graph, step: Step, report: Report) -> None:
     flows = [graph.flows[i] for i in graph.outgoing[step.key]]
     defaults = [f for f in flows if f.is_default]
     if len(flows) < 2:
@@ -310,7 +312,7 @@ def _branches(graph: Graph, step: Step, report: _Report) -> None:
             )
 
 
-def _flows(graph: Graph, report: _Report) -> None:
+def _flows(graph: Graph, report: Report) -> None:
     known = _field_keys(graph)
     seen: set[tuple[str, str]] = set()
     for flow in graph.flows:
@@ -333,7 +335,7 @@ def _flows(graph: Graph, report: _Report) -> None:
                 report.error(flow.line or source.line, fault, f"the fields are: {_some(known) or 'none yet'}")
 
 
-def _ways(graph: Graph, report: _Report) -> None:
+def _ways(graph: Graph, report: Report) -> None:
     lost = {s.key for s in unreachable(graph)}
     for step in graph.steps:
         if step.key in lost:

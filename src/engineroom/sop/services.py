@@ -3,7 +3,7 @@ what may not be, PostgreSQL refuses besides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,7 +91,7 @@ def _at(task_id: UUID) -> Iterator[tuple[Running, OpenTask, Step, datetime]]:
         raise _already(task_id) or Conflict("this task is over; look at the case again")
     now = running.clock()
     yield case, task, case.graph.by_key[task.step], now
-    with _in_words():
+    with in_words():
         running.write([case], now)
 
 
@@ -113,7 +113,7 @@ STATES = {"ER403": NotPermitted, "ER409": Conflict, "ER422": EvidenceMissing}
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def in_words() -> Iterator[None]:
     """What a guard of the database refuses, as an error of ours. The command's savepoint takes it back."""
     try:
         yield
@@ -132,8 +132,8 @@ def _mine(case: Running, task: OpenTask, step: Step) -> None:
         if not (scope.may("sop.answer") or roles & OVERRIDING or "specialist" in roles):
             raise NotYours(f"{step.title!r} waits for the client's answer")
         return
-    wanted = step.checker if task.state == "check" and step.checker else step.role
-    if wanted and wanted not in roles and not roles & OVERRIDING and not roles & _called(task):
+    wanted = _wanted(task, step)
+    if not may_take(wanted, roles) and not roles & _called(task):
         raise NotYours(
             f"{step.title!r} is for a {wanted}; you are {' and '.join(sorted(roles)) or 'nobody'} here"
         )
@@ -143,12 +143,25 @@ def _mine(case: Running, task: OpenTask, step: Step) -> None:
         raise NotYours(f"{name or 'a colleague'} has {step.title!r}; ask them to release it")
 
 
+def _wanted(task: OpenTask, step: Step) -> str:
+    """The role whose the task is now: the checker's while it waits for a check."""
+    return step.checker if task.state == "check" and step.checker else step.role
+
+
+def may_take(wanted: str, roles: Collection[str]) -> bool:
+    """Whether one of the roles may do what is the wanted one's, or anybody's who works here."""
+    return bool(roles) and (not wanted or wanted in roles or not OVERRIDING.isdisjoint(roles))
+
+
+def _change(task: OpenTask, **columns: Any) -> None:
+    """Columns of an open task. What a guard refuses is said in words."""
+    with in_words():
+        Task.objects.filter(client_id=current_client_id(), id=task.id).update(**columns)
+
+
 def _called(task: OpenTask) -> set[str]:
     """The role that was called to a task, to do it. A check stays its checker's, whoever was called."""
-    if task.state == "check":
-        return set()
-    row = Task.objects.filter(client_id=current_client_id(), id=task.id)
-    return set(row.values_list("escalated_to", flat=True)) - {""}
+    return {task.escalated_to} - {""} if task.state != "check" else set()
 
 
 def _name(user_id: UUID | None) -> str | None:
@@ -157,7 +170,8 @@ def _name(user_id: UUID | None) -> str | None:
     return User.objects.filter(id=user_id).values_list("name", flat=True).first()
 
 
-def _reason(text: str) -> str:
+def reason_of(text: str) -> str:
+    """What was given as a reason. Raises InputRefused where nothing was."""
     text = text.strip()
     if not text:
         raise InputRefused([Problem("no reason is given", "Say why, in a sentence", field="reason")])
@@ -228,7 +242,7 @@ def begin_case(
     )
     case.tell("started", title=row.title, version=version.number, values=given)
     case.take(machine.begin(graph, machine.by_values(case.typed()), running.new_ids()), now)
-    with _in_words():
+    with in_words():
         running.write([case], now)
     return CaseStarted(row.id, row.number, version.number)
 
@@ -265,7 +279,7 @@ class CaseCancelled:
 @command("sop.work")
 def cancel_case(case_id: UUID, reason: str) -> CaseCancelled:
     """End a case and everything open in it, with a reason; cases within it end with it."""
-    reason = _reason(reason)
+    reason = reason_of(reason)
     case = running.load_one(case_id)
     now = running.clock()
     tasks = list(case.tasks.values())
@@ -283,7 +297,7 @@ def _cancel(case: Running, reason: str, now: datetime) -> None:
         case.end(task, "cancelled", reason)
     case.tell("case_cancelled", reason=reason)
     case.state, case.reason, case.arrived = "cancelled", reason, []
-    with _in_words():
+    with in_words():
         running.write([case], now)
     for child in children:
         _cancel(child, reason, now)
@@ -321,7 +335,7 @@ def claim(task_id: UUID) -> TaskDone:
 
 
 def _assign(case: Running, task: OpenTask, user_id: UUID | None, kind: str, **data: Any) -> None:
-    Task.objects.filter(client_id=current_client_id(), id=task.id).update(assignee_id=user_id)
+    _change(task, assignee_id=user_id)
     task.assignee_id = user_id
     case.tell(kind, task, assignee=user_id, **data)
 
@@ -340,13 +354,12 @@ def release(task_id: UUID, reason: str = "") -> TaskDone:
 @command("sop.work")
 def delegate(task_id: UUID, user_id: UUID, reason: str) -> TaskDone:
     """Give a task to a colleague who has its role here."""
-    reason = _reason(reason)
+    reason = reason_of(reason)
     with _at(task_id) as (case, task, step, _now):
         _mine(case, task, step)
         to = access.identity(user_id)
-        roles = set(_roles_of(user_id))
-        wanted = step.checker if task.state == "check" and step.checker else step.role
-        if not roles or (wanted and wanted not in roles and not roles & OVERRIDING):
+        wanted = _wanted(task, step)
+        if not may_take(wanted, _roles_of(user_id)):
             raise Conflict(f"{to.name} is no {wanted or 'member of staff'} of this client")
         _assign(case, task, user_id, "delegated", reason=reason)
     return _receipt(case, task, task.state)
@@ -362,7 +375,7 @@ def escalate(task_id: UUID, to: str, reason: str) -> TaskDone:
     """Call another role to a task: lead, owner, or whose step or check it is. Whoever has it keeps it.
 
     Anybody who works here may call: who is called is never the caller, so nobody gets a right by it."""
-    reason = _reason(reason)
+    reason = reason_of(reason)
     with _at(task_id) as (case, task, step, _now):
         if to not in (may := callable_roles(step)):
             raise InputRefused(
@@ -371,7 +384,7 @@ def escalate(task_id: UUID, to: str, reason: str) -> TaskDone:
         scope = current_scope()
         if to in scope.roles.get(scope.client_id, frozenset()):
             raise NotPermitted(f"you are {to} here yourself: call another role")
-        Task.objects.filter(client_id=current_client_id(), id=task.id).update(escalated_to=to)
+        _change(task, escalated_to=to)
         case.tell("escalated", task, to=to, reason=reason)
     return _receipt(case, task, task.state)
 
@@ -390,9 +403,7 @@ def hand_over(user_id: UUID, successor_id: UUID | None, reason: str) -> tuple[in
     given = freed = 0
     for task_id in open_ones.order_by("id").values_list("id", flat=True):
         with _at(task_id) as (case, task, step, _now):
-            wanted = step.checker if task.state == "check" and step.checker else step.role
-            roles = set(_roles_of(successor_id)) if successor_id else set()
-            if successor_id and roles and (not wanted or wanted in roles or roles & OVERRIDING):
+            if successor_id and may_take(_wanted(task, step), _roles_of(successor_id)):
                 _assign(case, task, successor_id, "delegated", reason=reason)
                 given += 1
             else:
@@ -449,7 +460,7 @@ def _show(
     rows += [_evidence(task, key, "file", names[f], f) for key, f in files.items()]
     rows += [_evidence(task, key, "check", "yes") for key, on in (ticked or {}).items() if on]
     if rows:
-        with _in_words():
+        with in_words():
             TaskEvidence.objects.bulk_create(rows)
         kept = {k: v for k, v in known.items() if k in fields}
         case.values |= kept
@@ -512,10 +523,7 @@ def _finish(
     _show(case, task, step, values, files, ticked)
     if step.four_eyes:
         me = current_scope().user.id
-        with _in_words():
-            Task.objects.filter(client_id=current_client_id(), id=task.id).update(
-                state="check", assignee_id=None, role=step.checker or step.role
-            )
+        _change(task, state="check", assignee_id=None, role=step.checker or step.role)
         task.state, task.assignee_id, task.maker_id = "check", None, me
         if task.kind == "client_request":
             case.tell("resumed", task, reason="client")
@@ -558,21 +566,17 @@ def accept(task_id: UUID) -> TaskDone:
 @command("sop.work")
 def reject(task_id: UUID, reason: str) -> TaskDone:
     """Send what somebody did back to them, with a reason. It counts as rework."""
-    reason = _reason(reason)
+    reason = reason_of(reason)
     with _at(task_id) as (case, task, step, _now):
         if task.state != "check":
             raise Conflict(f"{step.title!r} does not wait for a check")
         _mine(case, task, step)
         if current_scope().user.id == task.maker_id:
             raise NotPermitted("maker is not checker: you did this yourself; another person looks at it")
-        with _in_words():
-            Task.objects.filter(client_id=current_client_id(), id=task.id).update(
-                state="open",
-                assignee_id=task.maker_id,
-                role="client" if task.kind == "client_request" else step.role,
-                reworks=F("reworks") + 1,
-                reason=reason,
-            )
+        role = "client" if task.kind == "client_request" else step.role
+        _change(
+            task, state="open", assignee_id=task.maker_id, role=role, reworks=F("reworks") + 1, reason=reason
+        )
         task.state, task.assignee_id = "open", task.maker_id
         if task.kind == "client_request":
             case.tell("paused", task, reason="client")
@@ -583,7 +587,7 @@ def reject(task_id: UUID, reason: str) -> TaskDone:
 @command("sop.work")
 def skip(task_id: UUID, reason: str) -> TaskDone:
     """Leave a step out, with a reason: where the procedure says that one may, or as a lead."""
-    reason = _reason(reason)
+    reason = reason_of(reason)
     with _at(task_id) as (case, task, step, now):
         if task.kind not in ("task", "command", "client_request"):
             raise Conflict(f"{step.title!r} is nobody's to skip: it waits by itself")
@@ -669,9 +673,9 @@ def send_message(case_id: UUID, message: str) -> CaseStarted:
 @command("sop.work")
 def move_due(task_id: UUID, due_at: datetime, reason: str) -> TaskDone:
     """Promise another moment for a task, with a reason."""
-    reason = _reason(reason)
+    reason = reason_of(reason)
     with _at(task_id) as (case, task, step, _now):
         _mine(case, task, step)
-        Task.objects.filter(client_id=current_client_id(), id=task.id).update(due_at=due_at)
+        _change(task, due_at=due_at)
         case.tell("due_moved", task, due=due_at, reason=reason)
     return _receipt(case, task, task.state)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -787,10 +787,3 @@ def _in_words(title: str) -> Span | None:
         return span(title.lower())
     except SpanRefused:
         return None
-
-
-def problems_of(verdict: Verdict) -> Iterator[str]:
-    """The notes as lines of text."""
-    for note in verdict.notes:
-        remedy = f". {note.remedy}" if note.remedy else ""
-        yield f"line {note.line}: {note.kind}: {note.element}: {note.why}{remedy}"

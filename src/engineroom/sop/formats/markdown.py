@@ -44,6 +44,7 @@ import yaml
 from engineroom.kernel.errors import Problem
 from engineroom.sop.conditions import FIELD_TYPES, Condition, ConditionRefused, Field, parse
 from engineroom.sop.graph import Evidence, Flow, Graph, Kind, Span, SpanRefused, Step, span
+from engineroom.sop.problems import Report
 
 LARGEST_TEXT = 200_000
 """Characters: a hundred printed pages."""
@@ -110,18 +111,9 @@ class _Section:
         return self.lines.get(word, self.line)
 
 
-class _Report:
-    def __init__(self, file: str | None) -> None:
-        self.file = file
-        self.found: list[Problem] = []
-
-    def error(self, line: int, problem: str, remedy: str, field: str | None = None) -> None:
-        self.found.append(Problem(problem, remedy, self.file, line, field))
-
-
 def read(text: str, *, file: str | None = None) -> Reading:
     """The graph that a text says, and what of the text cannot be understood."""
-    report = _Report(file)
+    report = Report(file)
     if len(text) > LARGEST_TEXT:
         report.error(1, f"{len(text):,} characters", f"at most {LARGEST_TEXT:,}: split the procedure")
         return Reading(None, tuple(report.found))
@@ -144,7 +136,7 @@ def title_key(title: str) -> str:
 # --- reading the text -----------------------------------------------------------------------------------
 
 
-def _front(lines: list[str], report: _Report) -> tuple[_Section | None, int]:
+def _front(lines: list[str], report: Report) -> tuple[_Section | None, int]:
     """What stands between the first two lines of dashes: of the procedure as a whole."""
     if not lines or lines[0].strip() != "---":
         report.error(1, "the front is missing", "begin with a line ---, then procedure: and title:, then ---")
@@ -165,7 +157,7 @@ def _front(lines: list[str], report: _Report) -> tuple[_Section | None, int]:
     return front, end + 1
 
 
-def _sections(lines: list[str], at: int, report: _Report) -> tuple[str, list[_Section]]:
+def _sections(lines: list[str], at: int, report: Report) -> tuple[str, list[_Section]]:
     sections: list[_Section] = []
     intro: list[str] = []
     body = intro
@@ -187,7 +179,7 @@ def _sections(lines: list[str], at: int, report: _Report) -> tuple[str, list[_Se
     return "\n".join(intro).strip(), sections
 
 
-def _take_head(section: _Section, body: list[str], report: _Report) -> None:
+def _take_head(section: _Section, body: list[str], report: Report) -> None:
     """The fenced YAML that begins a section's body is its head; the rest are its words."""
     start = next((i for i, line in enumerate(body) if line.strip()), None)
     if start is not None and body[start].strip() in ("```yaml", "~~~yaml"):
@@ -202,7 +194,7 @@ def _take_head(section: _Section, body: list[str], report: _Report) -> None:
     section.text = "\n".join(body).strip()
 
 
-def _yaml(lines: list[str], first: int, report: _Report) -> tuple[dict[str, Any], dict[str, int]]:
+def _yaml(lines: list[str], first: int, report: Report) -> tuple[dict[str, Any], dict[str, int]]:
     """A mapping of texts, lists and mappings, and the line of each of its words. Nothing is guessed from how
     a text looks: no becomes no truth value, and 2026-04-06 no date."""
     text = "\n".join(lines)
@@ -258,7 +250,7 @@ class _Way:
 
 
 class _Builder:
-    def __init__(self, front: _Section, intro: str, sections: list[_Section], report: _Report) -> None:
+    def __init__(self, front: _Section, intro: str, sections: list[_Section], report: Report) -> None:
         self.front, self.intro, self.sections, self.report = front, intro, sections, report
         self.steps: list[Step] = []
         self.flows: list[Flow] = []
