@@ -289,3 +289,11 @@ def test_every_command_names_a_permission_of_some_role_and_says_what_it_does():
     for registered in ours:
         assert registered.summary, registered.name
         assert any(role.may(registered.permission) for role in ROLES.values()), registered
+
+
+def test_no_command_has_an_argument_that_would_be_taken_for_its_key() -> None:
+    def takes_a_key(key: str) -> None:
+        pass
+
+    with pytest.raises(RuntimeError, match="idempotency key"):
+        command("payroll.prepare", name="test.takes_a_key")(takes_a_key)

@@ -28,6 +28,17 @@ def author(firm: Firm) -> Identity:
     return user
 
 
+def versions_of(author: Identity, firm: Firm, key: str) -> list[str]:
+    """The hashes of what is published of a procedure."""
+    with acting(author, read=[firm.house_id]):
+        return list(Version.objects.filter(procedure__key=key).values_list("sha256", flat=True))
+
+
+def draft_of(author: Identity, firm: Firm, key: str) -> str | None:
+    with acting(author, read=[firm.house_id]):
+        return Procedure.objects.filter(key=key).values_list("draft", flat=True).first()
+
+
 def told(text: str) -> list[str]:
     return [f"{p.row}: {p.problem}" for p in markdown.read(textwrap.dedent(text)).problems]
 
@@ -205,7 +216,7 @@ def test_a_procedure_is_written_checked_published_and_compared_on_pages(author: 
         reverse("sop:check", args=["new"]), {"text": text.replace("go: count", "go: nowhere")}
     )
     assert "no step &#x27;nowhere&#x27;" in seen.content.decode()
-    assert not Procedure.objects.filter(key="from_the_page").exists()
+    assert draft_of(author, firm, "from_the_page") is None
     kept = browser.post(reverse("sop:save", args=["new"]), {"text": text}, follow=True)
     assert "The draft is kept." in kept.content.decode()
     browser.post(reverse("sop:publish", args=["from_the_page"]), {"text": text, "note": "first"})
@@ -224,7 +235,7 @@ def test_a_procedure_is_written_checked_published_and_compared_on_pages(author: 
     assert "A later version is in use" in old
 
 
-def test_a_page_that_publishes_errors_keeps_the_draft_and_says_so(author: Identity) -> None:
+def test_a_page_that_publishes_errors_keeps_the_draft_and_says_so(author: Identity, firm: Firm) -> None:
     browser = signed_in(author)
     text = procedure_text("half_done")
     browser.post(reverse("sop:save", args=["new"]), {"text": text})
@@ -234,7 +245,53 @@ def test_a_page_that_publishes_errors_keeps_the_draft_and_says_so(author: Identi
         follow=True,
     )
     assert "Not published: 2 problems left" in answer.content.decode()
-    assert not Version.objects.filter(procedure__key="half_done").exists()
+    assert versions_of(author, firm, "half_done") == []
+    assert draft_of(author, firm, "half_done")
+
+
+def test_what_is_published_is_what_was_looked_at_and_by_a_checker_only_what_is_kept(
+    author: Identity, firm: Firm
+) -> None:
+    checker = firm.new_user()
+    firm.grant(checker, firm.house_id, "checker")
+    text = procedure_text("looked_at")
+    with acting(author, write=firm.house_id):
+        drafts.save_draft(text)
+    browser, publish = signed_in(checker), reverse("sop:publish", args=["looked_at"])
+    shown = browser.get(reverse("sop:procedure", args=["looked_at"])).content.decode()
+    seen = drafts.check_alone(text, format="md", file="x").sha256
+    assert f'name="seen" value="{seen}"' in shown
+    with acting(author, write=firm.house_id):
+        drafts.save_draft(text.replace("The sum", "The total"))
+    for sent in ({"seen": seen}, {}, {"text": text.replace("The sum", "Mine")}):
+        page = reverse("sop:procedure", args=["looked_at"])
+        refused = browser.post(publish, sent, follow=True, headers={"referer": f"http://testserver{page}"})
+        assert "look again" in refused.content.decode()
+    assert versions_of(author, firm, "looked_at") == []
+    kept = drafts.check_alone(text.replace("The sum", "The total"), format="md", file="x").sha256
+    browser.post(publish, {"seen": kept, "text": text.replace("The sum", "Mine")})
+    assert versions_of(author, firm, "looked_at") == [kept]
+
+
+def test_of_two_who_write_one_text_the_second_is_told_and_keeps_what_was_typed(
+    author: Identity, firm: Firm
+) -> None:
+    browser, text = signed_in(author), procedure_text("two_writers")
+    browser.post(reverse("sop:save", args=["new"]), {"text": text, "mark": ""})
+    mark = drafts.mark_of(text)
+    edit, save = (reverse(f"sop:{verb}", args=["two_writers"]) for verb in ("edit", "save"))
+    assert f'name="mark" value="{mark}"' in browser.get(edit).content.decode()
+    first, second = text.replace("The sum", "First"), text.replace("The sum", "Second")
+    browser.post(save, {"text": first, "mark": mark})
+    publish = reverse("sop:publish", args=["two_writers"])
+    for address, begun in ((save, mark), (publish, mark), (reverse("sop:save", args=["new"]), "")):
+        refused = browser.post(address, {"text": second, "mark": begun})
+        shown = refused.content.decode()
+        assert refused.status_code == 409 and "since you began" in shown and "Second" in shown
+        assert draft_of(author, firm, "two_writers") == first
+    assert f'name="mark" value="{drafts.mark_of(first)}"' in shown
+    browser.post(save, {"text": second, "mark": drafts.mark_of(first)})
+    assert draft_of(author, firm, "two_writers") == second
 
 
 def test_the_command_line_checks_files_by_line(tmp_path: Path, firm: Firm) -> None:

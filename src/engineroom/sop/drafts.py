@@ -3,6 +3,7 @@ writes procedures."""
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from dataclasses import dataclass
 from functools import lru_cache
@@ -143,15 +144,25 @@ class Saved:
         return f"procedure:{self.procedure_id}"
 
 
+class DraftMoved(Conflict):
+    """Somebody else kept another text since this one was begun."""
+
+
+def mark_of(draft: str) -> str:
+    """By which a kept text is known again; empty while none is kept."""
+    return hashlib.sha256(draft.encode()).hexdigest() if draft else ""
+
+
 @command("sop.prepare")
-def save_draft(text: str, *, format: str = "md", key: str = "") -> Saved:
+def save_draft(text: str, *, format: str = "md", of: str = "", begun_from: str | None = None) -> Saved:
     """Keep a procedure's text, with whatever is still wrong in it.
 
-    key: of the procedure, where the text itself cannot say it."""
-    return _save(text, format, key)
+    of: the procedure's key, where the text itself cannot say it. begun_from: the mark of the kept text that
+    this one was written from. Raises DraftMoved where another is kept meanwhile."""
+    return _save(text, format, of, begun_from)
 
 
-def _save(text: str, format: str, name: str) -> Saved:
+def _save(text: str, format: str, name: str, begun_from: str | None = None) -> Saved:
     access.only_at_home("procedures are written")
     checked = check(text, format=format)
     if checked.graph is None and not name:
@@ -164,7 +175,12 @@ def _save(text: str, format: str, name: str) -> Saved:
     if not KEY.match(found):
         raise InputRefused(checked.problems)
     title = checked.graph.title if checked.graph else found
-    row, _ = Procedure.objects.get_or_create(key=found, defaults={"title": title[:200]})
+    Procedure.objects.get_or_create(key=found, defaults={"title": title[:200]})
+    row = Procedure.objects.select_for_update().get(key=found)
+    if begun_from is not None and row.draft != text and mark_of(row.draft) != begun_from:
+        raise DraftMoved(
+            "somebody kept another text of this procedure since you began; nothing is lost of either"
+        )
     row.draft, row.draft_format = text, format
     row.draft_by_id, row.draft_at = current_scope().user.id, timezone.now()
     if checked.graph:
@@ -186,12 +202,12 @@ class Published:
 
 
 @command("sop.approve")
-def publish(text: str, *, format: str = "md", note: str = "") -> Published:
+def publish(text: str, *, format: str = "md", note: str = "", begun_from: str | None = None) -> Published:
     """Freeze a text as the procedure's next version. Raises InputRefused with every error it has."""
     checked = check(text, format=format)
     if checked.graph is None or checked.errors:
         raise InputRefused(checked.problems, f"{len(checked.errors)} errors; nothing was published")
-    saved = _save(text, format, checked.graph.key)
+    saved = _save(text, format, checked.graph.key, begun_from)
     row = Procedure.objects.select_for_update().get(id=saved.procedure_id)
     last = row.versions.order_by("-number").first()
     if last and last.sha256 == checked.sha256:

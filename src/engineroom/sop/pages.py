@@ -9,6 +9,7 @@ from django.urls import path, reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from engineroom.foundation.access.roles import may
+from engineroom.foundation.approvals.services import ContentChanged
 from engineroom.kernel.errors import InputRefused, NotFound
 from engineroom.sop import case_pages, diagram, drafts, model_pages, selectors, words
 from engineroom.sop.drafts import Checked
@@ -86,6 +87,7 @@ def _one(request: PageRequest, key: str, checked: Checked, number: int | None) -
     context = {
         "key": key,
         "graph": graph,
+        "seen": checked.sha256,
         "title": graph.title if graph else key,
         "svg": drawing(graph),
         "steps": [(s, words.rules(s), words.ways(graph, s.key)) for s in graph.steps] if graph else [],
@@ -107,16 +109,31 @@ def drawing(graph: Graph | None) -> SafeString:
 @page("sop.prepare", scope="house")
 def edit(request: PageRequest, key: str) -> HttpResponse:
     """The text, and beside it the diagram and what is wrong."""
-    text, format = (NEW_TEXT, "md") if key == "new" else selectors.text_of(key)
-    checked = drafts.check(text, format=format)
+    mark = "" if key == "new" else selectors.mark_of(key)
+    return _editor(request, key, *((NEW_TEXT, "md") if key == "new" else selectors.text_of(key)), mark)
+
+
+def _editor(
+    request: PageRequest, key: str, text: str, format: str, mark: str, moved: str = ""
+) -> HttpResponse:
+    """moved: said where another text was kept meanwhile; what was typed stands in the editor."""
     context = {
         "key": key,
         "text": text,
         "format": format,
+        "mark": mark,
+        "moved": moved,
         "may_publish": request.may("sop.approve"),
-        **_seen(checked),
+        **_seen(drafts.check(text, format=format)),
     }
-    return render(request, "sop/edit.html", context)
+    return render(request, "sop/edit.html", context, status=409 if moved else 200)
+
+
+def _moved(request: PageRequest, key: str, error: drafts.DraftMoved) -> HttpResponse:
+    """The editor again, with what was typed; kept from here, it takes the other text's place knowingly."""
+    text, format = _typed(request)
+    graph = drafts.check(text, format=format).graph
+    return _editor(request, key, text, format, selectors.mark_of(graph.key if graph else key), str(error))
 
 
 def _seen(checked: Checked) -> dict[str, object]:
@@ -141,33 +158,52 @@ def _typed(request: PageRequest) -> tuple[str, str]:
 
 
 @action("sop.prepare", scope="house")
-def save(request: PageRequest, key: str) -> Done:
+def save(request: PageRequest, key: str) -> Done | HttpResponse:
     """Keep the text as the procedure's draft."""
     text, format = _typed(request)
-    saved = drafts.save_draft(text, format=format, key="" if key == "new" else key)
+    try:
+        saved = drafts.save_draft(
+            text, format=format, of="" if key == "new" else key, begun_from=request.POST.get("mark")
+        )
+    except drafts.DraftMoved as error:
+        return _moved(request, key, error)
     wrong = f" {format_count(saved.errors, 'error is', 'errors are')} left in it." if saved.errors else ""
     return Done(f"The draft is kept.{wrong}", to=reverse("sop:edit", args=[saved.key]))
 
 
 @action("sop.approve", scope="house")
-def publish(request: PageRequest, key: str) -> Done:
+def publish(request: PageRequest, key: str) -> Done | HttpResponse:
     """Freeze the text as the next version; with errors in it, keep it as a draft and say so."""
-    text, format = _typed(request)
-    if not text.strip():
-        text, format = selectors.text_of(key)
     try:
-        done = drafts.publish(
-            text, format=format, note=request.POST.get("note", "").replace("\x00", "").strip()
-        )
+        return _published(request, key)
+    except drafts.DraftMoved as error:
+        return _moved(request, key, error)
+
+
+def _published(request: PageRequest, key: str) -> Done:
+    text, format = _typed(request)
+    if not text.strip() or not request.may("sop.prepare"):
+        text, format = _kept(request, key)
+    mark, note = request.POST.get("mark"), request.POST.get("note", "").replace("\x00", "").strip()
+    try:
+        done = drafts.publish(text, format=format, note=note, begun_from=mark)
     except InputRefused as refused:
         if key == "new" or not request.may("sop.prepare"):
             raise
-        drafts.save_draft(text, format=format, key=key)
+        drafts.save_draft(text, format=format, of=key, begun_from=mark)
         left = format_count(len(refused.problems), "problem")
         return Done(
             f"Not published: {left} left, see below. The draft is kept.", to=reverse("sop:edit", args=[key])
         )
     return Done(f"Version {done.number} is published.", to=reverse("sop:procedure", args=[done.key]))
+
+
+def _kept(request: PageRequest, key: str) -> tuple[str, str]:
+    """The kept text, for whoever publishes what they looked at and typed nothing. Raises ContentChanged."""
+    text, format = selectors.text_of(key)
+    if request.POST.get("seen", "") != drafts.check(text, format=format).sha256:
+        raise ContentChanged("this is not what is kept as the procedure's text now; look again")
+    return text, format
 
 
 @page("sop.read", scope="mine")

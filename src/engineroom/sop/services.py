@@ -416,11 +416,13 @@ def hand_over(user_id: UUID, successor_id: UUID | None, reason: str) -> tuple[in
 
 
 @command("sop.work")
-def add_evidence(task_id: UUID, key: str, value: str = "", file_id: UUID | None = None) -> TaskDone:
-    """Show something for a step before it is done. Files come through the vault and are named by id."""
+def add_evidence(task_id: UUID, item: str, value: str = "", file_id: UUID | None = None) -> TaskDone:
+    """Show something for a step before it is done. item: which piece it is, by its key.
+
+    Files come through the vault and are named by id."""
     with _at(task_id) as (case, task, step, _now):
         _mine(case, task, step)
-        _show(case, task, step, {key: value} if file_id is None else {}, {key: file_id} if file_id else {})
+        _show(case, task, step, {item: value} if file_id is None else {}, {item: file_id} if file_id else {})
     return _receipt(case, task, task.state)
 
 

@@ -101,6 +101,8 @@ def command(permission: str, *, name: str | None = None) -> Callable[[Callable[P
     def register(service: Callable[P, R]) -> Callable[P, R]:
         registered = name or f"{service.__module__.split('.')[1]}.{service.__name__}"
         signature = inspect.signature(service)
+        if "key" in signature.parameters:
+            raise RuntimeError(f"{registered}: an argument called key would be taken for the idempotency key")
 
         @functools.wraps(service)
         def run(*args: Any, key: str | None = None, **kwargs: Any) -> R:
