@@ -335,6 +335,27 @@ def test_a_pooled_connection_has_no_scope_left_after_an_error(busy):
             current_scope()
 
 
+def test_a_prepared_statement_shows_each_scope_its_own_rows(busy, elsewhere):
+    """Planned once for whoever asked first, with the policies in it; asked in turn on the same connection."""
+    sent = "SELECT count(*), count(DISTINCT client_id), min(client_id::text) FROM foundation_commandrun"
+
+    def seen(client):
+        with acting(client.staff["specialist"], read=[client.id]), pooled.cursor() as cursor:
+            cursor.execute(sent)
+            return cursor.fetchone()
+
+    for _ in range(12):
+        assert seen(busy)[1:] == (1, str(busy.id))
+        assert seen(elsewhere)[0] == 0 or seen(elsewhere)[1:] == (1, str(elsewhere.id))
+    prepared = pooled.connection.execute(
+        "SELECT generic_plans FROM pg_prepared_statements WHERE statement = %s", [sent]
+    )
+    assert prepared.fetchone()[0] > 0, "planned once, for both"
+    with transaction.atomic(), pooled.cursor() as cursor:
+        cursor.execute(sent)
+        assert cursor.fetchone()[0] == 0, "outside a scope there is nothing"
+
+
 def test_a_refused_scope_leaves_the_connection_usable(busy, elsewhere):
     with pytest.raises(NotPermitted), acting(elsewhere.staff["specialist"], write=busy.id):
         pass
