@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
+from django.utils import timezone
 
-from engineroom.foundation import duties
+from engineroom.foundation import duties, kept
+from engineroom.foundation.access import services as access
+from engineroom.foundation.access.models import Grant
 from engineroom.foundation.duties import Task
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.payday import steps
+from engineroom.web import today_pages
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_payday, hours_file, set_up
 from tests.web.conftest import signed_in
 
@@ -18,8 +22,13 @@ SUBMIT_BY = date(2026, 11, 25)
 
 
 def board(user: Identity, client: TestClient, day: date = TUESDAY) -> dict[str, Task]:
+    """What is kept from before, with what was done since, is what one would find who asks for all anew."""
     with acting(user, read=[client.id]):
-        return {task.duty.what: task for task in duties.tasks(day)}
+        seen = duties.tasks(day)
+    kept.forget()
+    with acting(user, read=[client.id]):
+        assert duties.tasks(day) == seen
+    return {task.duty.what: task for task in seen}
 
 
 @pytest.fixture
@@ -91,3 +100,39 @@ def test_a_clients_home_shows_its_board_its_run_and_its_books(hours: TestClient)
     text = signed_in(hours.staff["lead"]).get(f"/c/{hours.code}").content.decode()
     for words in ("Latest pay run", "Owed and owing", "Balanced", "Submit payment file ER000001"):
         assert words in text, words
+
+
+def test_a_board_begins_with_what_breaks_first_and_shows_all_where_it_is_asked_to(
+    hours: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(today_pages, "AT_FIRST", 1)
+    steps.calculate(hours.staff["specialist"], hours.id, PAY_DATE)
+    browser = signed_in(hours.staff["lead"])
+    text = browser.get(f"/c/{hours.code}").content.decode()
+    assert text.count('class="row"') == 2 and "All 2 that wait for me" in text
+    whole = browser.get(f"/c/{hours.code}?all=mine").content.decode()
+    assert whole.count('class="row"') == 3 and "that wait for me" not in whole
+    assert "Check pay run 1" in whole and "Check bill run 1" in whole
+    assert browser.get("/today?all=nothing").status_code == 200
+
+
+def test_what_is_kept_is_shown_to_nobody_whose_grant_has_ended(
+    firm: Firm, hours: TestClient, other_client: TestClient
+):
+    """Everybody's questions are answered from what one has asked; each sees their own clients of it."""
+    steps.calculate(hours.staff["specialist"], hours.id, PAY_DATE)
+    lead, visitor = hours.staff["lead"], firm.new_user()
+    firm.grant(visitor, other_client.id, "lead")
+    firm.grant(visitor, hours.id, "lead")
+    for browser in (signed_in(lead), signed_in(visitor)):
+        assert "Check pay run 1" in browser.get("/today").content.decode()
+        assert browser.get(f"/c/{hours.code}/runs/1").status_code == 200
+    with acting(firm.admin, write=firm.house_id):
+        grant = Grant.objects.get(user_id=visitor.id, of_client_id=hours.id)
+        yesterday = timezone.now().date() - timedelta(days=1)
+        access.end_grant(grant.id, ends=yesterday, reason="moved to another team")
+    browser = signed_in(visitor)
+    assert "Check pay run 1" not in browser.get("/today").content.decode()
+    for address in (f"/c/{hours.code}", f"/c/{hours.code}/runs/1"):
+        assert browser.get(address).status_code == 404
+    assert "Check pay run 1" in signed_in(lead).get("/today").content.decode()

@@ -1,7 +1,8 @@
 """Duties: what has to be done next, over all clients at once. Rooms register what theirs are.
 
 A duty is computed from what stands, never stored: it is gone when it is done. A room's question is one query
-over every client that the scope reads (`client_id = ANY`), however many they are.
+over every client that the scope reads (`client_id = ANY`), however many they are; what it found about a
+client is kept in the process until a command changes that client (foundation/kept.py).
 """
 
 from __future__ import annotations
@@ -9,19 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from functools import partial
+from operator import itemgetter
+from typing import Literal, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from engineroom.foundation import kept
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.tenancy.scope import current_scope
 
 LONDON = ZoneInfo("Europe/London")
 
+Subject = tuple[str, UUID]
+"""What an approval is of: its kind and id."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Duty:
     """One thing to be done for a client.
 
@@ -39,28 +46,38 @@ class Duty:
     amount_minor: int | None = None
     currency: str = "GBP"
     waits_for: Literal["firm", "client"] = "firm"
-    subject: tuple[str, UUID] | None = None
+    subject: Subject | None = None
 
 
 Question = Callable[[Sequence[UUID], date], list[Duty]]
 
 QUESTIONS: list[Question] = []
 
+MY_QUESTIONS: list[Question] = []
+
 
 def register(question: Question) -> Question:
-    """A room's duties: asked with the readable clients and today."""
+    """A room's duties: asked with readable clients and today. They follow from the clients' rows alone,
+    whoever looks."""
     QUESTIONS.append(question)
     return question
 
 
-@dataclass(frozen=True)
-class Task:
-    """A duty as it stands to the one who looks: theirs, a colleague's, or the client's."""
+def register_mine(question: Question) -> Question:
+    """Duties that depend on who looks: asked each time."""
+    MY_QUESTIONS.append(question)
+    return question
+
+
+class Task(NamedTuple):
+    """A duty as it stands to the one who looks: theirs, a colleague's, or the client's.
+
+    late: overdue, or due today: a promise about to break.
+    """
 
     duty: Duty
     state: Literal["mine", "colleague", "client"]
     late: bool
-    """Overdue, or due today: a promise about to break."""
 
 
 def today() -> date:
@@ -73,19 +90,62 @@ def tasks(day: date | None = None) -> list[Task]:
     day = day or today()
     scope = current_scope()
     readable = [c for c in scope.read if may(scope.roles.get(c, frozenset()), "foundation.read")]
-    found = [duty for question in QUESTIONS for duty in question(readable, day)] if readable else []
-    made = _made_by_me(scope.user.id, [d.subject for d in found if d.subject])
-    listed = [Task(d, _state(d, made), d.due is not None and d.due <= day) for d in found]
-    return sorted(
-        listed, key=lambda t: (t.duty.due or date.max, -(abs(t.duty.amount_minor or 0)), t.duty.what)
-    )
+    if not readable:
+        return []
+    found = [
+        (known.rank, _task(known.duty, scope.roles[client], known.i_made, day))
+        for client, standing in _standing(readable, day, scope.user.id).items()
+        for known in standing
+    ]
+    found += [
+        (_rank(duty), _task(duty, scope.roles.get(duty.client_id, frozenset()), False, day))
+        for question in MY_QUESTIONS
+        for duty in question(readable, day)
+    ]
+    return [task for _, task in sorted(found, key=itemgetter(0))]
 
 
-def _state(duty: Duty, made: set[tuple[str, UUID]]) -> Literal["mine", "colleague", "client"]:
+def _task(duty: Duty, roles: frozenset[str], i_made: bool, day: date) -> Task:
+    late = duty.due is not None and duty.due <= day
     if duty.waits_for == "client":
-        return "client"
-    mine = may(current_scope().roles.get(duty.client_id, frozenset()), duty.permission)
-    return "mine" if mine and duty.subject not in made else "colleague"
+        return Task(duty, "client", late)
+    return Task(duty, "mine" if not i_made and may(roles, duty.permission) else "colleague", late)
+
+
+Rank = tuple[date, int, str]
+
+
+def _rank(duty: Duty) -> Rank:
+    return (duty.due or date.max, -abs(duty.amount_minor or 0), duty.what)
+
+
+class _Known(NamedTuple):
+    """A duty, its place among others, and whether the one who looks is a maker of its subject."""
+
+    rank: Rank
+    duty: Duty
+    i_made: bool
+
+
+def _standing(clients: Sequence[UUID], day: date, me: UUID) -> dict[UUID, tuple[_Known, ...]]:
+    def ask_for_me(asked: Sequence[UUID]) -> dict[UUID, tuple[_Known, ...]]:
+        listed = kept.by_client(("duties", day), asked, partial(_asked, day))
+        subjects = [d.subject[1] for standing in listed.values() for d in standing if d.subject]
+        made = _made_by_me(me, asked, subjects) if subjects else set()
+        return {
+            client: tuple(_Known(_rank(duty), duty, duty.subject in made) for duty in standing)
+            for client, standing in listed.items()
+        }
+
+    return kept.by_client(("duties", day, me), clients, ask_for_me)
+
+
+def _asked(day: date, clients: Sequence[UUID]) -> dict[UUID, tuple[Duty, ...]]:
+    found: dict[UUID, list[Duty]] = {client: [] for client in clients}
+    for question in QUESTIONS:
+        for duty in question(clients, day):
+            found[duty.client_id].append(duty)
+    return {client: tuple(listed) for client, listed in found.items()}
 
 
 MADE = """
@@ -101,11 +161,8 @@ WHERE s.client_id = ANY(%(clients)s) AND s.subject_id = ANY(%(subjects)s)
 """
 
 
-def _made_by_me(me: UUID, subjects: list[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
-    if not subjects:
-        return set()
+def _made_by_me(me: UUID, clients: Sequence[UUID], subjects: Sequence[UUID]) -> set[Subject | None]:
+    """Which of the subjects I am a maker of."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            MADE, {"clients": list(current_scope().read), "subjects": [s[1] for s in subjects], "me": me}
-        )
+        cursor.execute(MADE, {"clients": list(clients), "subjects": list(subjects), "me": me})
         return {(kind, subject) for kind, subject in cursor.fetchall()}

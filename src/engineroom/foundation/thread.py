@@ -185,8 +185,12 @@ def walk(kind: str, node_id: UUID, *, forward: bool, limit: int = 12) -> Tree:
 def describe(kind: str, node_id: UUID) -> Node:
     nodes = DESCRIBE[kind]([node_id])
     if not nodes:
-        raise NotFound(f"there is no {kind.replace('_', ' ')} {node_id} here")
+        raise NotFound(_nothing(kind, node_id))
     return nodes[0]
+
+
+def _nothing(kind: str, node_id: UUID) -> str:
+    return f"there is no {kind.replace('_', ' ')} {node_id} here"
 
 
 @dataclass(frozen=True)
@@ -210,7 +214,6 @@ def graph(kind: str, node_id: UUID, *, limit: int = 20, came_from: Key | None = 
     leads here; it and the way from it are among those shown.
     """
     start = (kind, node_id)
-    describe(kind, node_id)
     wanted = _way(came_from, start, limit) if came_from and came_from != start else set()
     edges: dict[tuple[Key, Key], None] = {}
     kept: dict[str, dict[UUID, None]] = {kind: {node_id: None}}
@@ -218,6 +221,8 @@ def graph(kind: str, node_id: UUID, *, limit: int = 20, came_from: Key | None = 
     for forward in (False, True):
         _spread(start, forward, limit, wanted, kept, edges, more)
     nodes = {(each, node.id): node for each, ids in kept.items() for node in DESCRIBE[each](list(ids)) if ids}
+    if start not in nodes:
+        raise NotFound(_nothing(kind, node_id))
     known = tuple(edge for edge in edges if edge[0] in nodes and edge[1] in nodes)
     return Graph(start, nodes, known, more)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,9 +21,11 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from engineroom.foundation import kept
 from engineroom.foundation.access.models import User
 from engineroom.foundation.approvals import selectors as yeses
 from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.approvals.models import Approval
 from engineroom.foundation.commands import REGISTRY, keyed
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
@@ -30,6 +33,7 @@ from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPer
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import papers, review, selectors, services, tasks, why
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.payroll.inputs import Missing
 from engineroom.payroll.models import AttemptChunk, PayRun, Payslip
 from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
@@ -103,7 +107,7 @@ def _next_friday(day: date) -> date:
 
 def _run(number: int) -> tuple[PayRun, selectors.RunRow]:
     run = selectors.run_numbered(number) if number < 1 << 31 else None
-    row = selectors.run_row(number) if run else None
+    row = kept.of_client(("run_row", number), lambda: selectors.run_row(number)) if run else None
     if run is None or row is None:
         raise NotFound(f"there is no pay run {number}")
     return run, row
@@ -116,11 +120,10 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     request.reading(found.id)
     assert request.client is not None
     currency = request.client.currency
-    before = review.run_before(found)
-    change = review.variance(found)
+    seen = kept.of_client(("run", found.id), lambda: _seen(found))
+    change = seen.change
     makers = yeses.makers("pay_run", found.id)
     mine = next((m for m in makers if m.user_id == request.identity.id), None)
-    blockers = services.blockers_of(found) if found.published_id else []
     context = {
         "run": found,
         "row": row,
@@ -128,9 +131,9 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "hides_pay": "pay" in request.masked,
         "under_way": selectors.calculation_under_way(found),
         "figures": selectors.run_figures(found),
-        "blockers": blockers,
-        "oddities": review.oddities(found),
-        "before": before,
+        "blockers": seen.blockers,
+        "oddities": seen.oddities,
+        "before": seen.before,
         "change": change,
         "change_words": review.in_words(change, currency) if change else "",
         "charts": _variance_charts(change, found, currency) if change else [],
@@ -141,19 +144,49 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         # Whoever could approve it now is not offered to become its maker by the way.
         "offers_calculation": request.may("payroll.prepare")
         and (
-            mine is not None or not row.is_calculated or bool(blockers) or not request.may("payroll.approve")
+            mine is not None
+            or not row.is_calculated
+            or bool(seen.blockers)
+            or not request.may("payroll.approve")
         ),
-        "asked_at": selectors.approval_asked_at(found),
-        "i_approved": _approved_by_me(request, found),
+        "asked_at": seen.asked_at,
+        "i_approved": seen.approval is not None
+        and request.identity.id in (seen.approval.user_id, seen.approval.on_behalf_id),
         "events": _events(found, row),
-        "papers": VaultFile.objects.filter(
-            client_id=found.client_id, kind=papers.KIND, subject_id__in=_slip_ids(found)
-        ).count(),
+        "papers": seen.papers,
         "items_url": address("openitems:items", client),
         **_may(request),
-        **_slips(request, found, before),
+        **_slips(request, found, seen.before),
     }
     return render(request, "payroll/run.html", context)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a checker reads about everybody in a run: kept until a command changes the client."""
+
+    before: PayRun | None
+    change: review.Variance | None
+    blockers: tuple[Missing, ...]
+    oddities: tuple[review.Oddity, ...]
+    papers: int
+    asked_at: datetime | None
+    approval: Approval | None
+
+
+def _seen(run: PayRun) -> Seen:
+    change = review.variance(run)
+    return Seen(
+        change.before if change else review.run_before(run),
+        change,
+        tuple(services.blockers_of(run)) if run.published_id else (),
+        tuple(review.oddities(run)),
+        VaultFile.objects.filter(
+            client_id=run.client_id, kind=papers.KIND, subject_id__in=_slip_ids(run)
+        ).count(),
+        selectors.approval_asked_at(run),
+        approvals.standing("pay_run", run.id),
+    )
 
 
 def _may(request: PageRequest) -> dict[str, bool]:
@@ -165,9 +198,13 @@ def _slips(request: PageRequest, found: PayRun, before: PayRun | None) -> dict[s
     """The payslips as asked for: searched, sorted, a page of them."""
     text = request.GET.get("q", "").strip()[:100]
     by_change = request.GET.get("sort") == "change" and before is not None
-    part = selectors.slips_listed(
-        found, before, text=text, by_change=by_change, cursor=request.GET.get("at", "")
-    )
+    at = request.GET.get("at", "")
+
+    def listed() -> listing.Slice[selectors.SlipRow]:
+        return selectors.slips_listed(found, before, text=text, by_change=by_change, cursor=at)
+
+    # What anybody may type is asked each time; the first page of a run is what everybody opens.
+    part = listed() if text or at else kept.of_client(("slips", found.id, by_change), listed)
     return {
         "slips": part.rows,
         "pager": listing.onward(request, part),
@@ -179,11 +216,6 @@ def _slips(request: PageRequest, found: PayRun, before: PayRun | None) -> dict[s
 
 def _slip_ids(found: PayRun) -> Any:
     return Payslip.objects.filter(client_id=found.client_id, attempt=found.published).values("id")
-
-
-def _approved_by_me(request: PageRequest, found: PayRun) -> bool:
-    approval = approvals.standing("pay_run", found.id)
-    return approval is not None and request.identity.id in (approval.user_id, approval.on_behalf_id)
 
 
 def _variance_charts(change: review.Variance, found: PayRun, currency: str) -> list[Chart]:

@@ -95,11 +95,26 @@ def _asked(sql: str, clients: Sequence[UUID], limit: int, *, mine: bool) -> list
         return [replace(Waiting(*row), mine=mine) for row in cursor.fetchall()]
 
 
+AT_WORK = """
+SELECT g.client_id FROM unnest((SELECT app_read())) AS g (client_id)
+WHERE EXISTS (SELECT FROM sop_task w WHERE w.client_id = g.client_id AND w.state IN ('open', 'check'))
+"""
+
+
+def _at_work() -> list[UUID]:
+    """The clients of the scope with a task that is not over: the questions of many are asked of few."""
+    with connection.cursor() as cursor:
+        cursor.execute(AT_WORK)
+        return [row[0] for row in cursor.fetchall()]
+
+
 def inbox(limit: int = SHOWN) -> list[Waiting]:
     """What I have, what a role of mine was called to, and what anybody with a role of mine may take.
 
     What is due first stands at the top."""
-    clients = current_scope().read
+    clients = _at_work()
+    if not clients:
+        return []
     found = {
         w.task_id: w
         for sql, mine in ((POOL, False), (CALLED, False), (MINE, True))
@@ -110,7 +125,8 @@ def inbox(limit: int = SHOWN) -> list[Waiting]:
 
 def asked_of_clients(limit: int = SHOWN) -> list[Waiting]:
     """What waits for clients' answers."""
-    return _by_due(_asked(ASKED, current_scope().read, limit, mine=False))
+    clients = _at_work()
+    return _by_due(_asked(ASKED, clients, limit, mine=False)) if clients else []
 
 
 def _by_due(found: Any) -> list[Waiting]:
@@ -118,7 +134,7 @@ def _by_due(found: Any) -> list[Waiting]:
     return sorted(found, key=lambda w: (w.due_at or far, w.case_number))
 
 
-@duties.register
+@duties.register_mine
 def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
     """On Today stands what the inbox begins with, and what clients were asked."""
     mine = inbox(ON_TODAY)

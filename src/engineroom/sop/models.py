@@ -182,6 +182,8 @@ class Task(ClientModel):
                 name="task_escalated",
                 condition=models.Q(state__in=OPEN_STATES) & ~models.Q(escalated_to=""),
             ),
+            # Who has anything to do at all: of most clients a reader is asked nothing more.
+            models.Index(fields=["client"], name="task_open", condition=models.Q(state__in=OPEN_STATES)),
             models.Index(
                 fields=["fires_at"],
                 name="task_timers",

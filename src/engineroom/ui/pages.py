@@ -34,11 +34,12 @@ import copy
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import DisallowedHost
@@ -53,7 +54,7 @@ from django.http import (
     QueryDict,
 )
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, get_urlconf, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from engineroom.foundation.access import roles as access_roles
@@ -221,6 +222,12 @@ def refusal(error: BaseException) -> EngineroomError | None:
 
 def address(name: str, *args: object) -> str:
     """Where a page is that some installation may be without, or that stands on a higher floor; else empty."""
+    return _address(get_urlconf() or settings.ROOT_URLCONF, get_script_prefix(), name, args)
+
+
+@lru_cache(maxsize=20_000)
+def _address(urls: str, prefix: str, name: str, args: tuple[object, ...]) -> str:
+    """Worked out once: a page has a hundred of them, and of most the same as another had."""
     try:
         return reverse(name, args=args)
     except NoReverseMatch:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from importlib.metadata import version
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from engineroom.foundation.access import roles as access_roles
@@ -18,6 +18,7 @@ from engineroom.foundation.access.sign_in import clients_of, identity_of
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND, in_scope
 from engineroom.kernel.ids import uuid7
+from engineroom.ui.pages import address
 from engineroom.ui.parts import NavigationItem
 from engineroom.web import notices_pages, registry
 
@@ -54,11 +55,11 @@ def surroundings(request: HttpRequest) -> dict[str, Any]:
         else None,
         "clients": SimpleLazyObject(lambda: choices(request)) if signed_in else [],
         "navigation": SimpleLazyObject(lambda: navigation(request)) if signed_in else [],
-        "home_url": reverse("front"),
-        "all_clients_url": reverse("clients"),
-        "search_url": reverse("search") if _is_staff(request) else None,
+        "home_url": address("front"),
+        "all_clients_url": address("clients"),
+        "search_url": address("search") if _is_staff(request) else None,
         "notices": notices_pages.bell(request) if _is_staff(request) else None,
-        "sign_out_url": reverse("account_logout"),
+        "sign_out_url": address("account_logout"),
         "account_links": SimpleLazyObject(lambda: account_links(request)) if signed_in else [],
         "form_key": lambda: str(uuid7()),
         "version": VERSION,
@@ -74,12 +75,18 @@ def _is_staff(request: HttpRequest) -> bool:
 
 def account_links(request: HttpRequest) -> list[tuple[str, str]]:
     """What stands under one's name. In a demonstration also: being somebody else, and trying to break it."""
-    links = [("Settings", reverse("settings"))]
-    if is_demo():
-        links.append(("Become somebody else", reverse("demo_become")))
+    links = [("Settings", address("settings"))]
+    if _was_demo(int(time.monotonic() // 60)):
+        links.append(("Become somebody else", address("demo_become")))
         if _is_staff(request):
-            links.append(("Break it", reverse("break_it")))
+            links.append(("Break it", address("break_it")))
     return links
+
+
+@lru_cache(maxsize=1)
+def _was_demo(minute: int) -> bool:
+    """For the menu of every page; the pages themselves ask."""
+    return is_demo()
 
 
 def is_demo() -> bool:
@@ -96,12 +103,19 @@ def my_clients(request: HttpRequest) -> list[tuple[Client, frozenset[str]]]:
 
 
 def choices(request: HttpRequest) -> list[Choice]:
+    if not hasattr(request, "choices"):
+        request.choices = _choices(request)  # type: ignore[attr-defined]
+    found: list[Choice] = request.choices  # type: ignore[attr-defined]
+    return found
+
+
+def _choices(request: HttpRequest) -> list[Choice]:
     here: Client | None = getattr(request, "client", None)
     match = request.resolver_match
     same_page = match.view_name if match and set(match.kwargs) == {"client"} else None
 
     def address_of(client: Client, roles: frozenset[str]) -> str | None:
-        kept = _page_of(same_page, client) if same_page else None
+        kept = address(same_page, client.code) if same_page else ""
         return kept or first_page_of(request, client, roles)
 
     return [
@@ -128,17 +142,10 @@ def first_page_of(request: HttpRequest, client: Client, roles: frozenset[str]) -
             item.of == "client"
             and face in item.faces
             and allowed
-            and (url := _page_of(item.url_name, client))
+            and (url := address(item.url_name, client.code))
         ):
             return url
     return None
-
-
-def _page_of(view_name: str, client: Client) -> str | None:
-    try:
-        return reverse(view_name, kwargs={"client": client.code})
-    except NoReverseMatch:
-        return None
 
 
 def navigation(request: HttpRequest) -> list[NavigationItem]:
@@ -154,8 +161,8 @@ def navigation(request: HttpRequest) -> list[NavigationItem]:
         roles = getattr(request, "roles", everywhere) if on_client else everywhere
         if item.permission is not None and not access_roles.may(roles, item.permission):
             continue
-        url = _page_of(item.url_name, here) if on_client and here else reverse(item.url_name)
-        if url is not None:
+        url = address(item.url_name, here.code) if on_client and here else address(item.url_name)
+        if url:
             count = item.count() if item.count and in_scope() else None
             keys = f"g {item.key}" if item.key else ""
             group = here.name if on_client and here else ""

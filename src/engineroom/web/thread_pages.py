@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import path
 
 from engineroom.foundation import thread
 from engineroom.kernel.errors import NotFound
 from engineroom.ledger.selectors import booked
 from engineroom.ui import display, parts
-from engineroom.ui.pages import PageRequest, own_page, page
+from engineroom.ui.pages import PageRequest, address, own_page, page
 
 STATES = {
     "approved": "done",
@@ -48,7 +49,7 @@ def follow(request: PageRequest, client: str, kind: str, node_id: UUID) -> HttpR
             "here": here,
             "thread": picture(client, found),
             "books": books,
-            "entries": _entries(client, books.entry_ids),
+            "entries": _entries(client, found, books.entry_ids),
             "sums": _sums(found),
             "own_page": own_page(client, here),
         },
@@ -99,7 +100,7 @@ def _without_entries(found: thread.Graph) -> thread.Graph:
 
 def _node(client: str, key: thread.Key, node: thread.Node, start: thread.Key) -> parts.Node:
     state, here = node.state, key == start
-    onward = reverse("thread", args=[client, *key], query={"from": f"{start[0]}:{start[1]}"})
+    onward = f"{address('thread', client, *key)}?{urlencode({'from': f'{start[0]}:{start[1]}'})}"
     return parts.Node(
         id=_name(key),
         lane=thread.LANE[node.kind],
@@ -131,9 +132,12 @@ def _name(key: thread.Key) -> str:
 MOST_ENTRIES = 12
 
 
-def _entries(client: str, ids: Sequence[UUID]) -> list[tuple[str, str]]:
+def _entries(client: str, found: thread.Graph, ids: Sequence[UUID]) -> list[tuple[str, str]]:
     """(narrative, address) of the entries behind the thread; of many, the first ones."""
-    nodes = thread.DESCRIBE["entry"](list(ids[:MOST_ENTRIES])) if ids else []
+    known = {key[1]: node for key, node in found.nodes.items() if key[0] == "entry"}
+    if unknown := [entry for entry in ids[:MOST_ENTRIES] if entry not in known]:
+        known |= {node.id: node for node in thread.DESCRIBE["entry"](unknown)}
+    nodes = [known[entry] for entry in ids[:MOST_ENTRIES] if entry in known]
     return [(node.label, url) for node in nodes if (url := own_page(client, node))]
 
 

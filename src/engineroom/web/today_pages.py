@@ -4,6 +4,7 @@ of one client, the same board beside what it owns and owes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,19 +12,23 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import path, reverse
+from django.urls import path
 
-from engineroom.foundation import duties
+from engineroom.foundation import duties, kept
 from engineroom.foundation.duties import Task
 from engineroom.foundation.tenancy.models import Client
-from engineroom.ledger.selectors import last_seal, trial_balance
+from engineroom.foundation.tenancy.scope import current_client_id
+from engineroom.ledger.selectors import Balance, last_seal, trial_balance
 from engineroom.payroll.models import PayRun
-from engineroom.payroll.selectors import run_figures
+from engineroom.payroll.selectors import RunFigures, run_figures
 from engineroom.ui import charts
 from engineroom.ui.pages import NavigationEntry, PageRequest, address, page
 
-MOST_TASKS = 50
-"""What somebody can look at; the count beside it is the whole number."""
+AT_FIRST = 20
+"""Tasks of each list that a board begins with; the count beside it is the whole number."""
+
+AT_MOST = 500
+"""Of one list, where it is asked for."""
 
 STRIP_DAYS = 14
 
@@ -54,23 +59,17 @@ class Row:
 @page(None, scope="mine")
 def today(request: PageRequest) -> HttpResponse:
     """The board of all my clients."""
-    tasks = duties.tasks()
     names = {client.id: client for client, _ in request.clients}
-    return render(request, "web/today.html", {**_board(tasks, names), "clients_count": len(names)})
+    return render(request, "web/today.html", {**_board(request, names), "clients_count": len(names)})
 
 
 @page("foundation.read")
 def home(request: PageRequest, client: str) -> HttpResponse:
     """One client: the board, the latest run, what is open, whether the books balance."""
     assert request.client is not None
-    context = _board(duties.tasks(), {request.client.id: request.client})
-    run = (
-        PayRun.objects.filter(client_id=request.client.id, published__isnull=False)
-        .order_by("-pay_date")
-        .first()
-    )
-    figures = run_figures(run) if run else None
-    balances = trial_balance()
+    context = _board(request, {request.client.id: request.client})
+    here = kept.of_client("home", _standing)
+    run, balances = here.run, here.balances
     currencies = sorted({b.currency for b in balances})
     return render(
         request,
@@ -79,7 +78,7 @@ def home(request: PageRequest, client: str) -> HttpResponse:
             **context,
             "run": run,
             "run_url": address("payroll:run", client, run.number) if run else None,
-            "figures": figures,
+            "figures": here.figures,
             "owed": [b for b in balances if b.is_control and b.balance],
             "open_url": address("openitems:items", client),
             "books": [(c, sum(b.balance for b in balances if b.currency == c)) for c in currencies],
@@ -89,20 +88,46 @@ def home(request: PageRequest, client: str) -> HttpResponse:
     )
 
 
-def _board(tasks: Sequence[Task], clients: dict[UUID, Client]) -> dict[str, object]:
+@dataclass(frozen=True)
+class Standing:
+    """How a client stands: its latest calculated run, and its books."""
+
+    run: PayRun | None
+    figures: RunFigures | None
+    balances: list[Balance]
+
+
+def _standing() -> Standing:
+    latest = PayRun.objects.filter(client_id=current_client_id(), published__isnull=False)
+    run = latest.select_related("published").order_by("-pay_date").first()
+    return Standing(run, run_figures(run) if run else None, trial_balance())
+
+
+def _board(request: PageRequest, clients: dict[UUID, Client]) -> dict[str, object]:
     """Rows are made of what is shown: of 200 clients there are many times as many."""
-    day = duties.today()
-    mine = [task for task in tasks if task.state == "mine"]
-    others = [task for task in tasks if task.state != "mine"]
+    tasks, day = duties.tasks(), duties.today()
+    lists = {
+        "mine": [task for task in tasks if task.state == "mine"],
+        "others": [task for task in tasks if task.state != "mine"],
+    }
+    whole = request.GET.get("all")
+
+    def rows(name: str) -> list[Row]:
+        shown = lists[name][: AT_MOST if whole == name else AT_FIRST]
+        return [_row(task, clients[task.duty.client_id]) for task in shown]
+
     late = next((task for task in tasks if task.late), None)
     return {
         "day": day,
-        "mine": [_row(task, clients[task.duty.client_id]) for task in mine[:MOST_TASKS]],
-        "others": [_row(task, clients[task.duty.client_id]) for task in others[:MOST_TASKS]],
-        "left_out": max(0, len(mine) - MOST_TASKS) + max(0, len(others) - MOST_TASKS),
+        "mine": rows("mine"),
+        "others": rows("others"),
+        "more": {
+            name: len(found) for name, found in lists.items() if len(found) > AT_FIRST and whole != name
+        },
+        "left_out": max(0, len(lists[whole]) - AT_MOST) if whole in lists else 0,
         "counts": {
             "due": sum(t.duty.due == day for t in tasks),
-            "mine": len(mine),
+            "mine": len(lists["mine"]),
             "client": sum(t.state == "client" for t in tasks),
             "late": sum(t.late for t in tasks),
         },
@@ -112,7 +137,7 @@ def _board(tasks: Sequence[Task], clients: dict[UUID, Client]) -> dict[str, obje
 
 
 def _row(task: Task, client: Client) -> Row:
-    duty = task.duty
+    duty, home_url = task.duty, address("home", client.code)
     kind, status = ("risk", "At risk") if task.late else STATES[task.state]
     if task.late and task.state != "mine":
         status = f"At risk: {STATES[task.state][1].lower()}"
@@ -120,8 +145,8 @@ def _row(task: Task, client: Client) -> Row:
         duty.what,
         duty.note,
         client.name,
-        reverse("home", args=[client.code]),
-        address(duty.page[0], client.code, *duty.page[1]) or reverse("home", args=[client.code]),
+        home_url,
+        address(duty.page[0], client.code, *duty.page[1]) or home_url,
         kind,
         status,
         duty.due,
@@ -133,9 +158,9 @@ def _row(task: Task, client: Client) -> Row:
 
 def _strip(days: Sequence[date], first: date) -> charts.Chart:
     """How many promises fall on each of the next days; what is overdue stands on the first."""
-    counted = [max(day, first) for day in days]
+    counted = Counter(max(day, first) for day in days)
     span = [first + timedelta(days=n) for n in range(STRIP_DAYS)]
-    items = [charts.Item(str(day.day), counted.count(day)) for day in span]
+    items = [charts.Item(str(day.day), counted[day]) for day in span]
     return charts.strip_chart(items, title="Promises in the next two weeks")
 
 

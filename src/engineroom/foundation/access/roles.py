@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 DATA_CLASSES = ("pay", "bank", "identity", "health")
 
@@ -102,6 +103,7 @@ WRITING = tuple(n for n, role in ROLES.items() if not all(p.endswith(".read") fo
 """Roles that may open a client for writing; an auditor never does. PostgreSQL holds it, in app_enter."""
 
 
+@lru_cache(4096)
 def may(roles: frozenset[str], permission: str) -> bool:
     """Whether any of the roles holds the permission."""
     return any(ROLES[name].may(permission) for name in roles)

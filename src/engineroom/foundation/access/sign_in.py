@@ -126,10 +126,14 @@ def invited(user_id: UUID, token: str) -> User | None:
     return user if user is not None and _invitations.check_token(user, token) else None
 
 
+MY_COLUMNS = ["id", "code", "name", "is_house", "currency"]
+"""What every page knows of every client; the others of the one it is about are read when they are needed."""
+
+MY_CLIENTS = f"SELECT {', '.join(MY_COLUMNS)}, roles FROM app_clients_of(%s)"  # noqa: S608 the names are ours
+
+
 def clients_of(user: Identity) -> list[tuple[Client, frozenset[str]]]:
     """The clients on which this user holds live grants, with the roles; the house first, then by code."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM app_clients_of(%s)", [user.id])
-        rows = cursor.fetchall()
-    columns = ["id", "code", "name", "is_house", "jurisdiction", "currency", "details", "opened_at"]
-    return [(Client.from_db("default", columns, row[:8]), frozenset(row[8])) for row in rows]
+        cursor.execute(MY_CLIENTS, [user.id])
+        return [(Client.from_db("default", MY_COLUMNS, row[:-1]), frozenset(row[-1])) for row in cursor]

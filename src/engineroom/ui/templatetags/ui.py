@@ -71,6 +71,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any, Literal
 
 from django import template
@@ -223,6 +224,36 @@ def key(keys: str) -> SafeString:
 def clock(used: int, allowed: int, words: str, *, late: bool = False) -> SafeString:
     """How much of a promise is used up, in the same unit, with the words that say so."""
     return _render("clock", svg=mark_safe(charts.clock(used, allowed, late=late)), words=words, late=late)
+
+
+# --- Where one is -----------------------------------------------------------------------------------
+
+
+@register.simple_tag
+def rail(items: Sequence[parts.NavigationItem]) -> SafeString:
+    """The entries of the navigation, in their groups. Made here: every page has thirty of them."""
+    return format_html_join("", "{}", ((_group(name, list(of)),) for name, of in groupby(items, _group_of)))
+
+
+def _group_of(item: parts.NavigationItem) -> str:
+    return item.group
+
+
+def _group(name: str, items: Sequence[parts.NavigationItem]) -> SafeString:
+    rows = format_html_join("", "<li>{}</li>", ((_entry(item),) for item in items))
+    if not name:
+        return format_html("<ul>{}</ul>", rows)
+    return format_html(
+        '<p class="group-name" aria-hidden="true">{}</p><ul aria-label="{}">{}</ul>', name, name, rows
+    )
+
+
+def _entry(item: parts.NavigationItem) -> SafeString:
+    current = mark_safe(' aria-current="page"') if item.current else ""
+    keys = format_html(' data-key="{}" data-key-label="{}"', item.key, item.label) if item.key else ""
+    shown = format_html('<kbd aria-hidden="true">{}</kbd>', item.key) if item.key else ""
+    count = "" if item.count is None else format_html("<span>{}</span>", item.count)
+    return format_html('<a href="{}"{}{}>{}{}{}</a>', item.url, current, keys, item.label, shown, count)
 
 
 # --- Boxes ------------------------------------------------------------------------------------------
