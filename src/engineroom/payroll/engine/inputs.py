@@ -145,7 +145,12 @@ def _whole_numbers(name: str, given: Values, n: int) -> Column:
         raw = np.array(clipped, dtype=np.int64).reshape(raw.shape)
     if raw.dtype.kind not in "ib":
         raise BadChunk(f"the column {name} is {raw.dtype}, not whole numbers; money is pence, never a float")
-    return np.broadcast_to(raw.astype(np.int64, copy=False), (n,))
+    column: Column = raw.astype(np.int64, copy=False)
+    if column.shape != (n,):
+        return np.broadcast_to(column, (n,))
+    column = column.view()
+    column.flags.writeable = False
+    return column
 
 
 def _out_of_bounds(name: str, column: Column, spec: NumberInput) -> Iterator[RowProblem]:
@@ -228,6 +233,8 @@ def choose(texts: TextColumn, choice: Choice) -> tuple[Column, list[RowProblem]]
     place = choice.place
     column = texts.of_each(np.array([place.get(text, 0) for text in texts.different], dtype=np.int64))
     wrong = {text for text in texts.different if text not in place}
+    if not wrong:
+        return column, []
     remedy = f"Give one of {', '.join(allowed or repr(allowed) for allowed in place)}"
     return column, [
         RowProblem(row, texts.name, f"{text!r} is not {choice.what}", remedy)

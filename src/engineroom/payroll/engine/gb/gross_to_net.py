@@ -20,6 +20,7 @@ from typing import Any
 
 from engineroom.kernel.rounding import Minor
 from engineroom.kernel.tables import Version
+from engineroom.payroll.engine.chunks import keep_memory
 from engineroom.payroll.engine.elements import PayElements
 from engineroom.payroll.engine.gb import attachments, holiday, nic, paye, pension, student_loan
 from engineroom.payroll.engine.gb.inputs import NUMBERS, PAY, PAY_ELEMENTS, read_chunk
@@ -41,6 +42,8 @@ from engineroom.payroll.engine.steps import (
 
 ENGINE_VERSION = 1
 """Raised by hand when the same inputs under the same tables may give other numbers."""
+
+keep_memory()
 
 TABLES: dict[str, Callable[[Version], Any]] = {
     "pay_elements": PayElements.of,

@@ -105,18 +105,20 @@ def _across_columns(columns: Mapping[str, Column]) -> Iterator[RowProblem]:
         "a pension member has no way of tax relief",
         f"Give one of {', '.join(pension.RELIEFS[1:])}",
     )
-    for before in ("taxable_pay_to_date_before", "niable_pay_to_date_before"):
-        yield from _beyond_all_bounds(columns, before)
+    yield from _beyond_all_bounds(columns)
 
 
-def _beyond_all_bounds(columns: Mapping[str, Column], before: str) -> list[RowProblem]:
+def _beyond_all_bounds(columns: Mapping[str, Column]) -> Iterator[RowProblem]:
     """Rows whose pay to date would be too much; what is refused on its own counts as its bound here."""
-    given = [column for name in (*PAY, before) if not is_nought(column := columns[name])]
-    if sum(int(column.max(initial=0)) for column in given) <= MAX_PAY_PENCE:
-        return []  # whoever has most of everything is within them
-    to_date: Column = np.sum([np.clip(column, 0, MAX_PAY_PENCE) for column in given], axis=0)
+    pay = [columns[name] for name in PAY if not is_nought(columns[name])]
+    most = sum(int(column.max(initial=0)) for column in pay)
     problem = f"pay to date with this payslip is more than {format_minor(MAX_PAY_PENCE, symbol=True)}"
-    return refuse(to_date > MAX_PAY_PENCE, before, problem, "Check the amounts and their decimal points")
+    for before in ("taxable_pay_to_date_before", "niable_pay_to_date_before"):
+        if most + int(columns[before].max(initial=0)) <= MAX_PAY_PENCE:
+            continue  # whoever has most of everything is within them
+        to_date: Column = np.sum([np.clip(c, 0, MAX_PAY_PENCE) for c in (*pay, columns[before])], axis=0)
+        wrong = to_date > MAX_PAY_PENCE
+        yield from refuse(wrong, before, problem, "Check the amounts and their decimal points")
 
 
 def _not_of_this_year(columns: Mapping[str, Column], version: Version) -> Iterator[RowProblem]:

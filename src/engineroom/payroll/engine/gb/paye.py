@@ -136,9 +136,8 @@ def free_pay(
     """
     blocks = (number - 1) // t.block_size
     rest = number - blocks * t.block_size
-    annual, weekly = (10 * rest + 9) * TEN_THOUSANDTHS, units_in_year == WEEKS_IN_TAX_YEAR
-    of_period = np.where(weekly, annual // WEEKS_IN_TAX_YEAR, annual // MONTHS_IN_TAX_YEAR)
-    block = np.where(weekly, t.block_weekly, t.block_monthly)
+    of_period = (10 * rest + 9) * TEN_THOUSANDTHS // units_in_year
+    block = np.where(units_in_year == WEEKS_IN_TAX_YEAR, t.block_weekly, t.block_monthly)
     value = ceil_div(of_period, 100) + blocks * block
     first = SIGN_OF_FREE_PAY[kind] * (number > 0) * value
     return first, first * units
@@ -178,9 +177,7 @@ def tax_liability(
     in_bands = kind <= K
     table = np.where(units_in_year == WEEKS_IN_TAX_YEAR, units - 1, units + (WEEKS_IN_TAX_YEAR - 1))
     table += region * len(TABLE_UNITS)
-    band = np.zeros_like(whole_pounds)
-    for ends in t.band_ends:
-        band += after_free_pay > ends.take(table)
+    band: Column = (after_free_pay > t.band_ends.take(table, axis=1)).sum(axis=0)
     flat = np.where(kind == FLAT, t.flat_cells + region * len(FLAT_CODES) + number, len(t.rate_ppm) - 1)
     cell = np.where(in_bands, table * t.bands + band, flat)
     start, below, rate = t.band_start.take(cell), t.tax_below.take(cell), t.rate_ppm.take(cell)

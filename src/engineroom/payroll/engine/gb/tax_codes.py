@@ -128,23 +128,27 @@ def tax_code_columns(texts: Sequence[str]) -> tuple[dict[str, Column], dict[str,
     """Codes as COLUMNS of shape (n,), and what is wrong with each text that is no code (its rows read NT).
 
     region and kind are places in REGIONS and KINDS; suffix is the letter's Unicode number or 0; week1_month1
-    0 or 1. Few different codes cover many people, so each is parsed once.
+    0 or 1.
     """
     refused: dict[str, TaxCodeRefused] = {}
     records: list[tuple[int, ...]] = []
-    place: dict[str, int] = {}
-    for text in sorted(set(texts)):
+    for text in texts:
         try:
-            code = parse_tax_code(text)
+            records.append(_numbered(text))
         except TaxCodeRefused as error:
-            refused[text], code = error, TaxCode("ruk", "no_tax", 0)
-        place[text] = len(records)
-        suffix = ord(code.suffix) if code.suffix else 0
-        alone = int(code.week1_month1)
-        records.append((REGIONS.index(code.region), KINDS.index(code.kind), code.number, suffix, alone))
-    which = np.fromiter(map(place.__getitem__, texts), dtype=np.int64, count=len(texts))
+            refused[text] = error
+            records.append(_numbered("NT"))
     table = np.array(records, dtype=np.int64).reshape(len(records), len(COLUMNS))
-    return {name: table[which, i] for i, name in enumerate(COLUMNS)}, refused
+    return {name: table[:, i] for i, name in enumerate(COLUMNS)}, refused
+
+
+@lru_cache(maxsize=4096)
+def _numbered(text: str) -> tuple[int, ...]:
+    """A code's COLUMNS: few different codes cover many people. Raises TaxCodeRefused."""
+    code = parse_tax_code(text)
+    suffix = ord(code.suffix) if code.suffix else 0
+    alone = int(code.week1_month1)
+    return REGIONS.index(code.region), KINDS.index(code.kind), code.number, suffix, alone
 
 
 def tax_code_at(columns: Mapping[str, Column], row: int) -> TaxCode:
