@@ -13,25 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import numpy as np
-
 CHUNK = 8_192
 
-MEMORY_OF_CHUNKS = 16 << 20
-"""Bytes: several chunks' columns."""
-
 Done = TypeVar("Done")
-
-
-def keep_memory() -> None:
-    """Have the C library keep the memory of a chunk's columns for the next chunk.
-
-    Its `free` gives the top of the heap back to the system as soon as a few columns lie there, and the next
-    chunk begins with a page fault for every 4 KB, which takes as long as the calculation does
-    (docs/benchmarks.md). glibc learns from the largest block that was let go of: what is smaller stays
-    (mallopt(3), M_MMAP_THRESHOLD). The block is never written to, so it takes no memory itself.
-    """
-    np.empty(MEMORY_OF_CHUNKS, dtype=np.uint8)
 
 
 def slices(columns: Mapping[str, Any], size: int = CHUNK) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -49,6 +49,21 @@ def same_for_all(value: int, n: int) -> Column:
     return np.broadcast_to(np.int64(value), (n,))
 
 
+MEMORY_OF_CHUNKS = 16 << 20
+"""Bytes: several chunks' columns."""
+
+
+def keep_memory() -> None:
+    """Have the C library keep the memory of a chunk's columns for the next chunk.
+
+    Its `free` gives the top of the heap back to the system as soon as a few columns lie there, and the next
+    chunk begins with a page fault for every 4 KB, which takes as long as the calculation does
+    (docs/benchmarks.md). glibc learns from the largest block that was let go of: what is smaller stays
+    (mallopt(3), M_MMAP_THRESHOLD). The block is never written to, so it takes no memory itself.
+    """
+    np.empty(MEMORY_OF_CHUNKS, dtype=np.uint8)
+
+
 def is_nought(column: Column) -> bool:
     """Whether a column is known to be nought throughout without looking at every row."""
     return column.strides == (0,) and len(column) > 0 and not column[0]

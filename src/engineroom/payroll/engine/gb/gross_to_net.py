@@ -20,7 +20,6 @@ from typing import Any
 
 from engineroom.kernel.rounding import Minor
 from engineroom.kernel.tables import Version
-from engineroom.payroll.engine.chunks import keep_memory
 from engineroom.payroll.engine.elements import PayElements
 from engineroom.payroll.engine.gb import attachments, holiday, nic, paye, pension, student_loan
 from engineroom.payroll.engine.gb.inputs import NUMBERS, PAY, PAY_ELEMENTS, read_chunk
@@ -36,6 +35,7 @@ from engineroom.payroll.engine.steps import (
     Step,
     Unit,
     is_nought,
+    keep_memory,
     rows_without,
     same_for_all,
 )
