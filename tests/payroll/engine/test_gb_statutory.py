@@ -247,6 +247,57 @@ def test_a_day_of_sickness_given_twice_is_refused():
     assert [(row, name) for row, name, _ in found] == [(1, "first_day")]
 
 
+@settings(max_examples=60, deadline=None)
+@given(sickness())
+def test_a_stretch_over_the_change_of_law_is_paid_as_its_two_parts_are(person):
+    stretches, pattern, earnings = person
+    whole = [stretches[0]] if stretches else []
+    for stretch in stretches[1:]:  # put together what the change of law took apart
+        joins = stretch[0] == oracle.NEW_LAW and whole[-1][1] == oracle.NEW_LAW - oracle.ONE_DAY
+        whole[-1:] = [(whole[-1][0], stretch[1])] if joins else [whole[-1], stretch]
+    if not whole:
+        return
+    same = {"person": 7, "pattern": pattern, "relevant_earnings": earnings[0]}
+    cut = sick_pay.SPELLS.calculate(same | days(stretches), SICK_PAY)
+    done = sick_pay.pay_for_sickness(same | days(whole), SICK_PAY)
+    assert done.problems == []
+    assert done.columns["sick_pay"].tolist() == cut.columns["sick_pay"].tolist()
+    assert sorted(set(done.rows.tolist())) == list(range(len(whole)))
+
+
+def days(stretches):
+    first, last = zip(*stretches, strict=True)
+    return {"first_day": [day_number(d) for d in first], "last_day": [day_number(d) for d in last]}
+
+
+SICK_PAY = sick_pay.SPELLS.tables_at(YEARS["2026-27"])
+
+
+def test_sickness_over_5_april_2026_is_one_stretch_with_two_payments():
+    over = days([(date(2026, 3, 30), date(2026, 4, 10))])
+    done = sick_pay.pay_for_sickness(over | {"person": 1, **WEEKDAYS, "relevant_earnings": 13_000}, SICK_PAY)
+    assert done.columns["sick_pay"].tolist() == [4_750, 12_325]
+    assert done.rows.tolist() == [0, 0]
+
+
+def test_whoever_has_a_stretch_that_cannot_be_read_gets_no_number_for_the_linked_ones_either():
+    monday = date(2025, 6, 2)
+    weeks = [(monday + timedelta(days=7 * n), monday + timedelta(days=7 * n + 4)) for n in (0, 2, 0)]
+    chunk = days(weeks) | {"person": [1, 1, 2], "relevant_earnings": [-5, 50_000, 50_000]}
+    done = sick_pay.pay_for_sickness(chunk, SICK_PAY)
+    assert [(p.row, p.field) for p in done.problems] == [(0, "relevant_earnings"), (1, "person")]
+    assert (done.rows.tolist(), done.columns["sick_pay"].tolist()) == ([2], [4_750])
+    backwards = days([weeks[0], weeks[1][::-1]]) | {"person": 1, **WEEKDAYS}
+    assert [p.field for p in sick_pay.pay_for_sickness(backwards, SICK_PAY).problems] == [
+        "person",
+        "last_day",
+    ]
+    beyond = days([weeks[0], (date(2027, 4, 1), date(2027, 4, 9))]) | {"person": [1, 2], **WEEKDAYS}
+    done = sick_pay.pay_for_sickness(beyond, SICK_PAY)
+    assert [(p.row, p.field) for p in done.problems] == [(1, "last_day")]
+    assert done.rows.tolist() == [0]
+
+
 # Statutory pay of parents, recovery
 
 

@@ -23,10 +23,10 @@ import numpy as np
 from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import Minor, ceil_div
 from engineroom.kernel.tables import Version, load_table
-from engineroom.payroll.engine.gb.worksheets import Worksheet
-from engineroom.payroll.engine.groups import sum_before
-from engineroom.payroll.engine.inputs import Choice, NumberInput
-from engineroom.payroll.engine.steps import Column, RowProblem, Step, refuse
+from engineroom.payroll.engine.gb.worksheets import GbTables, Worksheet
+from engineroom.payroll.engine.groups import place_of, sum_before
+from engineroom.payroll.engine.inputs import Choice, NumberInput, Values
+from engineroom.payroll.engine.steps import Calculation, Column, RowProblem, Step, refuse, rows_without
 
 MAX_EARNINGS_PENCE = 10**9
 """Ten million pounds in eight weeks."""
@@ -423,3 +423,47 @@ SPELLS = Worksheet(
         **dict.fromkeys(("average_weeks", "chain_weeks"), "weeks"),
     },
 )
+
+
+def cut_where_the_law_changes(
+    first_day: Column, last_day: Column, t: SickPay
+) -> tuple[Column, Column, Column]:
+    """The parts of stretches, each under one version of the law: whose part, its first and its last day."""
+    before, until = (np.searchsorted(t.starts, day, side="right") for day in (first_day, last_day))
+    part_of = np.repeat(np.arange(len(first_day)), np.maximum(until - before, 0) + 1)
+    place = place_of(part_of)
+    law = before[part_of] + place - 1
+    is_last = np.append(part_of[1:] != part_of[:-1], True)[: len(part_of)]
+    changes = np.append(t.starts, LAST_DAY + 1)
+    return (
+        part_of,
+        np.where(place == 0, first_day[part_of], changes[law]),
+        np.where(is_last, last_day[part_of], changes[law + 1] - 1),
+    )
+
+
+def pay_for_sickness(chunk: Mapping[str, Values], tables: GbTables) -> Calculation:
+    """`SPELLS` of stretches as they were, also over a change of the law: they are cut there.
+
+    Result: a row for each part; `rows` says whose part it is, and has the row of a stretch that was cut more
+    than once. A person of whom one stretch cannot be read has no numbers at all, since it may be what the
+    others are linked to. Raises BadChunk.
+    """
+    columns, problems, n = SPELLS.inputs.read(chunk)
+    rows = rows_without(problems, n)
+    given = {name: column[rows] for name, column in columns.items()}
+    first_day, last_day = given["first_day"], given["last_day"]
+    part_of, first_day, last_day = cut_where_the_law_changes(
+        first_day, last_day, tables.parameters["sick_pay"]
+    )
+    parts = {name: column[part_of] for name, column in given.items()}
+    done = SPELLS.calculate(parts | {"first_day": first_day, "last_day": last_day}, tables)
+    row_of = rows[part_of]
+    problems = sorted({*problems, *(p._replace(row=int(row_of[p.row])) for p in done.problems)})
+    in_doubt = np.isin(columns["person"], columns["person"][[p.row for p in problems]])
+    in_doubt[[p.row for p in problems]] = False
+    remedy = "Correct the other one"
+    problems += refuse(in_doubt, "person", "another stretch of this person cannot be read", remedy)
+    of_row = row_of[done.rows]
+    kept = np.isin(of_row, rows_without(problems, n))
+    return Calculation({name: c[kept] for name, c in done.columns.items()}, of_row[kept], sorted(problems))
