@@ -158,3 +158,23 @@ def minimum_wage_arrears(
     counts = pay - max(room - days * rates["room"], 0)
     least = int((Decimal(minutes) * rate / 60).quantize(Decimal(1), ROUND_CEILING))
     return max(least - counts, 0)
+
+
+# The relevant period
+
+
+def relevant_period(until: date, paid: dict[date, int], monthly: bool) -> tuple[int, Fraction] | None:
+    """Earnings and average weekly earnings, from the text: the last normal payday, then back eight weeks."""
+    ends = [day for day in paid if day <= until]
+    if not ends:
+        return None
+    last = max(ends)
+    before = [day for day in paid if (last - day).days >= 56]
+    if not before:
+        return None
+    first = max(before)
+    earned = sum(amount for day, amount in paid.items() if first < day <= last)
+    if monthly:
+        months = (last.year - first.year) * 12 + last.month - first.month
+        return earned, Fraction(earned, months) * 12 / 52
+    return earned, Fraction(earned * 7, (last - first).days)

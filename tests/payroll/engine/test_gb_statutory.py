@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engineroom.kernel.tables import NoTableForDate, load_table
-from engineroom.payroll.engine.gb import employer, holiday, minimum_wage, parental_pay, sick_pay
+from engineroom.payroll.engine.gb import (
+    average_earnings,
+    employer,
+    holiday,
+    minimum_wage,
+    parental_pay,
+    sick_pay,
+)
 from engineroom.payroll.engine.gb.holiday import Holiday
 from engineroom.payroll.engine.gb.sick_pay import day_number
 from engineroom.payroll.engine.inputs import BadChunk
@@ -296,6 +303,88 @@ def test_whoever_has_a_stretch_that_cannot_be_read_gets_no_number_for_the_linked
     done = sick_pay.pay_for_sickness(beyond, SICK_PAY)
     assert [(p.row, p.field) for p in done.problems] == [(1, "last_day")]
     assert done.rows.tolist() == [0]
+
+
+# The relevant period of average earnings
+
+
+@st.composite
+def paid_person(draw):
+    """Paydays of one person, weekly to four-weekly or by the month, and the day that the period ends by."""
+    monthly, first = draw(st.booleans()), date(2025, 4, 1) + timedelta(days=draw(st.integers(0, 30)))
+    n = draw(st.integers(0, 20))
+    if monthly:
+        payday = draw(st.integers(1, 28))
+        days = [date(2025 + month // 12, month % 12 + 1, payday) for month in range(3, 3 + n)]
+    else:
+        span = draw(st.sampled_from([7, 14, 28]))
+        days = [first + timedelta(days=span * i) for i in range(n)]
+    paid = {day: draw(st.integers(0, 100_000)) for day in days}
+    return first + timedelta(days=draw(st.integers(0, 400))), paid, monthly
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(paid_person(), min_size=1, max_size=6), st.randoms(use_true_random=False))
+def test_the_relevant_period_of_many_people_agrees_with_the_oracle(people, random):
+    rows = [
+        {"person": who, "payday": day_number(day), "pay": pay}
+        for who, (_, paid, _) in enumerate(people)
+        for day, pay in paid.items()
+    ]
+    random.shuffle(rows)
+    chunk = {
+        "until": [day_number(until) for until, _, _ in people],
+        "paid_monthly": [int(monthly) for _, _, monthly in people],
+    }
+    paydays = {name: [row[name] for row in rows] for name in ("person", "payday", "pay")}
+    done = average_earnings.relevant_period(chunk, paydays)
+    expected = [oracle.relevant_period(*person) for person in people]
+    assert done.rows.tolist() == [who for who, found in enumerate(expected) if found]
+    assert {p.row for p in done.problems} == {who for who, found in enumerate(expected) if not found}
+    for place, who in enumerate(done.rows.tolist()):
+        row = {name: int(column[place]) for name, column in done.columns.items()}
+        assert (row["relevant_earnings"], average(row)) == expected[who]
+
+
+def test_maternity_pay_is_worked_out_from_the_paydays_before_the_qualifying_week():
+    """A birth expected on 18 June 2025: the 15th week before is 2 to 8 March (gov.uk)."""
+    saturday = average_earnings.saturday_of_qualifying_week(np.array([day_number(date(2025, 6, 18))]))
+    assert saturday.tolist() == [day_number(date(2025, 3, 8))]
+    fridays = [day_number(date(2026, 3, 6)) - 7 * n for n in range(12)]
+    paydays = {"person": 0, "payday": fridays, "pay": [90_000] + [40_000] * 7 + [1] * 4}
+    done = average_earnings.relevant_period({"until": [day_number(date(2026, 3, 12))]}, paydays)
+    inputs = {name: done.columns[name] for name in sick_pay.EARNINGS_INPUTS}
+    assert [int(column[0]) for column in inputs.values()] == [370_000, 8, 0]
+    week = one(parental_pay.WEEK, payment="smp", week_no=1, **inputs)
+    assert week["payment_of_week"] == 41_625  # 90% of 3,700.00 / 8
+
+
+@pytest.mark.parametrize(
+    ("paydays", "says"),
+    [
+        ([40], "no payday lies on or before it"),
+        ([30, 23], "do not reach back eight weeks"),
+        ([39, 0], "reach back"),
+        ([30 + 70, 30], "on or before"),
+    ],
+)
+def test_without_eight_weeks_of_paydays_there_is_no_average(paydays, says):
+    given = {"person": 0, "payday": [20_000 + day for day in paydays], "pay": 100}
+    until = 20_000 + (20 if "before it" in says else 10 if says == "on or before" else 39)
+    done = average_earnings.relevant_period({"until": [until]}, given)
+    assert len(done.rows) == 0
+    assert [says in problem.problem for problem in done.problems] == [True]
+
+
+def test_paydays_that_were_moved_or_cannot_be_read_are_said():
+    moved = {"person": 0, "payday": [20_000, 20_057, 20_060], "pay": 100}
+    done = average_earnings.relevant_period({"until": [20_058]}, moved)
+    assert "no whole weeks" in done.problems[0].problem
+    bad = {"person": [0, 0], "payday": [20_000, 20_056], "pay": [100, -1]}
+    done = average_earnings.relevant_period({"until": [20_058]}, bad)
+    assert [(p.row, p.field) for p in done.problems] == [(0, "payday 1, pay")]
+    with pytest.raises(BadChunk, match="of 1"):
+        average_earnings.relevant_period({"until": [20_058]}, bad | {"person": [0, 1]})
 
 
 # Statutory pay of parents, recovery
