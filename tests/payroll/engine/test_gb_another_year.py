@@ -40,7 +40,15 @@ CHANGES = {
     "statutory_recovery": {"small_compensation": "0.10"},
     "minimum_wage": {"ages": [{"from": 16, "hourly_pence": 900}, {"from": 20, "hourly_pence": 1350}]},
     "direct_earnings_attachment": {"protected": "0.65"},
-    "council_tax_attachment": {},
+    "council_tax_attachment": {
+        "wales": {
+            "above": "0.60",
+            **{
+                unit: [{"up_to": limit, "rate": "0"}, {"up_to": 3 * limit, "rate": "0.10"}]
+                for unit, limit in (("daily", 15), ("weekly", 100), ("monthly", 430))
+            },
+        }
+    },
     "earnings_arrestment": {},
     "attachment_orders": {"fee_pence": 200},
     "pay_elements": {},
@@ -118,6 +126,24 @@ def test_a_payslip_of_the_new_year_is_the_new_years():
     assert figures["holiday_accrued_pay"] == 39_000
     assert tables.versions["ni_class1"].starts == FIRST
     assert tables.hash != gross_to_net.resolve_tables(date(2027, 4, 5)).hash
+
+
+@pytest.mark.usefixtures("next_year")
+def test_a_loan_plan_and_a_council_tax_table_that_no_year_had_are_yaml_too():
+    person = {
+        "tax_code": "NT",
+        "frequency": "monthly",
+        "tax_period": 1,
+        "ni_category": "X",
+        "basic_pay": [300_000] * 3,
+        "student_loan_plan": ["6", "", ""],
+    }
+    councils = {"payslip": [1, 2], "kind": "council_tax", "made_on": 0, "nation": ["wales", "england"]}
+    tables = gross_to_net.resolve_tables(FIRST, orders.TABLES)
+    done = gross_to_net.calculate(person, tables, councils)
+    assert done.columns["student_loan"].tolist() == [35_00, 0, 0]  # 7% of 3,000 - 2,500
+    # 10% of 1,290 and 60% of the rest; England's: 17% of 2,020 and 50% of the rest
+    assert done.orders["deduction"].tolist() == [12_900 + 102_600, 34_340 + 49_000]
 
 
 @pytest.mark.usefixtures("next_year")

@@ -119,15 +119,16 @@ class CouncilTax:
     @classmethod
     def of(cls, version: Version) -> CouncilTax:
         given = [nation for nation in NATIONS if nation and version[nation]]
-        bands = len(version[given[0]]["weekly"])
-        upper = np.full((len(NATIONS), len(TABLE_UNITS), bands), OPEN, dtype=np.int64)
+        most = max(len(version[nation][unit]) for nation in given for unit in TABLE_UNITS)
+        upper = np.full((len(NATIONS), len(TABLE_UNITS), most), OPEN, dtype=np.int64)
         rate, above = np.zeros_like(upper), np.zeros(len(NATIONS), dtype=np.int64)
         for nation in given:
             place, table = NATIONS.index(nation), version[nation]
             above[place] = ppm(table["above"])
             for unit, name in enumerate(TABLE_UNITS):
-                upper[place, unit] = [_pence(band["up_to"]) for band in table[name]]
-                rate[place, unit] = [ppm(band["rate"]) for band in table[name]]
+                bands = table[name] + table[name][-1:] * (most - len(table[name]))
+                upper[place, unit] = [_pence(band["up_to"]) for band in bands]
+                rate[place, unit] = [ppm(band["rate"]) for band in bands]
         return cls(upper, rate, above, tuple(given), version["most_orders"], version["rounding"])
 
 

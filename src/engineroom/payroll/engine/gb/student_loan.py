@@ -19,7 +19,7 @@ from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, by_frequency, share_of_year
 from engineroom.payroll.engine.steps import Column, is_nought
 
-PLANS = ("", "1", "2", "3", "4", "5")
+PLANS = ("", *"123456789")
 """A plan's number in columns is its own number, 0 for none. Which plans exist is the table's to say."""
 
 POSTGRADUATE = "PG"
