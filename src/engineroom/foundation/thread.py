@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from django.db import connection
-
 from engineroom.foundation import prepared
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import NotFound
@@ -67,9 +65,7 @@ class Link:
             found = prepared.rows(question, asked)
         else:
             # Backwards a plan made without the ids may go over everything there is.
-            with connection.cursor() as cursor:
-                cursor.execute(question, asked)
-                found = cursor.fetchall()
+            found = prepared.rows_planned_anew(question, asked)
         return [(source, target) for source, target in found]
 
 
