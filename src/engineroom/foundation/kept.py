@@ -18,7 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,9 +28,9 @@ from engineroom.foundation.tenancy.scope import OutsideActing, Scope, current_cl
 
 T = TypeVar("T")
 
-KEPT_S = 60.0
+KEPT_S = 300.0
 """What changes rows without a command (an administrator's SQL, a crash that gives transaction ids anew) is
-seen within a minute."""
+seen within five minutes."""
 
 MOST = 2_000
 """Questions, each of all clients that were asked about; those asked last stay."""
@@ -62,6 +62,14 @@ class _Kept:
     answer: Any
 
 
+@dataclass(slots=True)
+class _Asked:
+    """A question, what is known of each client, and whose turn it is to find more."""
+
+    known: dict[UUID, _Kept] = field(default_factory=dict)
+    one_at_a_time: threading.RLock = field(default_factory=threading.RLock)
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What a scope saw when it first asked: now, and its clients' events from the transaction `since` on."""
@@ -72,7 +80,7 @@ class _Look:
     events: tuple[tuple[UUID, int], ...]
 
 
-_kept: OrderedDict[Hashable, dict[UUID, _Kept]] = OrderedDict()
+_kept: OrderedDict[Hashable, _Asked] = OrderedDict()
 _lock = threading.Lock()
 _looked: ContextVar[_Look | None] = ContextVar("what_changed", default=None)
 
@@ -90,29 +98,40 @@ def by_client(
         raise OutsideActing("answers are kept for clients that the scope reads, and for no others")
     if scope.write is not None:
         return dict(ask(clients))
-    known = _known((question, scope.face))
-    oldest_s = time.monotonic() - KEPT_S
-    standing = {c: found for c in clients if (found := known.get(c)) and found.found_s > oldest_s}
-    look = _look(scope, min((found.at.oldest for found in standing.values()), default=None))
-    for client, transaction in look.events:
-        if client in standing and not standing[client].at.sees(transaction):
-            del standing[client]
-    for found in standing.values():
-        found.at = look.at  # whoever of two writes it last: at both it stood
-    if missing := [client for client in clients if client not in standing]:
-        fresh = ask(missing)
-        for client in missing:
-            known[client] = standing[client] = _Kept(look.at, time.monotonic(), fresh[client])
+    asked = _asked((question, scope.face))
+    standing = _standing(scope, asked, clients)
+    if len(standing) < len(clients):
+        with asked.one_at_a_time:  # what takes long is found once, however many ask for it meanwhile
+            missing = [client for client in clients if client not in standing]
+            standing |= _standing(scope, asked, missing)
+            missing = [client for client in missing if client not in standing]
+            at = _look(scope, None).at
+            fresh = ask(missing) if missing else {}
+            for client in missing:
+                asked.known[client] = standing[client] = _Kept(at, time.monotonic(), fresh[client])
     return {client: standing[client].answer for client in clients}
 
 
-def _known(question: Hashable) -> dict[UUID, _Kept]:
+def _standing(scope: Scope, asked: _Asked, clients: Sequence[UUID]) -> dict[UUID, _Kept]:
+    """What is known of the clients and has not changed since."""
+    oldest_s = time.monotonic() - KEPT_S
+    found = {c: kept for c in clients if (kept := asked.known.get(c)) and kept.found_s > oldest_s}
+    look = _look(scope, min((kept.at.oldest for kept in found.values()), default=None))
+    for client, transaction in look.events:
+        if client in found and not found[client].at.sees(transaction):
+            del found[client]
+    for kept in found.values():
+        kept.at = look.at  # whoever of two writes it last: at both it stood
+    return found
+
+
+def _asked(question: Hashable) -> _Asked:
     with _lock:
-        known = _kept.setdefault(question, {})
+        asked = _kept.setdefault(question, _Asked())
         _kept.move_to_end(question)
         if len(_kept) > MOST:
             _kept.popitem(last=False)
-    return known
+    return asked
 
 
 def of_client(question: Hashable, ask: Callable[[], T]) -> T:

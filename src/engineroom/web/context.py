@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, overload
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
@@ -27,10 +27,7 @@ VERSION = version("engineroom")
 
 @dataclass
 class Choice:
-    """A client to switch to; url keeps the kind of page where that page needs nothing but the client.
-
-    The address is worked out only when it is shown: a page lists twelve of two hundred.
-    """
+    """A client to switch to; url keeps the kind of page where that page needs nothing but the client."""
 
     id: Any
     code: str
@@ -39,18 +36,14 @@ class Choice:
     roles: tuple[str, ...]
     current: bool
     currency: str
-    address: Callable[[], str | None]
-
-    @cached_property
-    def url(self) -> str | None:
-        return self.address()
+    url: str | None
 
 
 def surroundings(request: HttpRequest) -> dict[str, Any]:
     signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
     return {
         "me": request.user if signed_in else None,
-        "client": SimpleLazyObject(lambda: next((c for c in choices(request) if c.current), None))
+        "client": SimpleLazyObject(lambda: choices(request).current)
         if getattr(request, "client", None)
         else None,
         "clients": SimpleLazyObject(lambda: choices(request)) if signed_in else [],
@@ -102,35 +95,51 @@ def my_clients(request: HttpRequest) -> list[tuple[Client, frozenset[str]]]:
     return found
 
 
-def choices(request: HttpRequest) -> list[Choice]:
-    if not hasattr(request, "choices"):
-        request.choices = _choices(request)  # type: ignore[attr-defined]
-    found: list[Choice] = request.choices  # type: ignore[attr-defined]
-    return found
+class Choices(Sequence[Choice]):
+    """The clients to switch to. Each is made when it is shown: a page lists twelve of two hundred."""
 
+    def __init__(self, request: HttpRequest) -> None:
+        self._request, self._mine = request, my_clients(request)
+        self._here: Client | None = getattr(request, "client", None)
+        match = request.resolver_match
+        self._same_page = match.view_name if match and set(match.kwargs) == {"client"} else None
 
-def _choices(request: HttpRequest) -> list[Choice]:
-    here: Client | None = getattr(request, "client", None)
-    match = request.resolver_match
-    same_page = match.view_name if match and set(match.kwargs) == {"client"} else None
+    def __len__(self) -> int:
+        return len(self._mine)
 
-    def address_of(client: Client, roles: frozenset[str]) -> str | None:
-        kept = address(same_page, client.code) if same_page else ""
-        return kept or first_page_of(request, client, roles)
+    @overload
+    def __getitem__(self, place: int) -> Choice: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Choice]: ...
+    def __getitem__(self, place: int | slice) -> Choice | list[Choice]:
+        if isinstance(place, slice):
+            return [self._choice(*found) for found in self._mine[place]]
+        return self._choice(*self._mine[place])
 
-    return [
-        Choice(
+    @property
+    def current(self) -> Choice | None:
+        here = self._here
+        return next((self._choice(c, roles) for c, roles in self._mine if here and c.id == here.id), None)
+
+    def _choice(self, client: Client, roles: frozenset[str]) -> Choice:
+        return Choice(
             client.id,
             client.code,
             client.name,
             client.is_house,
             tuple(sorted(roles)),
-            here is not None and client.id == here.id,
+            self._here is not None and client.id == self._here.id,
             client.currency,
-            partial(address_of, client, roles),
+            (address(self._same_page, client.code) if self._same_page else "")
+            or first_page_of(self._request, client, roles),
         )
-        for client, roles in my_clients(request)
-    ]
+
+
+def choices(request: HttpRequest) -> Choices:
+    if not hasattr(request, "choices"):
+        request.choices = Choices(request)  # type: ignore[attr-defined]
+    found: Choices = request.choices  # type: ignore[attr-defined]
+    return found
 
 
 def first_page_of(request: HttpRequest, client: Client, roles: frozenset[str]) -> str | None:

@@ -335,6 +335,25 @@ def table(
     return _render("table", **locals())
 
 
+@register.simple_tag
+def task(row: Any, *, show_client: bool = False) -> SafeString:
+    """A row of a board: what waits, for which client, in which state, by when, and for how much."""
+    of = format_html(" <small>{}</small>", row.client) if show_client else ""
+    client = (
+        format_html('<td class="lesser"><a href="{}">{}</a></td>', row.client_url, row.client)
+        if show_client
+        else ""
+    )
+    shape = status(row.kind, row.status)
+    due = day(row.due) if row.due else mark_safe('<span class="muted">no date</span>')
+    amount = "" if row.amount_minor is None else money(row.amount_minor, row.currency)
+    return format_html(
+        '<tr><td><a class="row" href="{}">{}</a><br><small>{}</small><span class="narrow">{}{}</span></td>{}'
+        '<td class="lesser">{}</td><td>{}</td><td class="num">{}</td></tr>',
+        row.url, row.what, row.note, shape, of, client, shape, due, amount,
+    )  # fmt: skip
+
+
 # --- Answers ----------------------------------------------------------------------------------------
 
 
