@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 import oracle_gb
 import oracle_gb_orders
 import oracle_gb_statutory
@@ -22,7 +23,7 @@ from engineroom.payroll.engine.gb.kinds import KINDS
 from engineroom.payroll.engine.verify import verify_file
 
 YEARS = ("2025-26", "2026-27")
-ROWS_OF_A_KIND = 60
+ROWS_OF_A_KIND = 200
 FREQUENCIES = tuple(oracle_gb.SPAN)
 LETTERS = "ABCDEFHIJKLMNSVZX"
 EDGES = (0, 12_500, 24_200, 54_200, 96_700, 104_800, 418_900, 217_208, 224_166, 43_000, 224_000, 30_000)
@@ -49,7 +50,7 @@ def tax_period(r, frequency, last):
 
 def paye(r, year):
     frequency = r.choice(FREQUENCIES)
-    code = random_people_gb.codes(random_people_gb.np.random.default_rng(r.randrange(2**32)), 1)[0]
+    code = random_people_gb.codes(np.random.default_rng(r.randrange(2**32)), 1)[0]
     period = tax_period(r, frequency, random_people_gb.LAST[frequency])
     alone, pay = r.random() < 0.3, amount(r)
     to_date, paid = pay + r.randrange(3_000_000), r.choice([0, r.randrange(600_000)])

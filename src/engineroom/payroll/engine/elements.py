@@ -12,7 +12,7 @@ An element that does not count as `paid` is taxed or shown but never handed over
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,11 +71,17 @@ class PayElements:
 
     def total(self, purpose: str, pay: Mapping[str, Column]) -> Minor:
         """The sum, row by row, of the columns that count for it; elements without a column are nought."""
-        columns = [pay[code] for code in self.counting(purpose) if code in pay]
-        if not columns:
-            return same_for_all(0, len(next(iter(pay.values()))))
-        total: Minor = sum(columns[1:], start=columns[0])
-        return total
+        return self.totals((purpose,), pay)[0]
+
+    def totals(self, purposes: Sequence[str], pay: Mapping[str, Column]) -> tuple[Minor, ...]:
+        """`total` for each purpose; those for which the same elements count are one column."""
+        added_up: dict[tuple[str, ...], Minor] = {(): same_for_all(0, len(next(iter(pay.values()))))}
+        counting = [tuple(code for code in self.counting(purpose) if code in pay) for purpose in purposes]
+        for codes in counting:
+            if codes not in added_up:
+                first, *others = (pay[code] for code in codes)
+                added_up[codes] = sum(others, start=first)
+        return tuple(added_up[codes] for codes in counting)
 
 
 def _element(code: str, entry: Any, meanings: Mapping[str, str], version: Version) -> PayElement:

@@ -76,8 +76,8 @@ def pay_by_what_it_counts_for(*pay_and_table: Any) -> tuple[Minor, ...]:
     """A total of the pay elements for each of COUNTED. pay_and_table: a column for each of PAY, the table."""
     *pay, t = pay_and_table
     given = {name: column for name, column in zip(PAY, pay, strict=True) if not is_nought(column)}
-    columns = given or {PAY[0]: pay[0]}
-    return tuple(t.total(purpose, columns) for purpose in COUNTED)
+    totals: tuple[Minor, ...] = t.totals(COUNTED, given or {PAY[0]: pay[0]})
+    return totals
 
 
 def gross_after_sacrifice(pay_elements: Minor, sacrificed: Minor) -> Minor:
