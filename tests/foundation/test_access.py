@@ -348,6 +348,24 @@ def test_a_grant_to_or_on_nobody_is_refused(firm, client):
         grant(user, "lead", on_client_id=uuid7())
 
 
+def test_nothing_is_granted_to_somebody_switched_off_nor_by_raw_sql_nor_while_it_happens(firm, client):
+    gone, going = firm.new_user(), firm.new_user()
+    with acting(firm.admin, write=firm.house_id):
+        access.switch_off_user(gone.id, reason="left")
+    with pytest.raises(InputRefused, match="is switched off"), client.acting("lead"):
+        grant(gone, "specialist")
+    with connect() as app, pytest.raises(psycopg.DatabaseError, match="switched off"):
+        enter(app, firm.admin, write=firm.house_id)
+        raw_grant(app, gone.id, client.id)
+    with connect() as off, connect() as granting:
+        enter(off, firm.admin, write=firm.house_id)
+        off.execute("UPDATE foundation_user SET is_active = false WHERE id = %s", [going.id])
+        enter(granting, firm.admin, write=firm.house_id)
+        granting.execute("SET LOCAL lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):  # it waits for how that ends
+            raw_grant(granting, going.id, client.id)
+
+
 def test_the_database_holds_what_a_grant_must_be(firm, client):
     user = firm.new_user()
     with connect() as app:

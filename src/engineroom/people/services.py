@@ -9,9 +9,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.utils import DatabaseError
 
+from engineroom.foundation.access.services import switched_off
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
+from engineroom.kernel.errors import Conflict, InputRefused, NotFound, NotPermitted
 from engineroom.people.models import Person, PersonLogin
 
 
@@ -35,6 +36,8 @@ def give_login(person_id: UUID, user_id: UUID, *, starts: date) -> LoginGiven:
     client_id = current_scope().client_id
     if not Person.objects.filter(client_id=client_id, counterparty_id=person_id).exists():
         raise NotFound(f"there is no person {person_id}")
+    if problems := switched_off(user_id):
+        raise InputRefused(problems)
     login = PersonLogin(client_id=client_id, person_id=person_id, user_id=user_id, starts=starts)
     login.given_by_id = current_scope().user.id
     try:

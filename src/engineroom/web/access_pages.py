@@ -97,19 +97,11 @@ def _logins() -> list[tuple[people.LoginRow, str]]:
     return [(row, emails.get(row.user_id, "")) for row in found]
 
 
-def _user_of(email: str, field: str) -> User:
+def _user_of(email: str) -> User:
     found = user_by_email(email)
     if found is None or found.kind == "system":
         raise InputRefused(
-            [Problem("nobody has this address", "An admin adds users under Users", field=field)]
-        )
-    if not found.is_active:
-        raise InputRefused(
-            [
-                Problem(
-                    f"{found.name} is switched off", "An admin adds who comes back as a new user", field=field
-                )
-            ]
+            [Problem("nobody has this address", "An admin adds users under Users", field="email")]
         )
     return found
 
@@ -118,7 +110,7 @@ def _user_of(email: str, field: str) -> User:
 def give(request: PageRequest, client: str) -> Done:
     """A role on this client; PostgreSQL refuses oneself, and a role of another face."""
     asked = filled_in(GrantForm(request.POST))
-    user = _user_of(asked["email"], "email")
+    user = _user_of(asked["email"])
     access.grant(
         user.id,
         asked["role"],
@@ -153,7 +145,7 @@ def give_login(request: PageRequest, client: str) -> Done:
         raise InputRefused(
             [Problem(f"nobody has the payroll number {number}", "Look under People", field="payroll_number")]
         )
-    user = _user_of(asked["email"], "email")
+    user = _user_of(asked["email"])
     logins.give_login(person.counterparty_id, user.id, starts=asked["starts"], key=request.key)  # type: ignore[call-arg]
     who = person.name if request.may("people.read") else f"the person numbered {person.payroll_number}"
     return Done(f"{user.email} is {who} from {format_day(asked['starts'])}.", to=_here(client))

@@ -242,11 +242,9 @@ def _check_grant(
     user_id: UUID, client_id: UUID, role: str, starts: date, ends: date | None, reason: str
 ) -> None:
     """What PostgreSQL would refuse too, said so that a person can act on it."""
-    if not User.objects.filter(id=user_id).exists():
-        raise NotFound(f"there is no user {user_id}")
     if not Client.objects.filter(id=client_id).exists():
         raise NotFound(f"there is no client {client_id}")
-    problems = []
+    problems = switched_off(user_id)
     if role not in ROLES:
         problems.append(
             Problem(f"there is no role {role!r}", f"Use one of: {', '.join(ROLES)}", field="role")
@@ -259,6 +257,18 @@ def _check_grant(
         problems.append(Problem("the grant ends before it starts", "Correct one of the days", field="ends"))
     if problems:
         raise InputRefused(problems)
+
+
+def switched_off(user_id: UUID) -> list[Problem]:
+    """The problem, where somebody would be let in who left. Raises NotFound for nobody at all."""
+    user = User.objects.filter(id=user_id).first()
+    if user is None:
+        raise NotFound(f"there is no user {user_id}")
+    if user.is_active:
+        return []
+    return [
+        Problem(f"{user.name} is switched off", "An admin adds who comes back as a new user", field="email")
+    ]
 
 
 @command("foundation.grant", name="foundation.end_grant")

@@ -403,6 +403,11 @@ BEGIN
     RAISE EXCEPTION 'this user may not grant the role % there', NEW.role USING ERRCODE = 'ER403';
   END IF;
   IF TG_OP = 'INSERT' THEN
+    -- Locked, so that whoever is switched off at this moment is either off before, or their grant is ended with them.
+    PERFORM FROM foundation_user u WHERE u.id = NEW.user_id AND u.is_active FOR SHARE;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'this user is switched off: who comes back is a new user' USING ERRCODE = 'ER409';
+    END IF;
     NEW.granted_by_id := app_user();
     NEW.granted_at := now();
   END IF;
@@ -468,7 +473,8 @@ GUARD_READS = """
 GRANT SELECT ON foundation_user, foundation_client, foundation_token, foundation_grant, foundation_contribution,
   foundation_contributionsource, foundation_approval, foundation_approvalvoid, foundation_release,
   foundation_auditunsealed TO engineroom_guard;
-GRANT UPDATE ON foundation_approval TO engineroom_guard;  -- to lock the row; changing it is refused to everybody
+-- To lock rows; changing an approval is refused to everybody.
+GRANT UPDATE ON foundation_approval, foundation_user TO engineroom_guard;
 GRANT INSERT ON foundation_contribution, foundation_auditevent, foundation_auditunsealed TO engineroom_guard;
 GRANT SELECT, INSERT, UPDATE ON foundation_credential, foundation_numberseries TO engineroom_guard;
 """
