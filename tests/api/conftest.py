@@ -17,8 +17,13 @@ from engineroom.foundation.access import services as access
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.payday import steps
 from engineroom.settlement.models import PaymentBatch
+from engineroom.sop import drafts
+from engineroom.sop import services as sop
+from engineroom.sop.evidence import keep_file
+from engineroom.sop.models import Task
 from tests.firm import Firm, Temp, TestClient, run_payday, set_up
 from tests.settlement.bank import Booked, statement, write
+from tests.sop.writing import procedure_text
 
 KINDS = {
     "worker": "worker",
@@ -68,8 +73,9 @@ class Caller:
             Browser().post(f"/api{path}", data, content_type="application/json", headers=headers, **more)
         )
 
-    def upload(self, path: str, file: Any) -> Answer:
-        return self._answer(Browser().post(f"/api{path}", {"file": file}, headers=self._headers()))
+    def upload(self, path: str, file: Any, *, key: str = "") -> Answer:
+        headers = self._headers() | ({"Idempotency-Key": key} if key else {})
+        return self._answer(Browser().post(f"/api{path}", {"file": file}, headers=headers))
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -125,11 +131,12 @@ TEMPS = [
 
 
 def worked_client(firm: Firm, roles: tuple[str, ...]) -> Worked:
-    """Through the product's own commands: hours, run, release, invoices, papers."""
+    """Through the product's own commands: hours, run, release, invoices, papers; and a case that began."""
     client = firm.new_client()
     set_up(client, TEMPS)
     run_payday(client, TEMPS, PAY_DATE, with_papers=True)
     _bank(client)
+    _case(firm, client)
     by_role: dict[str, Caller] = {}
     for role in roles:
         user = client.staff.get(role)
@@ -150,6 +157,17 @@ def _bank(client: TestClient) -> None:
         Booked(12345, text="who knows", payer="NOBODY", reference="B2", day=batch.entry_day),
     ]
     steps.clear(client.staff["bookkeeper"], client.id, [write(client.folder, statement(lines))])
+
+
+def _case(firm: Firm, client: TestClient) -> None:
+    """Its first step is done, with a file; the client is asked."""
+    with acting(firm.owner, write=firm.house_id):
+        key = drafts.publish(procedure_text(f"of_{client.code.lower()}")).key
+    with client.acting("specialist"):
+        case = sop.start_case(key, values={"day": "2026-11-27"})
+        task = Task.objects.get(client_id=client.id, case_id=case.case_id)
+        file = keep_file(task.id, b"the list", "list.csv")
+        sop.complete(task.id, checks=[1], files={"list": file})
 
 
 def new_id() -> UUID:

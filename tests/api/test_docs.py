@@ -11,8 +11,10 @@ from typing import Any
 
 from django.test import Client as Browser
 
+from engineroom.foundation.tenancy.scope import acting
+from engineroom.sop import drafts
 from tests.api.conftest import Caller
-from tests.firm import Temp, TestClient, hours_file, set_up
+from tests.firm import Firm, Temp, TestClient, hours_file, set_up
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 CAPTURE = re.compile(r"^(\w+)=\$\((.*) \| jq -r \.(\w+)\)$")
@@ -55,7 +57,9 @@ def curl(line: str, names: dict[str, str], folder: Path) -> Any:
     return Browser().post(url, data or "", content_type="application/json", headers=headers)
 
 
-def test_the_examples_run(client: TestClient, caller: Callable[..., Caller]) -> None:
+def test_the_examples_run(firm: Firm, client: TestClient, caller: Callable[..., Caller]) -> None:
+    with acting(firm.owner, write=firm.house_id):
+        drafts.publish(drafts.library()["document_request"])
     temps = [Temp("T1", "Jo Bloggs"), Temp("T2", "Al Green")]
     set_up(client, temps)
     hours_file(client, temps)

@@ -61,7 +61,16 @@ def known(fuzzed: Worked) -> dict[str, Any]:
         "item_id": fuzzed.first("/open-items", include_closed=True)["id"],
         "preview_id": fuzzed.first("/import-previews", kind="timesheets")["id"],
         "node_id": run,
+        "case_id": (case := fuzzed.first("/cases")["id"]),
+        **_of_case(fuzzed, case),
     }
+
+
+def _of_case(fuzzed: Worked, case_id: str) -> dict[str, str]:
+    """What the client is asked, which everybody who works may do, and a file."""
+    tasks = fuzzed.by_role["owner"].get(f"{fuzzed.at}/cases/{case_id}").body["tasks"]
+    files = [e["file_id"] for task in tasks for e in task["evidence"] if e["file_id"]]
+    return {"task_id": tasks[0]["id"], "file_id": files[0]}
 
 
 @pytest.fixture

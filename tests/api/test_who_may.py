@@ -21,6 +21,11 @@ PAY = {"lead", "specialist"}
 HOURS = {"lead", "specialist", "client_finance", "client_approver"}
 BOOKS = {"lead", "bookkeeper"}
 CHECKERS = {"owner", "lead", "checker", "client_approver"}
+STAFF = READERS - {"client_finance", "client_approver"}
+WORK = (
+    "inbox", "start_case", "comment", "send_message", "cancel_case", "claim", "release", "delegate",
+    "keep_file", "add_evidence", "complete", "run_step", "accept", "reject", "skip", "escalate",
+)  # fmt: skip
 
 MAY: dict[str, set[str]] = {
     "clients.me": set(ROLES),
@@ -51,11 +56,15 @@ MAY: dict[str, set[str]] = {
     "settlement.record_stage": BOOKS,
     "quality.promise": {"lead"},
     "quality.end_promise": {"lead"},
-    "workforce.staff": READERS - {"client_finance", "client_approver"},
+    "workforce.staff": STAFF,
     "workforce.record_absence": {"lead", "admin"},
     "workforce.call_off_absence": {"lead", "admin"},
     # On the house alone; its admin there is not one here.
     "workforce.offboard": set(),
+    # Of a case the client's own people see what they are asked, and no more.
+    **dict.fromkeys(("sop.procedures", "sop.cases", "sop.case", "sop.events", "sop.evidence_file"), STAFF),
+    **dict.fromkeys([f"sop.{verb}" for verb in WORK], STAFF - {"auditor"}),
+    **dict.fromkeys(("sop.requests", "sop.keep_answer_file", "sop.answer"), READERS - STAFF),
     "ledger.lock_period": BOOKS,
     "ledger.reverse_entry": BOOKS,
 }
@@ -86,6 +95,18 @@ BODIES: dict[str, Any] = {
     "quality.end_promise": {"reason": "agreed otherwise"},
     "workforce.record_absence": {"user_id": NOBODY, "starts": "2026-12-01", "ends": "2026-12-02"},
     "workforce.offboard": {"user_id": NOBODY, "reason": "left"},
+    "sop.start_case": {"procedure": "no_such"},
+    "sop.comment": {"text": "looked at"},
+    "sop.send_message": {"message": "no_such"},
+    "sop.cancel_case": {"reason": "not this month"},
+    "sop.release": {},
+    "sop.delegate": {"user_id": NOBODY, "reason": "on leave"},
+    "sop.add_evidence": {"key": "list", "value": "x"},
+    "sop.complete": {},
+    "sop.reject": {"reason": "too few"},
+    "sop.skip": {"reason": "not this month"},
+    "sop.escalate": {"to": "owner", "reason": "late"},
+    "sop.answer": {},
     "ledger.lock_period": {"through": "2000-01-01", "reason": "test"},
     "ledger.reverse_entry": {"day": "2026-12-01", "reason": "test"},
 }
@@ -118,7 +139,16 @@ def ids(worked: Worked) -> dict[str, str]:
         "preview_id": worked.first("/import-previews", kind="timesheets")["id"],
         "time_entry": worked.first("/time-entries")["id"],
         "absence_id": str(new_id()),
+        "case_id": worked.first("/cases")["id"],
+        **_of_case(worked),
     }
+
+
+def _of_case(worked: Worked) -> dict[str, str]:
+    """A step that is done, of which whoever comes second is told so, and its file."""
+    case = worked.by_role["owner"].get(f"{worked.at}/cases/{worked.first('/cases')['id']}").body
+    [done] = [task for task in case["tasks"] if task["state"] == "done"]
+    return {"task_id": done["id"], "file_id": next(e["file_id"] for e in done["evidence"] if e["file_id"])}
 
 
 def operations() -> Iterator[tuple[str, str, str]]:
@@ -143,6 +173,8 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
         file = io.BytesIO(b"assignment,payroll_number,date,hours,status,comment\n")
         file.name = "empty.csv"
         return by.upload(where, file).status
+    if name in ("sop.keep_file", "sop.keep_answer_file"):
+        return by.upload(where, io.BytesIO(b"a list"), key=str(new_id())).status
     return by.post(where, BODIES.get(name)).status
 
 
@@ -164,13 +196,16 @@ def test_every_operation_as_every_role(worked: Worked, ids: dict[str, str]) -> N
 def test_nobodys_ids_are_found_at_another_clients_address(
     firm: Firm, worked: Worked, ids: dict[str, str], other_client: TestClient, caller: Callable[..., Caller]
 ) -> None:
-    lead = worked.client.staff["lead"]
-    firm.grant(lead, other_client.id, "lead")
-    by = caller(lead)
+    both = {}
+    for role in ("lead", "client_finance"):
+        user = worked.by_role[role].user
+        firm.grant(user, other_client.id, role)
+        both[role] = caller(user)
     found = {
         name: status
         for name, method, path in operations()
         if any(f"{{{part}}}" in path for part in [*ids, "node_id"])
+        and (by := both["lead" if "lead" in MAY.get(name, READERS) else "client_finance"])
         and (status := called(by, name, method, path, ids, other_client.code)) != 404
     }
     assert found == {}

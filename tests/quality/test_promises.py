@@ -304,6 +304,29 @@ def test_a_lead_promises_and_sets_hours_on_the_page(firm: Firm, key: str) -> Non
         assert says in said.content.decode()
 
 
+def test_a_cases_page_says_what_is_left_and_whom_it_waits_for(firm: Firm, key: str) -> None:
+    desk = firm.new_client(with_books=False)
+    desk.staff["contact"] = firm.new_user("client")
+    firm.grant(desk.staff["contact"], desk.id, "client_finance")
+    case = start(desk, key)
+
+    def page(role: str = "specialist") -> str:
+        answer = signed_in(desk.staff[role]).get(reverse("sop:case", args=[desk.code, case.number]))
+        return answer.content.decode()
+
+    assert "Why it stands there" not in page()  # nothing is promised
+    with desk.acting("lead"):
+        services.promise("By noon", 4 * H)
+        services.set_hours(AROUND.as_dict(), whole=True, reason="they never close")
+    shown = page()
+    assert "By noon" in shown and " left" in shown and "Waits for the client" not in shown
+    assert reverse("quality:clock", args=[desk.code, case.number]) in shown
+    make(desk, case.case_id)
+    assert "Waits for the client" in page()
+    answer(desk, case.case_id)
+    assert "Waits for the client" not in page() and " left" in page()
+
+
 # --- the scorecard ----------------------------------------------------------------------------------------
 
 

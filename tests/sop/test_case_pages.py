@@ -48,7 +48,7 @@ def test_a_case_is_worked_on_pages_by_three_people(client: TestClient, short: st
     collect = newest(client, "collect")
     assert "is for a specialist" in button(omar, client, collect, "claim")
     assert "It is yours" in button(priya, client, collect, "claim")
-    assert "evidence is missing: list, check_1" in button(priya, client, collect, "complete")
+    assert "evidence is missing: The list, Everything is there" in button(priya, client, collect, "complete")
     file = SimpleUploadedFile("hours.csv", b"a,b", "text/csv")
     done = button(priya, client, collect, "complete", check="1", **{"f-list": file})
     assert "the clock stands still" in done.lower()

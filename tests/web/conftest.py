@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 from collections.abc import Callable, Iterator
+from email.message import EmailMessage
 from pathlib import Path
 from uuid import UUID
 
@@ -72,6 +73,16 @@ def letters(to: str) -> list[str]:
 def link_in(letter: str) -> str:
     [url] = re.findall(rf"{re.escape(settings.BASE_URL)}(/open/\S+)", letter)
     return url
+
+
+def reply(letter: str, sender: str, body: str) -> EmailMessage:
+    """What a mail program sends back: the subject kept, the letter quoted."""
+    [reference] = re.findall(r"ref:\S+", letter.rpartition("clock stands still.")[2])
+    message = EmailMessage()
+    message["From"], message["To"] = sender, settings.DEFAULT_FROM_EMAIL
+    message["Subject"] = f"Re: Ask for it [{reference}]"
+    message.set_content(body + "\n\nOn Monday the firm wrote:\n> " + letter.replace("\n", "\n> "))
+    return message
 
 
 @pytest.fixture(scope="module")

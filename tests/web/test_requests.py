@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from email.message import EmailMessage
 from uuid import UUID
 
 import pytest
-from django.conf import settings
 from django.urls import reverse
 
 from engineroom.foundation.tenancy.scope import Identity, acting
@@ -15,7 +13,7 @@ from engineroom.sop import drafts, services
 from engineroom.sop.models import CaseEvent, Task
 from engineroom.web import mail_answers, request_pages
 from tests.firm import Firm, TestClient
-from tests.web.conftest import letters, link_in, new_browser, signed_in
+from tests.web.conftest import letters, link_in, new_browser, reply, signed_in
 
 pytestmark = pytest.mark.usefixtures("outbox")
 
@@ -83,7 +81,7 @@ def test_a_request_stops_the_clock_and_says_so_to_both_sides(
     assert "Our clock stands still until you answer" in page and "Please tell us what it is." in page
     where = reverse("portal_request_answer", args=[client.code, task])
     half = browser.post(where, {"f-what": "a lease"}, follow=True).content.decode()
-    assert "evidence is missing: how_much" in half
+    assert "evidence is missing: How much" in half
     assert clock(client) == ["paused"]
     done = browser.post(where, {"f-what": "a lease", "f-how_much": "1,250.00"}, follow=True).content.decode()
     assert "our clock runs again" in done
@@ -126,16 +124,6 @@ def test_the_link_of_a_mail_takes_one_answer_and_looking_does_not_use_it_up(
     assert clock(client) == ["paused", "asked", "resumed", "done"]
 
 
-def reply(letter: str, sender: str, body: str) -> EmailMessage:
-    """What a mail program sends back: the subject kept, the letter quoted."""
-    [reference] = re.findall(r"ref:\S+", letter.rpartition("clock stands still.")[2])
-    message = EmailMessage()
-    message["From"], message["To"] = sender, settings.DEFAULT_FROM_EMAIL
-    message["Subject"] = f"Re: Ask for it [{reference}]"
-    message.set_content(body + "\n\nOn Monday the firm wrote:\n> " + letter.replace("\n", "\n> "))
-    return message
-
-
 def test_a_reply_by_mail_is_the_answer_once_and_from_whom_was_asked(
     client: TestClient, contact: Identity, asks: str
 ) -> None:
@@ -147,7 +135,7 @@ def test_a_reply_by_mail_is_the_answer_once_and_from_whom_was_asked(
     said = mail_answers.import_mail(bytes(stranger), "1.eml", [client.id])
     assert said.case_number is None and "not from whom was asked" in said.why
     half = mail_answers.import_mail(bytes(reply(letter, contact.email, "A lease.")), "2.eml", [client.id])
-    assert half.case_number is None and "evidence is missing: how_much" in half.why
+    assert half.case_number is None and "evidence is missing: How much" in half.why
     mail = reply(letter, f"Them <{contact.email}>", "A lease.\nHow much: 1,250")
     mail.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="lease.pdf")
     assert mail_answers.import_mail(bytes(mail), "3.eml", []).case_number is None, (

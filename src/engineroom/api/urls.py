@@ -24,6 +24,7 @@ from engineroom.payroll import api as payroll
 from engineroom.people import api as people
 from engineroom.quality import api as quality
 from engineroom.settlement import api as settlement
+from engineroom.sop import api as sop
 from engineroom.timesheets import api as timesheets
 from engineroom.workforce import api as workforce
 
@@ -74,7 +75,7 @@ handle_errors(api)
 api.add_router("", clients.router)
 ROOMS = (
     people, timesheets, workforce, payroll, billing, settlement, ledger, openitems, imports, trail, paydays,
-    engagement, quality,
+    engagement, quality, sop,
 )  # fmt: skip
 for room in ROOMS:
     api.add_router("/clients/{code}", room.router)

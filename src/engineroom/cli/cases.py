@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mailbox
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -122,21 +123,28 @@ def _view(number: int) -> CaseView:
     return view
 
 
-def _at(client: str, number: int, step: str, verb: str, **given: Any) -> None:
-    """One verb on the open task of a step."""
+def _at(
+    client: str, number: int, step: str, verb: str, files: Mapping[str, Path] | None = None, **given: Any
+) -> None:
+    """One verb on the open task of a step. files: evidence that is kept with it, by key."""
     from engineroom.foundation.tenancy.scope import acting
-    from engineroom.sop import services
+    from engineroom.sop import evidence, services
     from engineroom.sop.models import Task
 
     user = identity()
     client_id = client_named(user, client).id
-    with acting(user, write=client_id):
+    with acting(user, write=client_id) as scope:
+        _require(scope, "sop.work")
         found = Task.objects.filter(client_id=client_id, case__number=number, step=step, ended_at=None)
         task_id = found.order_by("id").values_list("id", flat=True).first()
         if task_id is None:
             raise NotFound(
                 f"no step {step} is open in case {number}; see: engineroom cases show {client} {number}"
             )
+        if files is not None:
+            given["files"] = {
+                key: evidence.keep_file(task_id, path.read_bytes(), path.name) for key, path in files.items()
+            }
         done = getattr(services, verb)(task_id, **given)
     typer.echo(f"{step}: {done.state}; case {done.case_number} is {done.case_state}")
     seal_everything()
@@ -160,18 +168,11 @@ def complete(
     file: Annotated[list[str] | None, typer.Option(help="KEY=PATH of a file to show")] = None,
 ) -> None:
     """Finish a step, with its evidence."""
-    from engineroom.foundation import vault
-    from engineroom.foundation.tenancy.scope import acting
-
-    user = identity()
-    files: dict[str, UUID] = {}
-    for key, path in _values(file).items():
-        if not Path(path).is_file():
+    files = {key: Path(path) for key, path in _values(file).items()}
+    for path in files.values():
+        if not path.is_file():
             raise NotFound(f"there is no file {path}")
-        with acting(user, write=client_named(user, client).id) as scope:
-            _require(scope, "sop.work")
-            files[key] = vault.store(Path(path), name=Path(path).name, kind="sop.evidence").id
-    _at(client, number, step, "complete", values=_values(fields), checks=check or [], files=files)
+    _at(client, number, step, "complete", files, values=_values(fields), checks=check or [])
 
 
 @cases.command("run")

@@ -308,6 +308,12 @@ def require(scope: Scope, permission: str) -> None:
         raise NotPermitted(f"{scope.user.email} may not do this here: it needs the permission {permission}")
 
 
+def firm_only(what: str) -> None:
+    """For what a client's own people do not see. Raises NotPermitted."""
+    if current_scope().face != "firm":
+        raise NotPermitted(f"{what} are shown to the firm's own people")
+
+
 def hides(data_class: str) -> bool:
     """Whether the caller's roles on the client mask a class of data: pay, bank, identity or health."""
     scope = current_scope()

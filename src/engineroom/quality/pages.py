@@ -15,10 +15,12 @@ from django.utils import timezone
 
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.quality import clocks, services
 from engineroom.quality.clocks import CaseClock
 from engineroom.quality.scorecard import SHOWS, month_of, scorecard
+from engineroom.sop import beside
 from engineroom.sop.hours import DIVISIONS, HoursRefused, week_from
 from engineroom.sop.models import Case, Procedure
 from engineroom.sop.sla import STATE_WORDS, State, duration
@@ -97,6 +99,32 @@ def _row(one: CaseClock, client: Client | None = None) -> Row:
         one.reworks,
         duration(read.paused_s) if read.paused_s else "",
     )
+
+
+@dataclass(frozen=True)
+class ClockBeside:
+    """A clock on its case's page. waits_since: it stands still for the client since then."""
+
+    row: Row
+    policy: str
+    prediction: str
+    waits_since: datetime | None
+
+
+def clock_beside(case: Case) -> beside.Beside | None:
+    """What is left of the promise, or whom the case waits for."""
+    if not current_scope().may("quality.read", case.client_id):
+        return None
+    one = clocks.clock_of(case)
+    if one is None:
+        return None
+    pause = one.clock.pauses[-1] if one.reading.state is State.PAUSED else None
+    since = one.clock.hours.local(pause.start) if pause else None
+    prediction = (
+        one.prediction.in_words() if one.prediction and one.prediction.remaining_s is not None else ""
+    )
+    it = ClockBeside(_row(one), one.clock.policy.name, prediction, since)
+    return beside.Beside("quality/beside.html", it)
 
 
 @page(None, scope="mine")

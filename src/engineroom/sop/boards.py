@@ -29,8 +29,10 @@ class Waiting:
 
     task_id: UUID
     client_id: UUID
+    case_id: UUID
     case_number: int
     case_title: str
+    step: str
     title: str
     kind: str
     state: str
@@ -40,7 +42,8 @@ class Waiting:
     mine: bool = False
 
 
-COLUMNS = "t.id, t.client_id, c.number, c.title, t.title, t.kind, t.state, t.role, t.due_at, t.reworks"
+COLUMNS = """t.id, t.client_id, c.id, c.number, c.title, t.step, t.title, t.kind, t.state, t.role, t.due_at,
+  t.reworks"""
 CASE_OF = "JOIN sop_case c ON c.client_id = t.client_id AND c.id = t.case_id"
 
 MINE = f"""
@@ -162,6 +165,7 @@ def _duty(w: Waiting, waits_for: Any) -> Duty:
 class Shown:
     """A piece of evidence as it is looked at."""
 
+    key: str
     title: str
     value: str
     by: str
@@ -192,6 +196,8 @@ class Happened:
     on_behalf: str
     title: str
     data: dict[str, Any]
+    of: str
+    """The kind of the step that it is about, if it is about one."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +240,7 @@ def case_view(number: int) -> CaseView | None:
     }
     names = selectors.names_of(people)
     views = [_task_view(t, graph, names, [e for e in shown if e.task_id == t.id]) for t in tasks]
-    titles = {t.id: t.title for t in tasks}
+    by_id: dict[UUID | None, Task] = {t.id: t for t in tasks}
     states = {t.step: STATE_OF[t.state] for t in tasks if t.state in STATE_OF}
     version = drafts.version_of(row.version_id)
     parents = (
@@ -251,18 +257,7 @@ def case_view(number: int) -> CaseView | None:
             for v in reversed(views)
             if v.row.ended_at is not None and v.row.kind not in ("timer", "escalation")
         ],
-        [
-            Happened(
-                e.seq,
-                e.kind,
-                e.at,
-                names.get(e.by_id, ""),
-                names.get(e.on_behalf_id, ""),
-                titles.get(e.task_id, "") if e.task_id else "",
-                e.data,
-            )
-            for e in events
-        ],
+        [_happened(e, names, by_id.get(e.task_id)) for e in events],
         states,
         next((t.case for t in parents), None),
         list(
@@ -271,6 +266,12 @@ def case_view(number: int) -> CaseView | None:
             )
         ),
     )
+
+
+def _happened(e: CaseEvent, names: dict[UUID | None, str], task: Task | None) -> Happened:
+    who, on_behalf = names.get(e.by_id, ""), names.get(e.on_behalf_id, "")
+    title, of = (task.title, task.kind) if task else ("", "")
+    return Happened(e.seq, e.kind, e.at, who, on_behalf, title, e.data, of)
 
 
 def _task_view(
@@ -286,7 +287,7 @@ def _task_view(
         names.get(row.maker_id, ""),
         names.get(row.ended_by_id, ""),
         [
-            Shown(titles.get(e.key, e.key), e.value, names.get(e.by_id, ""), e.at, e.file_id)
+            Shown(e.key, titles.get(e.key, e.key), e.value, names.get(e.by_id, ""), e.at, e.file_id)
             for e in latest.values()
         ],
         frozenset(e.key for e in shown if e.kind == "check"),
@@ -341,11 +342,8 @@ class MoveMade:
 def moves_of(key: str) -> list[MoveMade]:
     """The moves of a procedure's cases, the newest first."""
     numbers = dict(Version.objects.filter(procedure__key=key).values_list("id", "number"))
-    rows = list(
-        CaseMove.objects.filter(client_id=current_client_id(), to_version_id__in=list(numbers)).order_by(
-            "-id"
-        )[:2_000]
-    )
+    moves = CaseMove.objects.filter(client_id=current_client_id(), to_version_id__in=list(numbers))
+    rows = list(moves.order_by("-id")[:2_000])
     undone = {r.undoes_id for r in rows if r.undoes_id}
     names = selectors.names_of({r.by_id for r in rows})
     found: dict[UUID, list[CaseMove]] = {}

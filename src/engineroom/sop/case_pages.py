@@ -12,19 +12,17 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils.safestring import mark_safe
 
-from engineroom.foundation import vault
 from engineroom.foundation.access.selectors import holders_of
 from engineroom.foundation.vault.answers import file_answer
-from engineroom.kernel.errors import EngineroomError, NotFound
-from engineroom.sop import boards, diagram, drafts, moving, running, selectors, services
+from engineroom.kernel.errors import NotFound
+from engineroom.sop import beside, boards, diagram, drafts, moving, running, selectors, services
 from engineroom.sop.boards import Happened, TaskView, Waiting
+from engineroom.sop.evidence import keep_upload
 from engineroom.sop.graph import WAITING, Graph
 from engineroom.sop.models import WORKED_KINDS, Task, TaskEvidence
 from engineroom.ui.display import format_count
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, page
 from engineroom.ui.parts import Event
-
-LARGEST_FILE = 20_000_000
 
 NAVIGATION = [
     NavigationEntry("My work", "sop:inbox", "sop.work", key="w", order=15, of="firm"),
@@ -100,7 +98,13 @@ def start(request: PageRequest, client: str) -> Done:
 
 
 def _said(text: object) -> str:
-    return str(text).replace("\x00", "").strip()[:4_000]
+    return str(text).replace("\x00", "").strip()[: services.LONGEST_TEXT]
+
+
+def _typed(request: PageRequest, prefix: str) -> dict[str, str]:
+    """What was typed into the fields of a case or step, which have names of their own behind a prefix."""
+    given = {k.removeprefix(prefix): _said(v) for k, v in request.POST.items() if k.startswith(prefix)}
+    return {key: text for key, text in given.items() if text}
 
 
 def _typed(request: PageRequest, prefix: str) -> dict[str, str]:
@@ -126,8 +130,9 @@ def case(request: PageRequest, client: str, number: int) -> HttpResponse:
         "tasks": [_form(request, t) for t in view.open if t.row.kind in WORKED_KINDS],
         "waits": [t for t in view.open if t.row.kind not in (*WORKED_KINDS, "escalation")],
         "over": [(t, STATUS[t.row.state]) for t in view.over],
-        "events": [_event(e) for e in view.events if e.kind != "arrived"],
+        "events": [_event(e) for e in view.events if not _goes_without_saying(e)],
         "svg": mark_safe(diagram.svg(view.graph, state=view.states)),
+        "beside": beside.panels(view.row),
         "values": [(f.title, view.row.values.get(f.key, "")) for f in view.graph.all_fields.values()],
         "may_work": request.may("sop.work"),
         "colleagues": [u for u in holders_of("sop.work", view.row.client_id) if u.id != request.identity.id],
@@ -191,6 +196,13 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 
+def _goes_without_saying(e: Happened) -> bool:
+    """A join that got one of its branches; a timer or an escalation set beside a step, and taken away."""
+    if e.kind == "arrived":
+        return True
+    return e.of in ("timer", "escalation") and e.kind in ("opened", "withdrawn", "cancelled")
+
+
 def _event(e: Happened) -> Event:
     text, kind = WORDS.get(e.kind, (e.kind, "run"))
     what = text.format_map({"title": e.title, "reason": "", "to": "", "command": "", "version": "", **e.data})
@@ -220,19 +232,12 @@ def evidence_file(request: PageRequest, client: str, number: int, file_id: UUID)
 
 
 def _stored(request: PageRequest, task_id: UUID) -> dict[str, UUID]:
-    """Files of a form, kept in the vault. Raises EngineroomError for one that is too large."""
+    """Files of a form, kept in the vault. Raises FileTooLarge."""
     found: dict[str, UUID] = {}
     for name, upload in request.FILES.items():
         if not name.startswith("f-") or not isinstance(upload, UploadedFile):
             continue
-        if (upload.size or 0) > LARGEST_FILE:
-            raise EngineroomError(f"{upload.name} has more than 20 MB; split it, or give a link")
-        content = upload.read()
-        media = upload.content_type or "application/octet-stream"
-        kept = vault.store(
-            content, name=upload.name or "file", kind="sop.evidence", media_type=media, subject_id=task_id
-        )
-        found[name.removeprefix("f-")] = kept.id
+        found[name.removeprefix("f-")] = keep_upload(task_id, upload)
     return found
 
 

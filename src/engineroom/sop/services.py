@@ -25,6 +25,7 @@ from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, No
 from engineroom.kernel.ids import uuid7
 from engineroom.sop import drafts, machine, running
 from engineroom.sop.conditions import ConditionRefused, Field, read_value
+from engineroom.sop.evidence import KIND as FILE_KIND
 from engineroom.sop.graph import Step
 from engineroom.sop.models import Case, Task, TaskEvidence
 from engineroom.sop.running import OpenTask, Running
@@ -90,8 +91,9 @@ def _at(task_id: UUID) -> Iterator[tuple[Running, OpenTask, Step, datetime]]:
     if task is None:
         raise _already(task_id) or Conflict("this task is over; look at the case again")
     now = running.clock()
-    yield case, task, case.graph.by_key[task.step], now
-    with in_words():
+    step = case.graph.by_key[task.step]
+    yield case, task, step, now
+    with in_words(step):
         running.write([case], now)
 
 
@@ -113,7 +115,7 @@ STATES = {"ER403": NotPermitted, "ER409": Conflict, "ER422": EvidenceMissing}
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
+def in_words(step: Step | None = None) -> Iterator[None]:
     """What a guard of the database refuses, as an error of ours. The command's savepoint takes it back."""
     try:
         yield
@@ -121,7 +123,16 @@ def in_words() -> Iterator[None]:
         refused = STATES.get(getattr(error.__cause__, "sqlstate", None) or "")
         if refused is None:
             raise
-        raise refused(str(error.__cause__).splitlines()[0]) from error
+        said = str(error.__cause__).splitlines()[0]
+        raise refused(_titled(said, step) if step and refused is EvidenceMissing else said) from error
+
+
+def _titled(said: str, step: Step) -> str:
+    """The guard names evidence by its keys, which end its sentence; people know it by its titles."""
+    titles = {item.key: item.title for item in step.evidence}
+    titles |= {f"check_{n}": text for n, text in enumerate(step.checks, 1)}
+    words, colon, keys = said.rpartition(": ")
+    return words + colon + ", ".join(titles.get(key, key) for key in keys.split(", "))
 
 
 def _mine(case: Running, task: OpenTask, step: Step) -> None:
@@ -153,9 +164,9 @@ def may_take(wanted: str, roles: Collection[str]) -> bool:
     return bool(roles) and (not wanted or wanted in roles or not OVERRIDING.isdisjoint(roles))
 
 
-def _change(task: OpenTask, **columns: Any) -> None:
-    """Columns of an open task. What a guard refuses is said in words."""
-    with in_words():
+def _change(task: OpenTask, of: Step | None = None, **columns: Any) -> None:
+    """Columns of an open task. What a guard refuses is said in words, of the step where it asks for some."""
+    with in_words(of):
         Task.objects.filter(client_id=current_client_id(), id=task.id).update(**columns)
 
 
@@ -452,12 +463,12 @@ def _show(
     if problems:
         raise InputRefused(problems, f"{len(problems)} problems; nothing was kept")
     names = dict(
-        VaultFile.objects.filter(client_id=current_client_id(), id__in=files.values()).values_list(
-            "id", "name"
-        )
+        VaultFile.objects.filter(
+            client_id=current_client_id(), kind=FILE_KIND, id__in=files.values()
+        ).values_list("id", "name")
     )
     if len(names) != len(set(files.values())):
-        raise NotFound("a file that is named is not in this client's vault")
+        raise NotFound("a file that is named was not kept as evidence for this client")
     rows = [_evidence(task, key, wanted[key].kind, text) for key, text in known.items()]
     rows += [_evidence(task, key, "file", names[f], f) for key, f in files.items()]
     rows += [_evidence(task, key, "check", "yes") for key, on in (ticked or {}).items() if on]
@@ -525,7 +536,7 @@ def _finish(
     _show(case, task, step, values, files, ticked)
     if step.four_eyes:
         me = current_scope().user.id
-        _change(task, state="check", assignee_id=None, role=step.checker or step.role)
+        _change(task, of=step, state="check", assignee_id=None, role=step.checker or step.role)
         task.state, task.assignee_id, task.maker_id = "check", None, me
         if task.kind == "client_request":
             case.tell("resumed", task, reason="client")

@@ -18,7 +18,7 @@ from engineroom.foundation.access import services as access
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, NotPermitted
 from engineroom.sop import services
-from engineroom.sop.case_pages import LARGEST_FILE
+from engineroom.sop.evidence import keep_file
 from engineroom.sop.graph import Step
 from engineroom.ui.pages import refusal
 from engineroom.web import links
@@ -119,9 +119,5 @@ def _files(step: Step, letter: Letter, task_id: UUID) -> dict[str, UUID]:
     found: dict[str, UUID] = {}
     for key, part in zip(wanted, attached, strict=False):
         data: Any = part.get_payload(decode=True) or b""
-        if len(data) > LARGEST_FILE:
-            raise EngineroomError(f"{part.get_filename()} has more than 20 MB")
-        kept = vault.store(data, name=part.get_filename() or "file", kind="sop.evidence",
-                           media_type=part.get_content_type(), subject_id=task_id)  # fmt: skip
-        found[key] = kept.id
+        found[key] = keep_file(task_id, data, part.get_filename() or "file", part.get_content_type())
     return found

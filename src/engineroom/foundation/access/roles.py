@@ -26,7 +26,7 @@ class Role:
         return any(fnmatchcase(permission, pattern) for pattern in self.permissions)
 
 
-VERBS = ("read", "prepare", "approve", "release")
+VERBS = ("read", "prepare", "approve", "release", "work", "answer")
 """What a token may be narrowed to: the last word of a permission. Admin and grant are for whole tokens."""
 
 BOOKS = ("ledger", "openitems", "settlement", "accounting")

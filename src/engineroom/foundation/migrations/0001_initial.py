@@ -522,7 +522,10 @@ class Migration(migrations.Migration):
                         condition=models.Q(
                             ("verbs__isnull", True),
                             models.Q(
-                                ("verbs__contained_by", ["read", "prepare", "approve", "release"]),
+                                (
+                                    "verbs__contained_by",
+                                    ["read", "prepare", "approve", "release", "work", "answer"],
+                                ),
                                 ("verbs__len__gt", 0),
                             ),
                             _connector="OR",
