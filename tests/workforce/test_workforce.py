@@ -110,6 +110,35 @@ def test_nobody_leaves_twice_nor_by_their_own_hand_nor_without_a_reason(firm: Fi
         off(firm, leaver)
 
 
+def test_open_tasks_are_counted_by_whoever_has_them(firm: Firm, client: TestClient) -> None:
+    with acting(firm.owner, write=firm.house_id):
+        key = drafts.publish(procedure_text("counted")).key
+    priya = client.staff["specialist"]
+
+    def load() -> dict[str, tuple[int, int]]:
+        with client.acting("lead"):
+            rows = selectors.staff(TODAY, [client.id])
+        return {row.user.email: (row.open_tasks, row.late_tasks) for row in rows if row.open_tasks}
+
+    tasks = []
+    for _ in range(3):
+        with client.acting("specialist"):
+            case = sop.start_case(key, values={"day": "2026-11-27"})
+            tasks.append(Task.objects.get(client_id=client.id, case_id=case.case_id).id)
+    assert load() == {}
+    for task in tasks[:2]:
+        with client.acting("specialist"):
+            sop.claim(task)
+    with client.acting("specialist"):
+        sop.move_due(tasks[0], timezone.now() - timedelta(hours=1), "it was due before")
+    assert load() == {priya.email: (2, 1)}
+    with client.acting("specialist"):
+        sop.release(tasks[0])
+    assert load() == {priya.email: (1, 0)}
+    page = signed_in(client.staff["lead"]).get(reverse("workforce:person", args=[priya.id])).content.decode()
+    assert "Open tasks" in page
+
+
 def test_open_tasks_go_to_the_successor_or_back_to_their_role(firm: Firm, client: TestClient) -> None:
     with acting(firm.owner, write=firm.house_id):
         key = drafts.publish(procedure_text("handed_over")).key
@@ -359,7 +388,7 @@ def test_an_admin_off_boards_on_the_page_and_sees_who_took_over(firm: Firm, leav
         {"reason": "moves", "successor": firm.owner.id},
         follow=True,
     ).content.decode()
-    assert f"{leaver.email} is off-boarded: 2 grants, 1 tokens" in said
+    assert f"{leaver.email} is off-boarded: 2 grants, 1 token, 1 device and 1 team have ended" in said
     page = browser.get(address).content.decode()
     assert (
         "moves" in page

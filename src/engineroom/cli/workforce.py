@@ -32,7 +32,7 @@ def list_staff() -> None:
     with acting(user, read=sight):
         rows = [
             (
-                row.user.name, row.user.email, row.in_words,
+                row.user.name, row.user.email, row.in_words, row.open_tasks, row.late_tasks or "",
                 ", ".join(row.teams), f"{row.absence.starts} to {row.absence.ends}" if row.absence else "",
                 row.absence.stand_in.name if row.absence and row.absence.stand_in else "",
             )
@@ -42,7 +42,12 @@ def list_staff() -> None:
             (g.client_code, g.role, g.first, g.last, ", ".join(g.away), ", ".join(g.stand_ins) or "nobody")
             for g in selectors.gaps(today, sight)
         ]
-    show.table("Staff", ("name", "address", "roles", "teams", "away", "stands in"), rows)
+    show.table(
+        "Staff",
+        ("name", "address", "roles", "tasks", "late", "teams", "away", "stands in"),
+        rows,
+        right=[3, 4],
+    )
     if missing:
         show.table("Nobody is left", ("client", "role", "from", "until", "away", "stands in"), missing)
 
@@ -97,10 +102,7 @@ def offboard(
     with acting(user, write=client_named(user, "HOUSE").id):
         other = _user_id(successor) if successor else None
         done = services.offboard(_user_id(email), reason=reason, successor_id=other)
-    typer.echo(
-        f"{done.email} is off-boarded: {done.grants} grants, {done.tokens} tokens, {done.devices} devices "
-        f"and {done.teams} teams have ended"
-    )
+    typer.echo(done.in_words)
     for what in done.left_without:
         typer.echo(f"  nobody else holds {what}")
     seal_everything()

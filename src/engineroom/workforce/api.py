@@ -8,23 +8,26 @@ from uuid import UUID
 from django.utils import timezone
 from ninja import Query, Schema
 
-from engineroom.foundation.api import Asked, Day, Page, PageAsked, Reason, Room, cut_list
+from engineroom.foundation.api import Asked, Day, Page, PageAsked, Reason, Room, cut_list, firm_only
 from engineroom.foundation.tenancy.models import Client
-from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import NotPermitted
 from engineroom.workforce import selectors, services
 
 router = Room("workforce")
 
 
 class StaffOut(Schema):
-    """Somebody who works on the client. away_from, away_until: the absence that lasts or comes next."""
+    """Somebody who works on the client, and how many of its tasks they have.
+
+    away_from, away_until: the absence that lasts or comes next.
+    """
 
     user_id: UUID
     name: str
     email: str
     roles: list[str]
     teams: list[str]
+    open_tasks: int
+    late_tasks: int
     away_from: date | None
     away_until: date | None
     stand_in: str | None
@@ -66,8 +69,7 @@ class OffBoardingOut(Schema):
 @router.read("/staff", Page[StaffOut], "Who works on the client")
 def staff(client: Client, page: Query[PageAsked]) -> Page[StaffOut]:
     """The firm's people with a role here, and who of them is away."""
-    if current_scope().face != "firm":
-        raise NotPermitted("the firm's staff is shown to the firm's own people")
+    firm_only("the firm's staff")
     rows = selectors.staff(timezone.now().date(), [client.id])
     found, onward = cut_list(rows, page, by=lambda row: (row.user.name, row.user.id))
     return Page(items=[_staff(row) for row in found], next=onward)
@@ -81,6 +83,8 @@ def _staff(row: selectors.PersonRow) -> StaffOut:
         email=row.user.email,
         roles=[role for _, role in row.roles],
         teams=row.teams,
+        open_tasks=row.open_tasks,
+        late_tasks=row.late_tasks,
         away_from=away.starts if away else None,
         away_until=away.ends if away else None,
         stand_in=away.stand_in.name if away and away.stand_in else None,

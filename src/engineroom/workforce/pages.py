@@ -223,10 +223,7 @@ def offboard(request: PageRequest, user_id: UUID) -> Done:
         successor_id=_id(values["successor"]),
         key=request.key,  # type: ignore[call-arg]
     )
-    said = (
-        f"{done.email} is off-boarded: {done.grants} grants, {done.tokens} tokens and {done.devices} devices "
-        "have ended."
-    )
+    said = f"{done.in_words}."
     if done.left_without:
         said += f" Nobody else holds: {', '.join(done.left_without)}."
     return Done(said, to=reverse("workforce:person", args=[user_id]))

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.dated import lasts_until, lives_on
+from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.sop.models import OPEN_STATES, Task
 from engineroom.workforce.models import Absence, Membership, OffBoarding, Serving, Team
 
 LOOK_AHEAD_DAYS = 28
@@ -23,12 +26,16 @@ WORKING_ROLES = tuple(n for n, role in ROLES.items() if role.face == "firm" and 
 
 @dataclass
 class PersonRow:
-    """One of the staff: roles as (client, role), teams, and the absence that lasts or comes next."""
+    """One of the staff: roles as (client, role), teams, the absence that lasts or comes next, and how many
+    tasks they have on the clients that the scope reads."""
 
     user: User
     roles: list[tuple[str, str]] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
     absence: Absence | None = None
+    open_tasks: int = 0
+    late_tasks: int = 0
+    """Of the open ones, those whose due time has passed."""
 
     @property
     def clients(self) -> list[str]:
@@ -70,7 +77,19 @@ def staff(today: date, client_ids: Sequence[UUID] | None) -> list[PersonRow]:
     coming = Absence.objects.filter(user_id__in=rows, called_off_at=None, ends__gte=today)
     for absence in coming.select_related("stand_in").order_by("-starts"):
         rows[absence.user_id].absence = absence
+    for user_id, open_tasks, late in _workload(list(rows)):
+        rows[user_id].open_tasks, rows[user_id].late_tasks = open_tasks, late
     return sorted(rows.values(), key=lambda row: row.user.name.casefold())
+
+
+def _workload(user_ids: Sequence[UUID]) -> list[tuple[UUID, int, int]]:
+    """Open tasks that somebody has, and of them the late ones. Whoever has none is left out."""
+    had = Task.objects.filter(
+        client_id__in=current_scope().read, assignee_id__in=user_ids, state__in=OPEN_STATES
+    )
+    late = Count("id", filter=Q(due_at__lt=timezone.now()))
+    counted = had.values("assignee_id").annotate(n=Count("id"), late=late).order_by()
+    return [(row["assignee_id"], row["n"], row["late"]) for row in counted]
 
 
 def colleagues(today: date, client_ids: Sequence[UUID] | None) -> QuerySet[User]:

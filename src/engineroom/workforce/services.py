@@ -20,6 +20,7 @@ from engineroom.foundation.dated import lasts_until, lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem
+from engineroom.ui.display import format_count
 from engineroom.workforce.models import Absence, Membership, OffBoarding, OfTeam, Serving, Team
 
 LONGEST_ABSENCE_DAYS = 366
@@ -213,6 +214,12 @@ class OffBoarded:
     @property
     def subject(self) -> str:
         return f"user:{self.user_id}"
+
+    @property
+    def in_words(self) -> str:
+        ended = ((self.grants, "grant"), (self.tokens, "token"), (self.devices, "device"))
+        counts = ", ".join(format_count(number, what) for number, what in ended)
+        return f"{self.email} is off-boarded: {counts} and {format_count(self.teams, 'team')} have ended"
 
 
 @command("foundation.admin")
