@@ -102,12 +102,6 @@ def _said(text: object) -> str:
 
 
 def _typed(request: PageRequest, prefix: str) -> dict[str, str]:
-    """What was typed into the fields of a case or step, which have names of their own behind a prefix."""
-    given = {k.removeprefix(prefix): _said(v) for k, v in request.POST.items() if k.startswith(prefix)}
-    return {key: text for key, text in given.items() if text}
-
-
-def _typed(request: PageRequest, prefix: str) -> dict[str, str]:
     """What was typed into the fields of a form whose names begin so, by the rest of their names."""
     return {
         name.removeprefix(prefix): _said(value)
