@@ -388,7 +388,7 @@ def test_an_admin_off_boards_on_the_page_and_sees_who_took_over(firm: Firm, leav
         {"reason": "moves", "successor": firm.owner.id},
         follow=True,
     ).content.decode()
-    assert f"{leaver.email} is off-boarded: 2 grants, 1 token, 1 device and 1 team have ended" in said
+    assert f"{leaver.email} is off-boarded: 2 grants, 1 token, 0 devices and 1 team have ended" in said
     page = browser.get(address).content.decode()
     assert (
         "moves" in page
