@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 
 from engineroom.foundation.access.roles import masked
-from engineroom.foundation.api import Code, answers, caller_of, client_of, clients_for
+from engineroom.foundation.access.selectors import my_clients
+from engineroom.foundation.api import Code, answers, caller_of, client_of
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import NotPermitted
@@ -89,7 +90,8 @@ def clients(request: HttpRequest) -> ClientsOut:
     caller = caller_of(request)
     if caller.verbs is not None and "read" not in caller.verbs:
         raise NotPermitted("this token does not read")
-    return ClientsOut(items=[_client(row) for row in clients_for(caller)])
+    with acting(caller):
+        return ClientsOut(items=[_client(row) for row in my_clients()])
 
 
 @router.get(
@@ -104,4 +106,4 @@ def client(request: HttpRequest, code: Code) -> ClientDetailOut:
     row = client_of(caller, code)
     with acting(caller, read=[row.id]) as scope:
         held = scope.roles.get(row.id, frozenset())
-    return ClientDetailOut(**_client(row).dict(), roles=sorted(held), masked=sorted(masked(held)))
+        return ClientDetailOut(**_client(row).dict(), roles=sorted(held), masked=sorted(masked(held)))
