@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.firm import Firm, TestClient, connect, enter
 
-from engineroom.foundation import kept
+from engineroom.foundation import kept, prepared
 from engineroom.foundation.access import services as access
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import command
@@ -195,3 +195,21 @@ def test_each_face_has_answers_of_its_own(firm: Firm, client: TestClient):
     with acting(employee, read=[client.id]):
         kept.by_client("events", [client.id], counter)
     assert len(counter.asked) == 2
+
+
+def test_what_is_kept_is_planned_for_its_own_clients(client: TestClient):
+    """A plan made for many small clients is none for a big one. What is asked later is planned as ever."""
+
+    def mode() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW plan_cache_mode")
+            return cursor.fetchone()[0]
+
+    def ask() -> str:
+        with prepared.planned_anew():
+            pass
+        return mode()
+
+    with acting(client.staff["lead"], read=[client.id]):
+        assert kept.of_client("mode", ask) == "force_custom_plan"
+        assert mode() == "auto"

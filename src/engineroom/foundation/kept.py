@@ -24,6 +24,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.tenancy.scope import OutsideActing, Scope, current_client_id, current_scope
 
 T = TypeVar("T")
@@ -106,7 +107,10 @@ def by_client(
             standing |= _standing(scope, asked, missing)
             missing = [client for client in missing if client not in standing]
             at = _look(scope, None).at
-            fresh = ask(missing) if missing else {}
+            fresh: Mapping[UUID, Any] = {}
+            if missing:
+                with planned_anew():
+                    fresh = ask(missing)
             for client in missing:
                 asked.known[client] = standing[client] = _Kept(at, time.monotonic(), fresh[client])
     return {client: standing[client].answer for client in clients}

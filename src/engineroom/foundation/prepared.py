@@ -7,7 +7,9 @@ rows out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.db import connection
@@ -24,6 +26,32 @@ def rows(question: str, asked: Sequence[Any] | Mapping[str, Any]) -> list[tuple[
         cursor.execute(question, asked, prepare=True)
         setting.execute("SET LOCAL plan_cache_mode = auto", prepare=False)
         return cursor.fetchall()
+
+
+_planned_anew: ContextVar[bool] = ContextVar("planned_anew", default=False)
+
+
+@contextmanager
+def planned_anew() -> Iterator[None]:
+    """What is asked inside is planned for its own values, for questions about everybody in a run: the plan
+    that served a connection for sixty small clients took 97 s for one of 10,000 people, its own 0.05
+    (measured). Inside `acting`; what the transaction asks afterwards is planned as ever.
+    """
+    if _planned_anew.get():
+        yield
+        return
+    token = _planned_anew.set(True)
+    try:
+        _set_mode("force_custom_plan")
+        yield
+        _set_mode("auto")  # an error ends the transaction, and the setting with it
+    finally:
+        _planned_anew.reset(token)
+
+
+def _set_mode(mode: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
 
 
 def rows_planned_anew(question: str, asked: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from django.db import connection
 
 from engineroom.foundation.approvals import canonical
+from engineroom.foundation.prepared import planned_anew
 from engineroom.payroll.models import PayRun
 
 WORKED = """
@@ -118,6 +119,7 @@ def _in_order(values: Any, order: list[int]) -> str:
     return canonical.value(values)
 
 
+@planned_anew()
 def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     """Everything for the people of the run from `first` to `last` in id order."""
     bounds = {

@@ -27,6 +27,7 @@ from engineroom.foundation.approvals import selectors as yeses
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.models import Approval
 from engineroom.foundation.commands import REGISTRY, keyed
+from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
@@ -200,6 +201,7 @@ def _slips(request: PageRequest, found: PayRun, before: PayRun | None) -> dict[s
     by_change = request.GET.get("sort") == "change" and before is not None
     at = request.GET.get("at", "")
 
+    @planned_anew()
     def listed() -> listing.Slice[selectors.SlipRow]:
         return selectors.slips_listed(found, before, text=text, by_change=by_change, cursor=at)
 

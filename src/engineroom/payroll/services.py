@@ -25,6 +25,7 @@ from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.commands import command
 from engineroom.foundation.failpoints import failpoint
+from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
@@ -438,6 +439,7 @@ def _payslip_lines(run: PayRun, attempt: Attempt) -> list[str]:
     return canonical.lines("payslip", [row[0] for row in rows], columns)
 
 
+@planned_anew()
 def blockers_of(run: PayRun) -> list[Missing]:
     """What keeps the run from being approved or released; each names the person and what to do. A released
     run has none.
