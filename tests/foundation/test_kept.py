@@ -43,7 +43,7 @@ class Counter:
         return found
 
 
-@command("ledger.prepare", name="tests.note_for_kept")
+@command("ledger.prepare", name="test.note_for_kept")
 def note(words: str) -> str:
     return words
 

@@ -9,7 +9,7 @@ from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.ids import uuid7
 from engineroom.payroll import calculations, services
 from engineroom.payroll.calculations import Calculation
-from tests.firm import PAY_DATE, Firm, Temp, TestClient, connect, hours_file, set_up
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, connect, hours_file, set_up, superuser
 from tests.web.conftest import signed_in
 
 
@@ -42,6 +42,8 @@ def set_status(found: Calculation, status: str, attempts: int = 1) -> None:
 
 def test_a_job_is_queued_then_done_and_found_again_on_another_day(asked: TestClient):
     browser = signed_in(asked.staff["specialist"])
+    with superuser() as before:  # a worker of another test that was killed is missed after three beats only
+        before.execute("DELETE FROM procrastinate_workers")
     assert job(asked).state == "queued" and job(asked).people == 2
     text = browser.get("/jobs").content.decode()
     assert "Queued" in text and "No worker is running" in text
