@@ -83,21 +83,21 @@ def main() -> None:
 FILL_CASES = """
 INSERT INTO sop_case (id, client_id, number, title, procedure_key, version_id, state, "values", arrived, seq,
   reason, started_by_id, started_at)
-SELECT gen_random_uuid(), c.id, n, 'Case ' || n, 'bench_work', %(version)s, 'running', '{}', '{}', 1, '',
+SELECT uuidv7(), c.id, n, 'Case ' || n, 'bench_work', %(version)s, 'running', '{}', '{}', 1, '',
   %(user)s, now() - n * interval '1 second'
 FROM unnest(%(clients)s::uuid[]) c (id), generate_series(1, %(each)s) n
 """
 FILL_WORK = """
 INSERT INTO sop_task (id, client_id, case_id, step, kind, title, role, state, due_at, escalated_to, reworks,
   reason, opened_at)
-SELECT gen_random_uuid(), client_id, id, 'count', 'task', 'Count', 'specialist', 'open',
+SELECT uuidv7(), client_id, id, 'count', 'task', 'Count', 'specialist', 'open',
   now() + (number %% 500) * interval '1 hour', '', 0, '', now()
 FROM sop_case WHERE number <= %(work)s
 """
 FILL_TIMERS = """
 INSERT INTO sop_task (id, client_id, case_id, step, kind, title, role, state, fires_at, escalated_to, reworks,
   reason, opened_at)
-SELECT gen_random_uuid(), client_id, id, 'wait', 'timer', 'Wait', '', 'open',
+SELECT uuidv7(), client_id, id, 'wait', 'timer', 'Wait', '', 'open',
   now() + number * interval '0.01 second'
     + CASE WHEN number <= %(work)s + %(due)s THEN interval '-1 day' ELSE interval '30 days' END,
   '', 0, '', now()

@@ -81,7 +81,8 @@ def _batch(now: datetime, left: Sequence[UUID]) -> tuple[int, list[UUID], bool]:
         by_case.setdefault(case_id, []).append(task_id)
     found = running.load(list(by_case), skip_locked=True)
     new_id = running.many_ids(2 * len(due) or 1)
-    moved, fired, stuck = [], 0, [c for c in by_case if c not in {f.id for f in found}]
+    moved, fired = [], 0
+    stuck = list(by_case.keys() - {case.id for case in found})
     for case in found:
         try:
             fired += _fire(case, by_case[case.id], now, new_id)
