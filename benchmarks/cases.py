@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CLIENTS = 50
 CASES = int(os.environ.get("BENCH_CASES", "100000"))
 TIMERS = int(os.environ.get("BENCH_TIMERS", "1000000"))
-DUE = 50_000
+DUE = TIMERS // 20
 RATE, CONNECTIONS, STEPS, WARM = 100, 16, 3_000, 320
 VIEWS = 100
 CLAIM_STEP_MS, CLAIM_INBOX_MS, CLAIM_TIMERS_S = 20, 100, 5
@@ -106,7 +106,8 @@ FROM sop_case WHERE number > %(work)s
 
 
 def _fill(clients: list[TestClient], version_id: UUID) -> None:
-    """Around the guards, as a superuser: the rows are what the services would have left."""
+    """Around the guards, as a superuser: the rows are what the services would have left, ids in order of time
+    as theirs are (so this wants PostgreSQL 18)."""
     from tests.firm import superuser
 
     each_work, each_timers = CASES // CLIENTS, TIMERS // CLIENTS

@@ -202,9 +202,11 @@ IMPLIED = {
     "Charge.time_entry",
     "Billed.charge",
     "Billed.invoice_line",
+    "Task.case",
+    "CaseEvent.case",
 }
 """Keys without a constraint of their own (decision 006): raw SQL shows that they hold, in test_ledger_guards,
-test_hours_taken_in and test_bill_runs."""
+test_hours_taken_in, test_bill_runs and test_cases."""
 
 
 def test_every_client_key_of_a_model_is_a_key_of_the_database(look):

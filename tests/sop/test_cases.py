@@ -15,6 +15,7 @@ from django.db import connections
 from engineroom.foundation import vault
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotPermitted
+from engineroom.kernel.ids import uuid7
 from engineroom.sop import drafts, running, services
 from engineroom.sop.graph import Span
 from engineroom.sop.models import Case, CaseEvent, Task, TaskEvidence
@@ -410,6 +411,45 @@ def test_history_is_only_added_to(desk: TestClient, short: str, statement: str) 
         with pytest.raises(psycopg.Error) as refused:
             raw.execute(statement)
         assert refused.value.sqlstate in ("42501", "ER409")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO sop_caseevent (id, client_id, case_id, seq, kind, step, data) "
+        "VALUES (gen_random_uuid(), %(client)s, %(case)s, 99, 'commented', '', '{}')",
+        "INSERT INTO sop_task (id, client_id, case_id, step, kind, title, role, state, escalated_to, "
+        "reworks, reason) VALUES (gen_random_uuid(), %(client)s, %(case)s, 'later', 'timer', 'Later', '', "
+        "'open', '', 0, '')",
+    ],
+)
+def test_an_event_and_a_step_are_of_a_case_of_their_own_client(
+    desk: TestClient, client: TestClient, short: str, statement: str
+) -> None:
+    """No key says so (decision 006): the guard of new rows looks the case up."""
+    ours, theirs = started(desk, short).case_id, started(client, short).case_id
+    for case_id, refused in ((ours, False), (theirs, True), (uuid7(), True)):
+        with connect() as raw:
+            enter(raw, desk.staff["lead"], read=[desk.id], write=desk.id)
+            if refused:
+                with pytest.raises(psycopg.Error, match="of a case of its own client") as error:
+                    raw.execute(statement, {"client": desk.id, "case": case_id})
+                assert error.value.sqlstate == "ER422"
+            else:
+                assert raw.execute(statement, {"client": desk.id, "case": case_id}).rowcount == 1
+
+
+def test_who_and_when_of_an_event_are_not_the_writers_to_say(desk: TestClient, short: str) -> None:
+    case_id = started(desk, short).case_id
+    with connect() as raw:
+        enter(raw, desk.staff["lead"], read=[desk.id], write=desk.id)
+        for column, value in (("by_id", desk.staff["owner"].id), ("at", datetime(2020, 1, 1, tzinfo=UTC))):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), raw.transaction():
+                raw.execute(
+                    f"INSERT INTO sop_caseevent (id, client_id, case_id, seq, kind, step, data, {column}) "
+                    "VALUES (gen_random_uuid(), %s, %s, 99, 'commented', '', '{}', %s)",
+                    [desk.id, case_id, value],
+                )
 
 
 @pytest.mark.behaviour("SOP-01")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,7 +18,8 @@ from procrastinate.contrib.django import app
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.sop import drafts, running, services, timers
-from engineroom.sop.models import CaseEvent, Task
+from engineroom.sop.models import Case, CaseEvent, Task
+from engineroom.sop.together import fire_alike
 from tests.firm import Firm, TestClient
 
 TEXT = """---
@@ -181,6 +183,109 @@ def test_a_worker_killed_between_two_batches_leaves_what_is_left_to_the_next(
     finished = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert fired(client) == ["wait"] * 5
+
+
+ALIKE = """---
+procedure: {key}
+title: Alike
+fields:
+  kind: {{title: Kind, type: choice, options: [short, long], required: no}}
+---
+## Wait
+```yaml
+timer: 3 days
+```
+
+{then}
+"""
+TASK = "## Then\n```yaml\nwho: specialist\nsla: 4 working hours\n```\n"
+THEN = {
+    "a_task": TASK,
+    "the_end": "",
+    "the_client": "## Ask\n```yaml\nask:\n  - text: What\n    key: what\nsla: 1 day\n```\n",
+    "a_timer": "## More\n```yaml\ntimer: 2 hours\n```\n",
+    "a_fork": "## Both\n```yaml\nparallel: [one, two]\nthen: last\n```\n"
+    + "".join(f"## {n}\n```yaml\nwho: lead\n```\n" for n in ("One", "Two", "Last")),
+    "an_escalation": "## Then\n```yaml\nwho: specialist\nescalate: {after: 1 hour, to: lead}\n```\n",
+    "a_choice": '## Which\n```yaml\nchoice:\n  - when: kind = "short"\n    go: then\n'
+    f"  - otherwise: end\n```\n{TASK}",
+}
+"""What comes after a timer. The first five go together, the others one by one."""
+
+
+def rows_of(client: TestClient, case_id: UUID) -> str:
+    """Everything that stands of a case, its tasks by where they came in its story and not by their ids."""
+    with client.acting("lead"):
+        case = Case.objects.values("state", "seq", "arrived", "values", "ended_at").get(id=case_id)
+        tasks = list(Task.objects.filter(client_id=client.id, case_id=case_id).values())
+        events = list(CaseEvent.objects.filter(client_id=client.id, case_id=case_id).order_by("seq").values())
+    names = {str(i): f"task {n}" for n, i in enumerate(dict.fromkeys(e["task_id"] for e in events))}
+    for row in [*tasks, *events]:
+        del row["case_id"]
+        row["id"] = names.get(str(row["id"]), "an event")
+    for event in events:
+        del event["at"]
+        event["task_id"] = names[str(event["task_id"])]
+        event["data"] = {k: names.get(str(v), v) for k, v in event["data"].items()}
+        if event["step"] == "wait":
+            event["data"].pop("fires", None)
+    for task in tasks:
+        task["host_id"] = names.get(str(task["host_id"]))
+        task["race_id"] = task["race_id"] and "raced"
+        if task["step"] == "wait":
+            task |= {"opened_at": None, "fires_at": None}
+    return "\n".join([str(case), *sorted(map(str, tasks)), *map(str, events)])
+
+
+class OneByOne:
+    """In the place of `fire_alike`: counts what went together, or lets nothing."""
+
+    def __init__(self, together: bool) -> None:
+        self.together, self.went = together, 0
+
+    def __call__(self, case_ids: Sequence[UUID], now: datetime) -> set[UUID]:
+        fired = fire_alike(case_ids, now) if self.together else set()
+        self.went += len(fired)
+        return fired
+
+
+@pytest.mark.behaviour("SOP-07")
+@pytest.mark.parametrize("then", THEN)
+def test_cases_that_go_on_together_are_left_as_those_that_go_one_by_one(
+    firm: Firm, client: TestClient, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    with acting(firm.owner, write=firm.house_id):
+        drafts.publish(ALIKE.format(key=f"alike_{then}", then=THEN[then]))
+    now = in_days(4)
+    found: list[list[str]] = []
+    for way in (OneByOne(together=True), OneByOne(together=False)):
+        monkeypatch.setattr(timers, "fire_alike", way)
+        with client.acting("specialist"):
+            kinds: tuple[dict[str, str], ...] = ({}, {"kind": "short"}, {"kind": "long"})
+            cases = [services.start_case(f"alike_{then}", "Alike", values).case_id for values in kinds]
+        assert timers.fire_client(client.id, now) == 3
+        assert way.went == (3 if way.together and list(THEN).index(then) < 5 else 0)
+        found.append([rows_of(client, case) for case in cases])
+    assert found[0] == found[1]
+
+
+def test_a_case_with_something_else_open_or_within_a_case_does_not_go_on_with_the_others(
+    firm: Firm, client: TestClient
+) -> None:
+    """A sub-procedure that ends on a timer takes the case around it on."""
+    inner = ALIKE.format(key="alike_inner", then="")
+    outer = (
+        "---\nprocedure: alike_outer\ntitle: Outer\n---\n## Sub\n```yaml\nprocedure: alike_inner\n```\n"
+        + TASK
+    )
+    with acting(firm.owner, write=firm.house_id):
+        drafts.publish(inner)
+        drafts.publish(outer)
+    with client.acting("specialist"):
+        case = services.start_case("alike_outer").case_id
+        alone = services.start_case("alike_inner").case_id
+    assert timers.fire_client(client.id, in_days(4)) == 2
+    assert (steps_of(client, case), steps_of(client, alone)) == (["then"], [])
 
 
 def test_the_worker_fires_what_is_due(client: TestClient, waiting: str) -> None:

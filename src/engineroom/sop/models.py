@@ -133,7 +133,7 @@ class Task(ClientModel):
     race_id: what it competes with. fires_at: of a timer, the instant it fires. due_at: what was promised.
     """
 
-    case = ClientKey(Case)
+    case = ClientKey(Case, implied="a new step's case is looked up (check_new_tasks)")
     step = models.CharField(max_length=60)
     kind = models.CharField(max_length=20)
     title = models.CharField(max_length=200)
@@ -185,7 +185,7 @@ class Task(ClientModel):
             # Who has anything to do at all: of most clients a reader is asked nothing more.
             models.Index(fields=["client"], name="task_open", condition=models.Q(state__in=OPEN_STATES)),
             models.Index(
-                fields=["fires_at"],
+                fields=["client", "fires_at"],
                 name="task_timers",
                 condition=models.Q(state="open", fires_at__isnull=False),
             ),
@@ -217,7 +217,7 @@ class CaseEvent(ClientModel):
 
     history = True
 
-    case = ClientKey(Case, indexed=False)
+    case = ClientKey(Case, indexed=False, implied="an event's case is looked up (check_case_events)")
     seq = models.IntegerField()
     kind = models.CharField(max_length=20)
     task_id = models.UUIDField(null=True)

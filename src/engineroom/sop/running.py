@@ -177,6 +177,11 @@ CASES = """
 SELECT id, number, title, procedure_key, version_id, "values"::text, arrived, seq, parent_task_id, state
 FROM sop_case WHERE client_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
 """
+CASE_OF_TASK = """
+SELECT id, number, title, procedure_key, version_id, "values"::text, arrived, seq, parent_task_id, state
+FROM sop_case WHERE client_id = %(client)s
+  AND id = (SELECT case_id FROM sop_task WHERE client_id = %(client)s AND id = %(task)s) FOR NO KEY UPDATE
+"""
 TASKS = """
 SELECT case_id, id, step, kind, state, host_id, race_id, assignee_id, maker_id, escalated_to
 FROM sop_task WHERE client_id = %s AND case_id = ANY(%s) AND ended_at IS NULL ORDER BY id
@@ -185,16 +190,27 @@ FROM sop_task WHERE client_id = %s AND case_id = ANY(%s) AND ended_at IS NULL OR
 
 def load(ids: Sequence[UUID], *, skip_locked: bool = False) -> list[Running]:
     """Cases that run, locked until the transaction ends; those that have ended are left out."""
-    client_id = current_scope().client_id
+    sql = CASES + (" SKIP LOCKED" if skip_locked else "")
+    return _locked(sql, [current_scope().client_id, list(ids)])
+
+
+def load_at(task_id: UUID) -> Running | None:
+    """The case that a task is of, if it runs; locked."""
+    found = _locked(CASE_OF_TASK, {"client": current_scope().client_id, "task": task_id})
+    return found[0] if found else None
+
+
+def _locked(sql: str, values: Any) -> list[Running]:
+    """Cases as they stand under their locks, which is what their tasks are asked after."""
     with connection.cursor() as cursor:
-        cursor.execute(CASES + (" SKIP LOCKED" if skip_locked else ""), [client_id, list(ids)])
+        cursor.execute(sql, values)
         rows: list[Any] = cursor.fetchall()
         found = {
             id: Running(id, number, title, key, version, json.loads(values), list(arrived), seq, parent, {})
             for id, number, title, key, version, values, arrived, seq, parent, state in rows
             if state == "running"
         }
-        cursor.execute(TASKS, [client_id, list(found)])
+        cursor.execute(TASKS, [current_scope().client_id, list(found)])
         for case_id, *task in cursor.fetchall():
             found[case_id].tasks[task[0]] = OpenTask(*task)
     return list(found.values())

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, get_type_hints
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.db.models import F
 from pydantic import TypeAdapter, ValidationError
 
@@ -68,28 +68,13 @@ class TaskDone:
         return f"case:{self.case_id}"
 
 
-def _case_of(task_id: UUID) -> UUID:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT case_id FROM sop_task WHERE client_id = %s AND id = %s", [current_client_id(), task_id]
-        )
-        row = cursor.fetchone()
-    if row is None:
-        raise NotFound("there is no such task")
-    return UUID(str(row[0]))
-
-
 @contextmanager
 def _at(task_id: UUID) -> Iterator[tuple[Running, OpenTask, Step, datetime]]:
     """A task with its case under lock. Written when the block ends. What a guard refuses is said in words."""
-    case_id = _case_of(task_id)
-    try:
-        case = running.load_one(case_id)
-    except Conflict as over:
-        raise _already(task_id) or over from None
-    task = case.tasks.get(task_id)
-    if task is None:
-        raise _already(task_id) or Conflict("this task is over; look at the case again")
+    case = running.load_at(task_id)
+    task = case.tasks.get(task_id) if case else None
+    if case is None or task is None:
+        raise _over(task_id)
     now = running.clock()
     step = case.graph.by_key[task.step]
     yield case, task, step, now
@@ -97,11 +82,13 @@ def _at(task_id: UUID) -> Iterator[tuple[Running, OpenTask, Step, datetime]]:
         running.write([case], now)
 
 
-def _already(task_id: UUID) -> AnotherFinished | None:
-    """Who finished a task, for whoever comes second."""
-    row = Task.objects.get(client_id=current_client_id(), id=task_id)
+def _over(task_id: UUID) -> EngineroomError:
+    """Why there is nothing to be done at a task any more: for whoever comes second, who was first."""
+    row = Task.objects.select_related("case").filter(client_id=current_client_id(), id=task_id).first()
+    if row is None:
+        return NotFound("there is no such task")
     if row.ended_at is None:
-        return None
+        return Conflict(f"case {row.case.number} is {row.case.state} already")
     name = _name(row.ended_by_id) or "somebody else"
     word = {"done": "finished", "skipped": "skipped"}.get(row.state)
     return AnotherFinished(

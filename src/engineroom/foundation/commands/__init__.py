@@ -127,18 +127,9 @@ def _carry_out(
     digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
     key = _key(name, digest, key)
     result_type: TypeAdapter[R] = _result_type(service)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"command:{scope.client_id}:{name}:{key}"],
-        )
-        cursor.execute(
-            "SELECT request_hash, result FROM foundation_commandrun "
-            "WHERE client_id = %s AND name = %s AND key = %s",
-            [scope.client_id, name, key],
-        )
-        before = cursor.fetchone()
-    if before:
+    if key is None:
+        key = str(uuid7())  # nobody can have used it before
+    elif before := _carried_out(scope.client_id, name, key):
         if bytes(before[0]) != digest:
             raise KeyReused(name, key)
         return (
@@ -157,6 +148,20 @@ def _carry_out(
     return result
 
 
+def _carried_out(client_id: UUID, name: str, key: str) -> Any:
+    """What was asked and answered under the key before, once whoever uses it just now is done."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"command:{client_id}:{name}:{key}"]
+        )
+        cursor.execute(
+            "SELECT request_hash, result FROM foundation_commandrun "
+            "WHERE client_id = %s AND name = %s AND key = %s",
+            [client_id, name, key],
+        )
+        return cursor.fetchone()
+
+
 def _check(scope: Scope, name: str, permission: str) -> None:
     """The system acts for whoever set the job off, with what that one may still do (see Scope.roles)."""
     if not scope.may(permission, scope.client_id):
@@ -164,7 +169,8 @@ def _check(scope: Scope, name: str, permission: str) -> None:
         raise NotPermitted(f"{who.email} may not {name} here: it needs the permission {permission}")
 
 
-def _key(name: str, digest: bytes, key: str | None) -> str:
+def _key(name: str, digest: bytes, key: str | None) -> str | None:
+    """The key as it is kept; None where none was given."""
     given = key or _given_key.get()
     if given is not None and len(given) > LONGEST_KEY:
         raise KeyTooLong(
@@ -172,7 +178,7 @@ def _key(name: str, digest: bytes, key: str | None) -> str:
         )
     outer = _running.get()
     if outer is None:
-        return given or str(uuid7())
+        return given or None
     # With the outer name: two commands called with one key must not find each other's nested work done.
     return f"{outer.key}/{outer.name}/{key or digest.hex()[:16]}"
 

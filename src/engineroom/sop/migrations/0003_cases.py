@@ -95,6 +95,7 @@ class Migration(migrations.Migration):
                         db_constraint=False,
                         db_index=False,
                         indexed=False,
+                        implied="an event's case is looked up (check_case_events)",
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="sop.case",
@@ -217,6 +218,7 @@ class Migration(migrations.Migration):
                     engineroom.foundation.tenancy.models.ClientKey(
                         db_constraint=False,
                         db_index=False,
+                        implied="a new step's case is looked up (check_new_tasks)",
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="sop.case",
@@ -379,7 +381,7 @@ class Migration(migrations.Migration):
             model_name="task",
             index=models.Index(
                 condition=models.Q(("fires_at__isnull", False), ("state", "open")),
-                fields=["fires_at"],
+                fields=["client", "fires_at"],
                 name="task_timers",
             ),
         ),

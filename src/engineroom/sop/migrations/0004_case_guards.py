@@ -3,7 +3,13 @@ are only added; a case keeps its version unless a move says otherwise."""
 
 from django.db import migrations
 
-from engineroom.foundation.tenancy.operations import ClientTable, Contributes, GuardFunction, OwnRows
+from engineroom.foundation.tenancy.operations import (
+    ClientTable,
+    Contributes,
+    GuardFunction,
+    OwnRows,
+    after_insert,
+)
 
 # One row at a time, because each step has rules of its own; a timer's row is not looked at by its rules. A question that
 # reads rows stands inside an IF of its own: one that is joined to a comparison by AND is asked even where that is false.
@@ -97,20 +103,37 @@ BEGIN
 END
 """
 
-CHECK_NEW_TASK = """
+# Each new row's case is looked up, with the client: no key of its own asks for it again (decision 006).
+CHECK_NEW_TASKS = """
+DECLARE
+  bad record;
 BEGIN
-  IF NEW.ended_at IS NOT NULL OR NEW.state <> 'open' THEN
+  SELECT n.kind, n.step, c.id, n.ended_at IS NULL AND n.state = 'open' AS is_open INTO bad
+    FROM added n LEFT JOIN sop_case c ON c.client_id = n.client_id AND c.id = n.case_id
+    WHERE c.id IS NULL OR n.ended_at IS NOT NULL OR n.state <> 'open'
+      OR n.kind IN ('task', 'command', 'client_request') AND NOT EXISTS (
+        SELECT FROM sop_versionstep s WHERE s.version_id = c.version_id AND s.key = n.step AND s.kind = n.kind)
+    LIMIT 1;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  IF bad.id IS NULL THEN
+    RAISE EXCEPTION 'a step is of a case of its own client' USING ERRCODE = 'ER422';
+  END IF;
+  IF NOT bad.is_open THEN
     RAISE EXCEPTION 'a step begins open' USING ERRCODE = 'ER422';
   END IF;
-  IF NEW.kind NOT IN ('task', 'command', 'client_request') THEN
-    RETURN NEW;
+  RAISE EXCEPTION 'the version of this case has no % called %', bad.kind, bad.step USING ERRCODE = 'ER422';
+END
+"""
+
+CHECK_CASE_EVENTS = """
+BEGIN
+  IF EXISTS (SELECT FROM added n WHERE NOT EXISTS (
+      SELECT FROM sop_case c WHERE c.client_id = n.client_id AND c.id = n.case_id)) THEN
+    RAISE EXCEPTION 'an event is of a case of its own client' USING ERRCODE = 'ER422';
   END IF;
-  IF EXISTS (
-      SELECT FROM sop_case c JOIN sop_versionstep s ON s.version_id = c.version_id AND s.key = NEW.step AND s.kind = NEW.kind
-      WHERE c.client_id = NEW.client_id AND c.id = NEW.case_id) THEN
-    RETURN NEW;
-  END IF;
-  RAISE EXCEPTION 'the version of this case has no % called %', NEW.kind, NEW.step USING ERRCODE = 'ER422';
+  RETURN NULL;
 END
 """
 
@@ -165,15 +188,23 @@ BEGIN
 END
 """
 
-# The clock and not the transaction's start: whoever waited for the case's lock came after whom they waited for.
-STAMP_CASE_EVENT = """
-BEGIN
-  NEW.by_id := app_user();
-  NEW.on_behalf_id := app_on_behalf();
-  NEW.at := clock_timestamp();
-  RETURN NEW;
-END
+# Who and when are the database's to say, so `app` may not name them. The clock and not the transaction's start: whoever
+# waited for the case's lock came after whom they waited for.
+STAMPED = """
+ALTER TABLE sop_caseevent ALTER by_id SET DEFAULT app_user(), ALTER on_behalf_id SET DEFAULT app_on_behalf(),
+  ALTER at SET DEFAULT clock_timestamp();
+REVOKE INSERT ON sop_caseevent FROM engineroom_app;
+GRANT INSERT (id, client_id, case_id, seq, kind, task_id, step, data) ON sop_caseevent TO engineroom_app;
 """
+STAMPED_BACK = """
+REVOKE INSERT (id, client_id, case_id, seq, kind, task_id, step, data) ON sop_caseevent FROM engineroom_app;
+GRANT INSERT ON sop_caseevent TO engineroom_app;
+ALTER TABLE sop_caseevent ALTER by_id DROP DEFAULT, ALTER on_behalf_id DROP DEFAULT, ALTER at SET DEFAULT now();
+"""
+
+# A case's row is written anew with each event: where its page has room, no index is.
+ROOM = "ALTER TABLE sop_case SET (fillfactor = 70)"
+ROOM_BACK = "ALTER TABLE sop_case RESET (fillfactor)"
 
 STAMP_CASE_MOVE = """
 BEGIN
@@ -193,11 +224,8 @@ GUARD_READS_BACK = "REVOKE ALL ON sop_case, sop_task, sop_taskevidence, sop_case
 
 TRIGGERS = [
     ("task_checked", "BEFORE UPDATE ON sop_task", "check_task"),
-    ("task_begins", "BEFORE INSERT ON sop_task", "check_new_task"),
     ("case_begins", "BEFORE INSERT ON sop_case", "check_new_case"),
-    ("case_checked", "BEFORE UPDATE ON sop_case", "check_case"),
     ("evidence_checked", "BEFORE INSERT ON sop_taskevidence", "check_task_evidence"),
-    ("event_stamped", "BEFORE INSERT ON sop_caseevent", "stamp_case_event"),
     ("move_stamped", "BEFORE INSERT ON sop_casemove", "stamp_case_move"),
 ]
 
@@ -208,6 +236,15 @@ def trigger(name: str, when: str, function: str) -> migrations.RunSQL:
         f"DROP TRIGGER {name} ON {when.split()[-1]}",
     )
 
+
+# A case that only counts on has nothing to be asked: its guard looks wherever anything else is written.
+CASE_CHECKED = """
+CREATE TRIGGER case_checked BEFORE UPDATE ON sop_case FOR EACH ROW
+WHEN (OLD.ended_at IS NOT NULL OR NEW.ended_at IS NOT NULL OR NEW.seq < OLD.seq OR NEW.version_id <> OLD.version_id
+  OR (NEW.id, NEW.client_id, NEW.number, NEW.procedure_key, NEW.started_by_id, NEW.parent_task_id)
+    IS DISTINCT FROM (OLD.id, OLD.client_id, OLD.number, OLD.procedure_key, OLD.started_by_id, OLD.parent_task_id))
+EXECUTE FUNCTION check_case()
+"""
 
 CASE_CHANGES = ["version_id", "state", "values", "arrived", "seq", "reason", "title", "ended_at"]
 TASK_CHANGES = [
@@ -227,13 +264,18 @@ class Migration(migrations.Migration):
         ClientTable("CaseMove", history=True),
         migrations.RunSQL(GUARD_READS, GUARD_READS_BACK),
         GuardFunction("check_task()", "trigger", CHECK_TASK),
-        GuardFunction("check_new_task()", "trigger", CHECK_NEW_TASK),
+        GuardFunction("check_new_tasks()", "trigger", CHECK_NEW_TASKS),
+        GuardFunction("check_case_events()", "trigger", CHECK_CASE_EVENTS),
         GuardFunction("check_new_case()", "trigger", CHECK_NEW_CASE),
         GuardFunction("check_case()", "trigger", CHECK_CASE),
         GuardFunction("check_task_evidence()", "trigger", CHECK_EVIDENCE),
-        GuardFunction("stamp_case_event()", "trigger", STAMP_CASE_EVENT),
         GuardFunction("stamp_case_move()", "trigger", STAMP_CASE_MOVE),
         *(trigger(*t) for t in TRIGGERS),
+        migrations.RunSQL(CASE_CHECKED, "DROP TRIGGER case_checked ON sop_case"),
+        after_insert("sop_task", "check_new_tasks"),
+        after_insert("sop_caseevent", "check_case_events"),
+        migrations.RunSQL(STAMPED, STAMPED_BACK),
+        migrations.RunSQL(ROOM, ROOM_BACK),
         Contributes("TaskEvidence", subject="task", column="task_id"),
         OwnRows("sop_case"),
         OwnRows("sop_task", "assignee_id = (SELECT app_user())"),
