@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from engineroom.foundation.access.secret_key import secret_key
 from engineroom.foundation.postgres import connection_settings, home
+from engineroom.foundation.prepared import OFTEN
 
 HOME = home()
 VAULT_DIR = HOME / "vault"
@@ -102,7 +103,7 @@ THREADS = 4
 _connections = connection_settings()
 # What is sent often is parsed and planned once (decision 007).
 _app = _connections["app"]
-_app["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
+_app["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": OFTEN}
 if SERVING:
     pool = {"min_size": 1, "max_size": THREADS + 1, "timeout": 10}
     _app = {**_app, "CONN_MAX_AGE": 0, "OPTIONS": {**_app["OPTIONS"], "pool": pool}}

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -198,18 +198,32 @@ def test_each_face_has_answers_of_its_own(firm: Firm, client: TestClient):
 
 
 def test_what_is_kept_is_planned_for_its_own_clients(client: TestClient):
-    """A plan made for many small clients is none for a big one. What is asked later is planned as ever."""
+    """A plan made for many small clients is none for a big one; nor is one of a scope that reads for one that
+    writes. What is asked later is planned as ever."""
+    sent = f"SELECT 'planned anew {uuid4()}'"
 
-    def mode() -> str:
+    def often() -> int:
         with connection.cursor() as cursor:
-            cursor.execute("SHOW plan_cache_mode")
-            return cursor.fetchone()[0]
+            for _ in range(prepared.OFTEN + 1):
+                cursor.execute(sent)
+            cursor.execute(
+                "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement = %s", [sent]
+            )
+            return sum(times for (times,) in cursor.fetchall())
 
-    def ask() -> str:
+    def ask() -> int:
         with prepared.planned_anew():
             pass
-        return mode()
+        return often()
 
-    with acting(client.staff["lead"], read=[client.id]):
-        assert kept.of_client("mode", ask) == "force_custom_plan"
-        assert mode() == "auto"
+    lead = client.staff["lead"]
+    with acting(lead, write=client.id):
+        assert often() == 0
+    with acting(lead, read=[client.id]):
+        assert kept.of_client("plans", ask) == 0
+        before = often()
+        assert before > 0, "planned once"
+        with prepared.planned_anew():
+            assert often() == before
+    with acting(lead, write=client.id):
+        assert often() == before, "not by what was prepared before, either"

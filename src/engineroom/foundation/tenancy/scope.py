@@ -9,7 +9,7 @@ function checks the grants again, in the database, so a scope nobody granted can
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
 from engineroom.foundation.access import roles as rules
+from engineroom.foundation.prepared import planned_anew
 from engineroom.kernel.errors import EngineroomError, NotPermitted
 
 
@@ -131,7 +132,8 @@ def acting(
         scope = Scope(user, on_behalf, face, readable, write, roles)
         token = _scope.set(scope)
         try:
-            yield scope
+            with planned_anew() if write is not None else nullcontext():
+                yield scope
         finally:
             _scope.reset(token)
 
