@@ -348,8 +348,9 @@ def build(block: tuple, lines: list[str], after: str, numbers: Callable[[], str]
         return build(block[1], lines, build(block[2], lines, after, numbers), numbers)
     if block[0] == "loop":
         inner = build(block[1], lines, f"{me}c", numbers)
-        lines.append(f"{me}c:choice -> {inner} [amount > 500]; *{after}")
-        return inner
+        lines.append(f"{me}c:choice -> {me}m [amount > 500]; *{after}")
+        lines.append(f"{me}m:choice -> {inner}")
+        return f"{me}m"
     closing = {"fork": "join", "choice": "choice", "inclusive": "inclusive"}[block[0]]
     one, two = (build(b, lines, f"{me}j", numbers) for b in block[1:])
     lines.append(f"{me}j:{closing} -> {after}")
@@ -358,6 +359,17 @@ def build(block: tuple, lines: list[str], after: str, numbers: Callable[[], str]
     else:
         lines.append(f"{me}:{block[0]} -> {one} [amount > 100]; *{two}")
     return me
+
+
+def test_a_circle_back_into_a_step_that_branches_and_meets_is_named() -> None:
+    """It would wait for the fork around it, whose join waits for it: the circle leads to a step before it."""
+    again = made(
+        "s:start -> f", "f:fork -> a; i", "a:task -> j", "i:inclusive -> b [amount > 100]; *c", "b:task -> m",
+        "c:task -> m", "m:inclusive -> r", "r:choice -> i [amount > 500]; *j", "j:join -> o",
+        "o:choice -> f [amount > 900]; *e", "e:end",
+    )  # fmt: skip
+    found = [p.problem for p in problems(again) if p.severity == "error"]
+    assert found and all("can wait for ever for a branch that never comes" in p for p in found)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
