@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 from tests.firm import TestClient
 
-from engineroom.foundation import numbering
+from engineroom.foundation import numbering, prepared
 from engineroom.foundation.access import services as access
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.commands import REGISTRY, KeyReused, KeyTooLong, command
@@ -73,7 +73,20 @@ def commands() -> Iterator[dict[str, Any]]:
             return numbering.take("carried on")
         raise AssertionError("it did not break")
 
+    def threshold() -> int | None:
+        return connection.connection.prepare_threshold
+
+    @command("payroll.prepare", name="test.large")
+    def large() -> int | None:
+        return threshold()
+
+    @command("payroll.prepare", name="test.brief", brief=True)
+    def brief() -> list[int | None]:
+        return [threshold(), large(), threshold()]
+
     made = {
+        "large": large,
+        "brief": brief,
         "count": count,
         "count_twice": count_twice,
         "also_count": also_count,
@@ -246,6 +259,14 @@ def test_two_commands_with_one_key_do_not_take_each_others_nested_work_for_done(
     with client.acting():
         assert commands["also_count"](DAY, key="same") == 1
         assert commands["count_twice"](DAY, key="same") == [2, 2]
+
+
+def test_only_a_brief_command_prepares_what_it_asks_and_not_for_those_it_calls(commands, client):
+    with client.acting("specialist"):
+        assert commands["large"]() is None
+        assert commands["brief"]() == [prepared.OFTEN, None, prepared.OFTEN]
+        assert connection.connection.prepare_threshold is None
+    assert connection.connection.prepare_threshold == prepared.OFTEN
 
 
 def test_an_error_leaves_nothing_of_the_command(commands, client):

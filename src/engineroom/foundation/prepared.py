@@ -46,6 +46,13 @@ def planned_anew() -> Iterator[None]:
 
 
 @contextmanager
+def planned_once() -> Iterator[None]:
+    """What is asked inside is about a few rows, by key, whoever's they are: in a scope that writes, too."""
+    with _preparing(OFTEN):
+        yield
+
+
+@contextmanager
 def _preparing(after: int | None) -> Iterator[Connection[Any]]:
     """The driver's connection, which meanwhile prepares statements after so many times, or none."""
     connection.ensure_connection()

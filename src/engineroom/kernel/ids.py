@@ -18,8 +18,10 @@ type_uuid_column = npt.NDArray[np.uint8]  # shape (n, 16), network byte order
 
 
 def uuid7() -> UUID:
-    """One id for now."""
-    return UUID(bytes=uuid7_column(1).tobytes())
+    """One id for now: 48 bits of Unix milliseconds, the rest random but for version and variant."""
+    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
 
 
 def uuid7_column(n: int) -> npt.NDArray[np.uint8]:
@@ -33,11 +35,12 @@ def uuid7_column(n: int) -> npt.NDArray[np.uint8]:
     out = np.empty((n, 16), dtype=np.uint8)
     if n == 0:
         return out
+    if n == 1:  # alone there is nothing to keep in order
+        out[0] = np.frombuffer(uuid7().bytes, dtype=np.uint8)
+        return out
     milliseconds = time.time_ns() // 1_000_000
     out[:, :6] = np.frombuffer(milliseconds.to_bytes(6, "big"), dtype=np.uint8)
     count = np.arange(n, dtype=np.uint32)
-    if n == 1:  # alone there is nothing to keep in order: use random bits throughout
-        count = np.frombuffer(os.urandom(4), dtype=np.uint32) & np.uint32((1 << 26) - 1)
     out[:, 6] = 0x70 | ((count >> 22) & 0x0F).astype(np.uint8)
     out[:, 7] = ((count >> 14) & 0xFF).astype(np.uint8)
     out[:, 8] = 0x80 | ((count >> 8) & 0x3F).astype(np.uint8)

@@ -301,7 +301,7 @@ def _cancel(case: Running, reason: str, now: datetime) -> None:
         _cancel(child, reason, now)
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def comment(case_id: UUID, text: str, task_id: UUID | None = None) -> TaskDone | None:
     """Say something on a case's timeline. Not for private data: it stands there for good."""
     text = text.strip()
@@ -317,7 +317,7 @@ def comment(case_id: UUID, text: str, task_id: UUID | None = None) -> TaskDone |
 # --- who has a task -------------------------------------------------------------------------------------
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def claim(task_id: UUID) -> TaskDone:
     """Take a task that nobody has. Of two who do so at once, one has it."""
     with _at(task_id) as (case, task, step, _now):
@@ -338,7 +338,7 @@ def _assign(case: Running, task: OpenTask, user_id: UUID | None, kind: str, **da
     case.tell(kind, task, assignee=user_id, **data)
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def release(task_id: UUID, reason: str = "") -> TaskDone:
     """Give a task back to whoever has its role."""
     with _at(task_id) as (case, task, step, _now):
@@ -349,7 +349,7 @@ def release(task_id: UUID, reason: str = "") -> TaskDone:
     return _receipt(case, task, task.state)
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def delegate(task_id: UUID, user_id: UUID, reason: str) -> TaskDone:
     """Give a task to a colleague who has its role here."""
     reason = reason_of(reason)
@@ -368,7 +368,7 @@ def _roles_of(user_id: UUID) -> list[str]:
     return list(live.filter(of_client_id=current_client_id()).values_list("role", flat=True))
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def escalate(task_id: UUID, to: str, reason: str) -> TaskDone:
     """Call another role to a task: lead, owner, or whose step or check it is. Whoever has it keeps it.
 
@@ -413,7 +413,7 @@ def hand_over(user_id: UUID, successor_id: UUID | None, reason: str) -> tuple[in
 # --- doing a task ---------------------------------------------------------------------------------------
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def add_evidence(task_id: UUID, item: str, value: str = "", file_id: UUID | None = None) -> TaskDone:
     """Show something for a step before it is done. item: which piece it is, by its key.
 
@@ -489,7 +489,7 @@ def _evidence(task: OpenTask, key: str, kind: str, value: str, file_id: UUID | N
     )
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def complete(
     task_id: UUID,
     values: dict[str, str] | None = None,
@@ -541,7 +541,7 @@ def _done(case: Running, task: OpenTask, now: datetime, **told: Any) -> None:
     running.go_on(case, task, now)
 
 
-@command("sop.answer")
+@command("sop.answer", brief=True)
 def answer(
     task_id: UUID, values: dict[str, str] | None = None, files: dict[str, UUID] | None = None
 ) -> TaskDone:
@@ -552,7 +552,7 @@ def answer(
         return _finish(case, task, step, now, values or {}, files or {}, [], answered=True)
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def accept(task_id: UUID) -> TaskDone:
     """Say yes to what somebody else did."""
     with _at(task_id) as (case, task, step, now):
@@ -563,7 +563,7 @@ def accept(task_id: UUID) -> TaskDone:
         return _receipt(case, task, "done")
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def reject(task_id: UUID, reason: str) -> TaskDone:
     """Send what somebody did back to them, with a reason. It counts as rework."""
     reason = reason_of(reason)
@@ -584,7 +584,7 @@ def reject(task_id: UUID, reason: str) -> TaskDone:
     return _receipt(case, task, "open")
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def skip(task_id: UUID, reason: str) -> TaskDone:
     """Leave a step out, with a reason: where the procedure says that one may, or as a lead."""
     reason = reason_of(reason)
@@ -670,7 +670,7 @@ def send_message(case_id: UUID, message: str) -> CaseStarted:
     return CaseStarted(case.id, case.number, 0)
 
 
-@command("sop.work")
+@command("sop.work", brief=True)
 def move_due(task_id: UUID, due_at: datetime, reason: str) -> TaskDone:
     """Promise another moment for a task, with a reason."""
     reason = reason_of(reason)

@@ -28,6 +28,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from pydantic import TypeAdapter
 
+from engineroom.foundation.prepared import planned_anew, planned_once
 from engineroom.foundation.tenancy.scope import Scope, current_scope
 from engineroom.kernel.errors import Conflict, EngineroomError, NotPermitted
 from engineroom.kernel.ids import uuid7
@@ -91,8 +92,13 @@ def keyed(key: str | None) -> Iterator[None]:
         _given_key.reset(token)
 
 
-def command(permission: str, *, name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def command(
+    permission: str, *, name: str | None = None, brief: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a service as a command: `<room>.<function>` unless named otherwise.
+
+    brief: it asks about a few rows by their keys, however large the client is, and is called so often that
+    its statements are worth keeping prepared (foundation/prepared.py). What it calls is not brief by that.
 
     The caller may pass `key=` for idempotency. Raises NotPermitted, KeyReused, KeyTooLong, or what the
     service raises; then nothing of it remains, even if the caller goes on: it runs in a savepoint.
@@ -108,7 +114,8 @@ def command(permission: str, *, name: str | None = None) -> Callable[[Callable[P
         def run(*args: Any, key: str | None = None, **kwargs: Any) -> R:
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            return _carry_out(registered, permission, service, dict(bound.arguments), key)
+            with planned_once() if brief else planned_anew():
+                return _carry_out(registered, permission, service, dict(bound.arguments), key)
 
         if registered in REGISTRY:
             raise RuntimeError(f"two commands are called {registered}")
