@@ -178,6 +178,19 @@ def test_a_ledger_out_of_balance_says_so():
     assert "Out of balance by 543.75" in words(page)
 
 
+def captions(page: str) -> dict[str, str]:
+    sections = html.fromstring(page).xpath("//section[header/p]")
+    return {s.get("id"): " ".join(s.xpath("string(header/p)").split()) for s in sections}
+
+
+def test_what_changes_after_a_run_says_of_when_it_is(page):
+    said = captions(page)
+    for section in ("held", "ledger", "open", "exceptions", "checks"):
+        assert said[section].lower().endswith("as of 6 may 2026, 16:32 utc"), section
+    dated = captions(render_report(replace(REPORT, ledger_as_at=REPORT.pay_date)))
+    assert dated["ledger"] == "Debits equal credits; as at Fri 8 May 2026"
+
+
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "=cmd()", "{{ 7|add:7 }}"]
 )

@@ -58,14 +58,15 @@ def build(pay_date: date) -> report.RunReport:
         steps=_waterfall(totals),
         people=_people(day.run),
         margins=_margins(day),
-        held=_held(),
+        held=_held(day.run),
         payment_files=[_payment_file(day.batch)] if day.batch else [],
-        ledger=_balances(),
+        ledger=_balances(pay_date),
+        ledger_as_at=pay_date,
         open_items=_open_items(),
         exceptions=_exceptions(day.run),
         checks=_checks(day.run),
         files=_files(day),
-        notes=_notes(day.run),
+        notes=_notes(day.run, day.batch),
     )
 
 
@@ -213,7 +214,8 @@ def _hours_by_customer(run: PayRun) -> dict[UUID, tuple[str, int]]:
         return {row[0]: (row[1], row[2]) for row in cursor}
 
 
-def _held() -> list[report.HeldRow]:
+def _held(run: PayRun) -> list[report.HeldRow]:
+    """Of the hours that this run paid, as the margins are; other weeks' are their own runs'."""
     return [
         report.HeldRow(
             h.customer,
@@ -223,7 +225,7 @@ def _held() -> list[report.HeldRow]:
             h.amount,
             f"{h.reason.replace('_', ' ')}{f': {h.note}' if h.note else ''}",
         )
-        for h in billing.held()
+        for h in billing.held(run.id)
     ]
 
 
@@ -240,11 +242,12 @@ def _payment_file(batch: PaymentBatch) -> report.PaymentFile:
     )
 
 
-def _balances() -> list[report.LedgerRow]:
-    """Each account's balance on its side, as the trial balance of the command line shows it."""
+def _balances(as_at: date) -> list[report.LedgerRow]:
+    """Each account's balance on its side, as the trial balance of the command line shows it. As at a day:
+    the next payday, or money that comes later, does not change a page that was written again."""
     return [
         report.LedgerRow(b.code, b.name, max(b.balance, 0), max(-b.balance, 0))
-        for b in ledger.trial_balance()
+        for b in ledger.trial_balance(as_at=as_at)
     ]
 
 
@@ -337,11 +340,14 @@ def _imported(run: PayRun) -> list[UUID]:
     return list(paid.values_list("timesheet__taken_in__preview__file_id", flat=True).distinct())
 
 
-def _notes(run: PayRun) -> list[str]:
+def _notes(run: PayRun, batch: PaymentBatch | None) -> list[str]:
+    """What the run was calculated by, and what of it and of its payment file nobody has read in a source."""
     assert run.published is not None
     unverified = [
         f"{r['table']}: {', '.join(r['unverified'])}" for r in run.published.rules if r["unverified"]
     ]
+    if batch and (names := [f.name for f in unverified_fields(batch.processing_day)]):
+        unverified.append(f"bacs18: {', '.join(names)}")
     notes = [f"Rules {run.published.rules_hash[:16]}, engine {run.published.engine_version}."]
     if unverified:
         notes.append(

@@ -137,7 +137,11 @@ class FileRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """Everything the report shows. A section whose rows are empty does not appear."""
+    """Everything the report shows. A section whose rows are empty does not appear.
+
+    ledger_as_at: the day whose balances the ledger's are; None, where they are of when it was made, as held
+    work, open items, exceptions and checks are.
+    """
 
     firm: str
     client: str
@@ -152,6 +156,7 @@ class RunReport:
     held: Sequence[HeldRow] = ()
     payment_files: Sequence[PaymentFile] = ()
     ledger: Sequence[LedgerRow] = ()
+    ledger_as_at: date | None = None
     open_items: Sequence[OpenItemRow] = ()
     exceptions: Sequence[ExceptionRow] = ()
     checks: Sequence[Check] = ()
@@ -316,9 +321,12 @@ def _held(report: RunReport, money: _Money) -> _Table:
         money.column("Amount", "amount_minor", rows, css="strong end", risk=lambda row: True),
         _words("Reason", "reason", "wide"),
     ]
-    return _table(
-        "held", "Held from billing", columns, rows, caption="Paid, and not billed until resolved", risk=True
-    )
+    caption = f"Paid by this run, and not billed until resolved; {_as_of(report)}"
+    return _table("held", "Held from billing", columns, rows, caption=caption, risk=True)
+
+
+def _as_of(report: RunReport) -> str:
+    return f"as of {format_moment(report.made_at)}"
 
 
 def _ledger(report: RunReport, money: _Money) -> _Table:
@@ -331,6 +339,8 @@ def _ledger(report: RunReport, money: _Money) -> _Table:
     ]
     off = sum(row.debit_minor - row.credit_minor for row in rows)
     caption = f"Out of balance by {money.text(off)}" if off else "Debits equal credits"
+    day = report.ledger_as_at
+    caption += f"; as at {format_weekday(day)}" if day else f"; {_as_of(report)}"
     return _table("ledger", "Trial balance", columns, rows, caption=caption, risk=off != 0)
 
 
@@ -343,7 +353,7 @@ def _open_items(report: RunReport, money: _Money) -> _Table:
         # No total: an amount owed and an amount held do not add.
         _Column("Amount", lambda row: money.text(row.amount_minor), "num strong end"),
     ]
-    return _table("open", "Open items", columns, report.open_items)
+    return _table("open", "Open items", columns, report.open_items, caption=_as_of(report).capitalize())
 
 
 def _exceptions(report: RunReport) -> _Table:
@@ -354,7 +364,7 @@ def _exceptions(report: RunReport) -> _Table:
         _words("What to do", "remedy", "wide"),
     ]
     stops = sum(1 for row in report.exceptions if row.severity == "stop")
-    caption = _stops(stops) or "None stops the run"
+    caption = f"{_stops(stops) or 'None stops the run'}; {_as_of(report)}"
     return _table("exceptions", "Exceptions", columns, report.exceptions, caption=caption, risk=stops > 0)
 
 
@@ -376,7 +386,8 @@ def _checks(report: RunReport) -> _Table:
     ]
     failed = sum(1 for row in report.checks if not row.ok)
     count = f"{failed} of {len(report.checks)} fail" if failed else f"{len(report.checks)} hold"
-    return _table("checks", "Checks", columns, report.checks, risk=failed > 0, count=count)
+    caption = _as_of(report).capitalize()
+    return _table("checks", "Checks", columns, report.checks, risk=failed > 0, count=count, caption=caption)
 
 
 def _files(report: RunReport) -> _Table:
