@@ -78,7 +78,7 @@ BAD: dict[str, tuple[str, Callable[[Path], None], str, int | None, str | None, s
     "10,000 columns": ("timesheets", wide, ".csv", None, None, "more than 200 columns", "Delete the columns"),
     "unknown person": (
         "timesheets", rows_of(GOOD, ("T1-ACME", "T9", "2026-11-17", "8", "", "")), ".csv", 3, "payroll_number",
-        "assignment T1-ACME is not T9's", "It is T1's",
+        "there is nobody with payroll number 'T9'", "assignment T1-ACME is T1's",
     ),
     "unknown assignment": (
         "timesheets", rows_of(GOOD, ("X9", "T1", DAY, "8", "", "")), ".csv", 3, "assignment", "no assignment 'X9'", "Import the assignment",
@@ -93,7 +93,7 @@ BAD: dict[str, tuple[str, Callable[[Path], None], str, int | None, str | None, s
     ),
     "a duplicate line": ("timesheets", rows_of(GOOD, GOOD), ".csv", 3, "date", "stands in row 2 already", "Remove one"),
     "negative hours": (
-        "timesheets", rows_of(GOOD, ("T1-ACME", "T1", "2026-11-17", "-2", "", "")), ".csv", 3, "hours", "below zero", "correction",
+        "timesheets", rows_of(GOOD, ("T1-ACME", "T1", "2026-11-17", "-2", "", "")), ".csv", 3, "hours", "below zero", "cannot be corrected here yet",
     ),
     "no hours at all": (
         "timesheets", rows_of(GOOD, ("T1-ACME", "T1", "2026-11-17", "eight", "", "")), ".csv", 3, "hours", "'eight' is not hours", "Write 7.5 or 7:30",

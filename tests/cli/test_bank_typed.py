@@ -49,6 +49,9 @@ def test_a_line_is_said_approved_and_taken_back(cli: Cli, waiting: TestClient, m
     back = cli("bank", "undo", code, "B1", "--reason", "another invoice", who=bea)
     assert back.code == 0 and "its posting is reversed" in back.out
     assert "taken back" in cli("bank", "lines", code, who=bea).out
+    cleared = cli("clear", code, who=bea)
+    assert cleared.code == 0 and "taken back" in cleared.out
+    assert "1 exception waits for a person" in cleared.out, "the line is listed, so it is counted"
 
 
 def test_what_was_said_is_withdrawn(cli: Cli, waiting: TestClient, mail: dict[str, str]) -> None:

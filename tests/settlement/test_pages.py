@@ -13,7 +13,7 @@ from django.test import Client as Browser
 from engineroom.foundation import vault
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.crypto.fields import DOTS
-from engineroom.settlement import selectors
+from engineroom.settlement import by_hand, selectors
 from engineroom.settlement.clearing import clear_lines
 from engineroom.settlement.models import BatchStage, PaymentBatch
 from engineroom.ui.display import format_money
@@ -140,6 +140,11 @@ def test_the_bank_shows_what_each_line_settled_and_why_some_did_not(paid: TestCl
     assert "Ask the payer what it is for" in stranger and "Clear again" in stranger
     assert batch_of(paid).state == "cleared"
     assert "by the bank&#x27;s line" in text(browser.get(f"/c/{paid.code}/payments/1"))
+    with paid.acting("bookkeeper"):
+        by_hand.undo_clearing(lines["B1"].id, reason="another file")
+    again = {"form_key": str(uuid4()), "account": "main"}
+    answer = browser.post(f"/c/{paid.code}/bank/clear", again, headers=here, follow=True)
+    assert "0 lines cleared; 2 exceptions left" in text(answer), "one that was taken back waits as well"
 
 
 def test_every_reason_of_an_exception_has_its_remedy() -> None:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from tests.firm import HOURS_HEADINGS, MONDAY, Firm, Temp, TestClient, connect, enter, hours_file, set_up
 
-from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused
+from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, Problem
 from engineroom.timesheets import services
 from engineroom.timesheets.models import Hold, Timesheet
 
@@ -345,3 +345,61 @@ def test_a_hold_ends_only_for_a_charge_that_is_held(
                 "by_user_id) VALUES (%s, %s, 'billable', 'x', %s)",
                 [entry[2], client.id, client.staff["specialist"].id],
             )
+
+
+def refused(client: TestClient, *rows: tuple[str, ...]) -> list[Problem]:
+    """What is wrong with a file of (assignment, payroll number, day of November 2026, hours)."""
+    lines = [(code, number, f"2026-11-{day}", hours, "", "") for code, number, day, hours in rows]
+    with pytest.raises(InputRefused) as error:
+        client.take("timesheets", client.file("wrong.csv", HOURS_HEADINGS, lines))
+    return list(error.value.problems)
+
+
+def test_a_number_that_is_nobodys_is_said_to_be_nobodys(client: TestClient) -> None:
+    set_up(client, [Temp("T1"), Temp("T2")])
+    mistyped, swapped, neither = refused(
+        client,
+        ("T1-ACME", "N9999", "16", "8"),
+        ("T1-ACME", "T2", "17", "8"),
+        ("T1-ACME", "T1", "18", "8"),
+        ("X", "N9998", "19", "8"),
+    )[:3]
+    assert (mistyped.row, mistyped.problem) == (2, "there is nobody with payroll number 'N9999'")
+    assert mistyped.remedy == "Correct the number: assignment T1-ACME is T1's"
+    assert (swapped.row, swapped.problem) == (3, "assignment T1-ACME is not T2's")
+    assert swapped.remedy == "It is T1's; correct one of the two"
+    assert (neither.row, neither.problem) == (5, "there is no assignment 'X'")
+
+
+def test_a_number_that_is_nobodys_on_no_assignment_asks_for_the_person(client: TestClient) -> None:
+    set_up(client, [Temp("T1")])
+    found = refused(client, ("X", "N9998", "19", "8"))
+    assert [(p.row, p.field) for p in found] == [(2, "assignment"), (2, "payroll_number")]
+    assert found[1].remedy == "Import the person first, or correct the number"
+
+
+def test_problems_stand_in_the_order_of_the_rows_whatever_found_them(client: TestClient) -> None:
+    set_up(client, [Temp("T1")])
+    found = refused(
+        client,
+        ("T1-ACME", "T1", "16", "8"),
+        ("T1-ACME", "T1", "17", "25"),  # of a day's hours
+        ("T1-ACME", "T1", "16", "8"),  # stands twice
+        ("X", "T1", "18", "8"),
+        ("T1-ACME", "T1", "soon", "8"),  # cannot be read
+        ("T1-ACME", "N9", "19", "8"),
+    )
+    assert [p.row for p in found] == sorted(p.row or 0 for p in found)
+    assert {p.row for p in found} >= {3, 4, 5, 6, 7}
+
+
+def test_what_is_said_of_accepted_hours_can_be_done_today(client: TestClient) -> None:
+    """There is no correction file; nobody is sent to make one."""
+    temps = [Temp("T1")]
+    set_up(client, temps)
+    take(client, temps)
+    below, again = refused(client, ("T1-ACME", "T1", "16", "-1"), ("T1-ACME", "T1", "17", "9"))
+    assert (below.problem, again.row) == ("hours are below zero", 2)
+    assert "was taken in already" in again.problem
+    for problem in (below, again):
+        assert problem.remedy.startswith("Leave ") and "cannot be corrected here yet" in problem.remedy

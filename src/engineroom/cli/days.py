@@ -286,10 +286,6 @@ def _clear(user: Identity, client_id: UUID, statements: Sequence[Path]) -> None:
 
 def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared, before: set[UUID]) -> None:
     c = done.clearing
-    typer.echo(
-        f"cleared {counted(c.cleared, 'bank line')}, {c.returned} of them returned payments; "
-        f"{counted(c.exceptions, 'exception')}"
-    )
     with acting(user, read=[client_id]):
         new = Cleared.objects.exclude(line_id__in=before).select_related("line")
         cleared = [
@@ -312,6 +308,10 @@ def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared, before:
             )
             for e in open_exceptions()
         ]
+    # Not c.exceptions: those are the lines that rules looked at. One that somebody explained or took back
+    # waits as well, for a person.
+    waits = counted(len(rows), "exception waits for a person", "exceptions wait for a person")
+    typer.echo(f"cleared {counted(c.cleared, 'bank line')}, {c.returned} of them returned payments; {waits}")
     if cleared:
         show.table("Cleared", ("day", "amount", "who", "rule", "what"), cleared, right=[1])
     if rows:

@@ -82,3 +82,11 @@ class InputRefused(EngineroomError):
 
 def errors_of(problems: Iterable[Problem]) -> list[Problem]:
     return [p for p in problems if p.severity == "error"]
+
+
+def by_row(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems of one file as a person goes through it, from the top down; of the whole file before a row's.
+
+    Errors before warnings: where a list is cut, what stops the file is in it.
+    """
+    return sorted(problems, key=lambda p: (p.severity != "error", p.row or 0))

@@ -269,5 +269,5 @@ def open_exceptions() -> list[OpenException]:
     """Every line of the client that is not cleared, with why. A line nobody looked at yet says so."""
     client_id = current_client_id()
     reasons = defaultdict(lambda: ("not looked at", "run: engineroom clear"), _latest_reasons(client_id))
-    rows = _uncleared(client_id).order_by("booked", "ordinal", "id")
+    rows = _uncleared(client_id).select_related("own_account").order_by("booked", "ordinal", "id")
     return [OpenException(row, *reasons[row.id]) for row in rows]

@@ -238,6 +238,13 @@ class Assignments(TableImporter):
         return {"assignments": n}
 
 
+NOT_CORRECTED = (
+    "accepted hours cannot be corrected here yet: settle the difference with the person and the customer "
+    "outside, and keep a note of it"
+)
+"""See docs/limits.md. What was taken in stays as it is, whoever finds it wrong."""
+
+
 @importer
 class Timesheets(TableImporter):
     """Hours, one row a day, as the customer answered for them."""
@@ -259,20 +266,26 @@ class Timesheets(TableImporter):
         found = Findings(sheet)
         c = sheet.columns
         assignments = _assignments(set(c["assignment"]))
-        employed = _employments(set(c["payroll_number"]))
+        numbers = set(c["payroll_number"])
+        employed = _employments(numbers)
+        unknown = numbers - set(_people())
         rows = zip(c["assignment"], c["payroll_number"], c["date"], c["hours"], strict=True)
         for i, (code, number, day, minutes) in enumerate(rows):
             if (assignment := assignments.get(code)) is None:
                 remedy = "Import the assignment first, or correct the code"
                 found.at(i, "assignment", f"there is no assignment {code!r}", remedy)
             else:
-                self._check_row(found, i, assignment, number, day)
+                self._check_row(found, i, assignment, day)
+            if number in unknown:
+                self._check_unknown(found, i, number, assignment)
+            elif assignment and number != assignment["person__payroll_number"]:
+                remedy = f"It is {assignment['person__payroll_number']}'s; correct one of the two"
+                found.at(i, "payroll_number", f"assignment {code} is not {number}'s", remedy)
             if minutes and number in employed and not _covers(employed[number], day):
                 remedy = "Correct the date, or the start or leave date in the file of people"
                 found.at(i, "date", f"{number} is not employed on {day}", remedy)
             if minutes < 0:
-                remedy = "Leave the row out; correct accepted hours with a correction file"
-                found.at(i, "hours", "hours are below zero", remedy)
+                found.at(i, "hours", "hours are below zero", f"Leave the row out; {NOT_CORRECTED}")
         self._check_days(found, c["payroll_number"], c["date"], c["hours"])
         keys = list(zip(c["assignment"], c["date"], strict=True))
         found.repeated(keys, "date", lambda key: f"{key[0]} on {key[1]}")
@@ -280,11 +293,16 @@ class Timesheets(TableImporter):
         return found.problems
 
     @staticmethod
-    def _check_row(found: Findings, i: int, assignment: dict[str, Any], number: str, day: date) -> None:
-        code, whose = assignment["code"], assignment["person__payroll_number"]
-        if whose != number:
-            remedy = f"It is {whose}'s; correct one of the two"
-            found.at(i, "payroll_number", f"assignment {code} is not {number}'s", remedy)
+    def _check_unknown(found: Findings, i: int, number: str, assignment: dict[str, Any] | None) -> None:
+        """A number that is nobody's is most likely mistyped; the assignment says whose it should be."""
+        remedy = "Import the person first, or correct the number"
+        if assignment:
+            whose = assignment["person__payroll_number"]
+            remedy = f"Correct the number: assignment {assignment['code']} is {whose}'s"
+        found.at(i, "payroll_number", f"there is nobody with payroll number {number!r}", remedy)
+
+    @staticmethod
+    def _check_row(found: Findings, i: int, assignment: dict[str, Any], day: date) -> None:
         if day < assignment["starts"] or (assignment["ends"] and day > assignment["ends"]):
             until = f" to {assignment['ends']}" if assignment["ends"] else ""
             problem = f"{day} lies outside the assignment, which runs from {assignment['starts']}{until}"
@@ -317,7 +335,7 @@ class Timesheets(TableImporter):
                     i,
                     "date",
                     f"{code} for the week ending {key[1]} was taken in already",
-                    "Leave these rows out; send changes as a correction",
+                    f"Leave these rows out; {NOT_CORRECTED}",
                 )
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:

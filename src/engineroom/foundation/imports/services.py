@@ -29,7 +29,7 @@ from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.imports.models import ImportCommit, ImportPreview
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted, Problem, errors_of
+from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted, Problem, by_row, errors_of
 
 MEGABYTE = 1 << 20
 KEPT_PROBLEMS = 1000
@@ -147,7 +147,7 @@ def preview(kind: str, path: Path) -> tuple[Previewed, list[Problem]]:
     with _copied(path, handler.limit_bytes) as copy:
         file = vault.store(copy, name=path.name, kind=f"import.{kind}")
         parsed = _parse(handler, file, copy)
-    problems = [*parsed.problems, *handler.check(parsed)]
+    problems = by_row([*parsed.problems, *handler.check(parsed)])
     errors = len(errors_of(problems))
     row = ImportPreview.objects.create(
         client_id=scope.client_id,
@@ -236,7 +236,7 @@ def _take(handler: Importer, preview_id: UUID) -> Taken:
     approvals.takes_in("import", commit.id, "import_preview", [row.id])
     parsed = _reparse(handler, file)
     # The world may have moved since the preview: check again, in the transaction that takes.
-    problems = [*parsed.problems, *handler.check(parsed)]
+    problems = by_row([*parsed.problems, *handler.check(parsed)])
     if errors_of(problems):
         raise InputRefused(problems)
     counts = handler.take(parsed, commit.id)
