@@ -7,7 +7,8 @@ import re
 import pytest
 
 from engineroom.payday import steps
-from tests.firm import PAY_DATE, Temp, TestClient, approve_payday, hours_file, set_up
+from engineroom.payroll import papers, tasks
+from tests.firm import PAY_DATE, Temp, TestClient, approve_payday, hours_file, run_payday, set_up
 from tests.web.conftest import signed_in
 
 
@@ -79,3 +80,19 @@ def test_seen_is_one_users_own_and_cannot_be_forged(calculated: TestClient):
     assert count(again) == "Notices 0", "over sign-ins"
     again.cookies["notices_seen"] = "forged" + cookie.value
     assert count(again) == "Notices 2"
+
+
+def test_whoever_asked_for_papers_is_told_when_all_are_printed(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(papers, "RENDER_AT_ONCE", 1)
+    temps = [Temp("T1"), Temp("T2", "Al Smith")]
+    set_up(client, temps)
+    day = run_payday(client, temps)
+    asker = signed_in(client.staff["specialist"])
+    rows(asker)
+    job = {"client_id": str(client.id), "run_id": str(day.run.id)}
+    tasks.print_payslips_job(**job, user_id=str(client.staff["specialist"].id))
+    assert count(asker) == "Notices 1", "of its end, not of each part"
+    assert [row for row in rows(asker) if "New" in row and "Pay run 1 Payslips issued" in row]
+    assert not any("Payslips issued" in row for row in rows(signed_in(client.staff["checker"])))

@@ -1,4 +1,5 @@
-"""Notices: what others did with what I had made: approved, released, made void, reversed.
+"""Notices: what others did with what I had made: approved, released, made void, reversed; and the end of
+a long job that I asked for.
 
 Derived from the audit trail and the list of makers, never stored. Up to when I have looked is kept in a
 signed cookie, so that what is new stays the same over sign-ins and costs no table.
@@ -48,10 +49,13 @@ WORDS = {
 }
 """What is worth a notice, as a status kind and what became of the thing."""
 
+JOBS = ("payroll.issue_payslips",)
+"""Long work that I asked for and did not wait for: its end is worth a notice to me, its parts are not."""
+
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that somebody else did with what I had made."""
+    """Something that somebody else did with what I had made, or the end of a job that I asked for."""
 
     client: Client
     at: datetime
@@ -70,11 +74,13 @@ SELECT e.client_id, e.id, e.at, e.verb, e.subject_kind, e.subject_id,
 FROM foundation_auditevent e
 LEFT JOIN foundation_user u ON u.id = coalesce(e.on_behalf_id, e.user_id)
 WHERE e.client_id = ANY(%(clients)s) AND e.at >= %(since)s AND e.verb = ANY(%(verbs)s)
-  AND e.user_id <> %(me)s AND e.on_behalf_id IS DISTINCT FROM %(me)s
-  AND EXISTS (
-    SELECT FROM foundation_contribution c
-    WHERE c.client_id = e.client_id AND c.subject_kind = e.subject_kind AND c.subject_id = e.subject_id
-      AND (c.user_id = %(me)s OR c.on_behalf_id = %(me)s) AND c.at < e.at)
+  AND e.user_id <> %(me)s
+  AND CASE WHEN e.on_behalf_id = %(me)s
+    THEN e.verb = ANY(%(jobs)s) AND e.detail->'result'->>'left' = '0'
+    ELSE EXISTS (
+      SELECT FROM foundation_contribution c
+      WHERE c.client_id = e.client_id AND c.subject_kind = e.subject_kind AND c.subject_id = e.subject_id
+        AND (c.user_id = %(me)s OR c.on_behalf_id = %(me)s) AND c.at < e.at) END
 ORDER BY e.at DESC LIMIT %(most)s
 """
 
@@ -119,6 +125,7 @@ def _told(request: PageRequest, since: datetime) -> list[Told]:
         "clients": readable,
         "since": since,
         "verbs": list(WORDS),
+        "jobs": list(JOBS),
         "me": current_scope().user.id,
         "most": MOST,
     }
