@@ -36,7 +36,11 @@ def test_a_line_is_said_approved_and_taken_back(cli: Cli, waiting: TestClient, m
     assert said.code == 0, said.err
     content = re.search(r"content ([0-9a-f]{16})", said.out)[1]
 
-    assert cli("bank", "approve", code, "B1", who=lena).code == 1, "nobody is at the terminal"
+    listed = cli("bank", "lines", code, who=bea).out
+    assert content in listed and "INV-000001 250.00" in " ".join(listed.split())
+    alone = cli("bank", "approve", code, "B1", who=lena)
+    assert alone.code == 1 and f"--yes --content {content}" in alone.err, "nobody is at the terminal"
+    assert "INV-000001" in alone.out and "account 7900" in alone.out and f"content {content}" in alone.out
     other = cli("bank", "approve", code, "B1", "--yes", "--content", "0" * 16, who=lena)
     assert other.code == 1 and "look again" in other.err
     own = cli("bank", "approve", code, "B1", "--yes", "--content", content, who=bea)

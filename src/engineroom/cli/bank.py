@@ -36,7 +36,14 @@ def lines(client: Client) -> None:
     user = identity()
     with acting(user, read=[client_named(user, client).id]):
         rows = [
-            (_name(line), line.booked, show.money(line.amount, line.currency), _who(line), e.reason, e.detail)
+            (
+                _name(line),
+                line.booked,
+                show.money(line.amount, line.currency),
+                _who(line),
+                e.reason,
+                e.detail + _said_of(line),
+            )
             for e in open_exceptions()
             for line in [e.line]
         ]
@@ -84,8 +91,6 @@ def approve(
 
     if yes and not content:
         raise EngineroomError("--yes says yes to what you looked at: name it with --content HASH")
-    if not yes and not sys.stdin.isatty():
-        raise EngineroomError("nobody is at the terminal to say yes; approve with --yes --content HASH")
     user = identity()
     client_id = client_named(user, client).id
     with acting(user, read=[client_id]):
@@ -97,6 +102,9 @@ def approve(
     seen = bytes(said.content_hash).hex()
     if content and (len(content) < HASH_DIGITS or not seen.startswith(content.lower())):
         raise EngineroomError(f"what stands is not the content you name, by {HASH_DIGITS} digits; look again")
+    if not yes and not sys.stdin.isatty():
+        how = f"--yes --content {seen[:HASH_DIGITS]}"
+        raise EngineroomError(f"nobody is at the terminal to say yes; to approve what is shown add {how}")
     if not yes:
         typer.confirm("Approve and post exactly this?", abort=True)
     with acting(user, write=client_id):
@@ -188,7 +196,19 @@ def _parts(row: BankLine, said: list[str]) -> list[Part]:
     return parts
 
 
-def _print_said(row: BankLine, said: LineExplanation) -> None:
+def _said_of(row: BankLine) -> str:
+    """What was said of a line and waits for a second person's yes, with its content; else nothing."""
+    from engineroom.settlement.by_hand import standing
+
+    said = standing(row.id)
+    if said is None:
+        return ""
+    parts = [f"{name} {amount}" for name, _, amount in _settles(row, said)]
+    return f"; settles {', '.join(parts)}; content {bytes(said.content_hash).hex()[:HASH_DIGITS]}"
+
+
+def _settles(row: BankLine, said: LineExplanation) -> list[tuple[str, date | str, str]]:
+    """(item or account, due, amount) of everything that was said of a line."""
     from engineroom.settlement.by_hand import choosable, rest_of
 
     items = {i.id: i for i in choosable(row)}
@@ -199,6 +219,10 @@ def _print_said(row: BankLine, said: LineExplanation) -> None:
         rows.append((name, due, show.money(amount, row.currency)))
     if rest := rest_of(said):
         rows.append((f"account {said.account_code}", "", show.money(abs(rest), row.currency)))
+    return rows
+
+
+def _print_said(row: BankLine, said: LineExplanation) -> None:
     title = f"{_name(row)} of {row.booked}: {show.money(row.amount, row.currency)}, {said.reason}"
-    show.table(title, ("settles", "due", "amount"), rows, right=[2])
+    show.table(title, ("settles", "due", "amount"), _settles(row, said), right=[2])
     typer.echo(f"content {bytes(said.content_hash).hex()[:HASH_DIGITS]}")
