@@ -82,6 +82,9 @@ def test_payday_stops_where_another_person_must_act_and_prints_what_they_type(
     words = shlex.split(command)[3:]
     assert cli(*words, "--yes", who=mail["lead"]).code == 1  # yes to what?
     run, bills = contents(stopped.out)
+    alone = cli(*words, who=mail["lead"])  # nobody is at the terminal
+    assert alone.code == 1 and f"--yes --content {run},{bills}" in alone.err
+    assert contents(alone.out) == [run, bills] and "2 drafts of bill run 1" in alone.out
     for content in (run, f"{bills},{run}", f"{run},{'0' * 16}", f"{run},{bills[:8]}"):
         assert cli(*words, "--yes", "--content", content, who=mail["lead"]).code == 1
     approved = cli(*words, "--yes", "--content", f"{run},{bills}", who=mail["lead"])
@@ -99,9 +102,16 @@ def test_payday_stops_where_another_person_must_act_and_prints_what_they_type(
     released = cli("release", ready.code, "--pay-date", PAY_DATE, who=mail["checker"])
     assert released.code == 0
     assert "issued 2 invoices, INV-000001 to INV-000002" in released.out
+    nothing = cli("post", ready.code, "--pay-date", PAY_DATE, who=mail["checker"])
+    assert nothing.code == 3
+    assert f"engineroom --as {mail['specialist']} post {ready.code} --pay-date {PAY_DATE}" in nothing.out
     done = payday(cli, ready, "--out", tmp_path)
     assert done.code == 0
     assert "papers: 3 payslips and 2 invoices as PDF" in done.out
+    again = payday(cli, ready)
+    assert "papers: no new payslips (3 there) and no new invoices (2 there) as PDF" in again.out
+    there = cli("post", ready.code, "--pay-date", PAY_DATE, who=mail["checker"])
+    assert (there.code, "3 payslips are there as PDF" in there.out) == (0, True)
     assert (tmp_path / "invoices" / "INV-000001.pdf").read_bytes()[:5] == b"%PDF-"
 
 

@@ -133,6 +133,8 @@ def test_a_second_run_finds_everything_done_and_is_quick(
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("taken before") == 8
     assert "problems" not in again.stdout
+    assert "papers: no new payslips (60 there) and no new invoices (8 there) as PDF" in again.stdout
+    assert re.search(r"no new letters, [1-9][0-9]* there: ", again.stdout)
     assert [line for line in again.stdout.splitlines() if line in HOLDS] == list(HOLDS)
     assert trial_balance(again.stdout) == trial_balance(first.stdout)
     assert took < 60, "it should find things done, not do them"

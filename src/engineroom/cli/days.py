@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -121,6 +122,11 @@ def approve(user: Identity, client: str, pay_date: date, *, content: str | None,
     seen = _show_what_stands(user, client_id, pay_date)
     if content is not None:
         seen = _named(content, seen)
+    if ask and not sys.stdin.isatty():
+        hashes = ",".join(h[:HASH_DIGITS] for h in (seen.run, seen.bills) if h)
+        raise EngineroomError(
+            f"nobody is at the terminal to say yes; to approve what is shown add --yes --content {hashes}"
+        )
     if ask:
         typer.confirm("Approve exactly this?", abort=True)
     done = steps.approve(user, client_id, pay_date, run_hash=seen.run, bill_hash=seen.bills)
@@ -250,10 +256,16 @@ def _print_released(done: steps.Released) -> None:
 
 
 def post(user: Identity, client: str, pay_date: date, out: Path | None) -> None:
-    client_id = client_named(user, client).id
-    done = steps.post(user, client_id, pay_date)
-    _print_posted(done)
-    _leave(user, client_id, pay_date, out)
+    row = client_named(user, client)
+    done = steps.post(user, row.id, pay_date)
+    there = papers.printed(user, row.id, pay_date)
+    _print_posted(done, there)
+    _leave(user, row.id, pay_date, out)
+    if not done.invoices and not done.payslips and there.missing:
+        raise AnotherPersonNeeded(
+            f"nothing is done. The papers are another person's to make; {user.email} may not. One of:",
+            _commands(user, row, "payroll.prepare", f"post {row.code} --pay-date {pay_date}"),
+        )
 
 
 def _print_issued(i: InvoicesIssued | None) -> None:
@@ -263,13 +275,20 @@ def _print_issued(i: InvoicesIssued | None) -> None:
         typer.echo(f"issued {invoices}, {span}: net {show.money(i.net)}, VAT {show.money(i.vat)}")
 
 
-def _print_posted(done: steps.Posted) -> None:
+def _print_posted(done: steps.Posted, there: papers.Printed) -> None:
     _print_issued(done.invoices)
     if done.payslips:
-        printed = counted(done.printed.invoices if done.printed else 0, "invoice")
-        typer.echo(f"papers: {counted(done.payslips.payslips, 'payslip')} and {printed} as PDF")
-    else:
+        invoices = done.printed.invoices if done.printed else 0
+        made = f"{_new(done.payslips.payslips, there.payslips, 'payslip')} and "
+        typer.echo(f"papers: {made}{_new(invoices, there.invoices, 'invoice')} as PDF")
+    elif there.missing:
         typer.echo("papers: for whoever prepares to make, by `post` or the same payday again")
+    else:
+        typer.echo(f"papers: {counted(there.payslips, 'payslip')} are there as PDF")
+
+
+def _new(made: int, there: int, what: str) -> str:
+    return counted(made, what) if made else f"no new {what}s ({there:,} there)"
 
 
 def clear(user: Identity, client: str, statements: Sequence[Path]) -> None:
@@ -345,7 +364,8 @@ def payday(
     seal_everything()
     _approve(user, row, pay_date, approve_as, out)
     _release(user, row, pay_date, release_as)
-    _print_posted(steps.post(user, row.id, pay_date))
+    posted = steps.post(user, row.id, pay_date)
+    _print_posted(posted, papers.printed(user, row.id, pay_date))
     if statements and _may(user, row, "settlement.prepare"):
         _clear(user, row.id, statements)
     seal_everything()

@@ -85,18 +85,20 @@ def approve(
 
     if yes and content is None:
         raise EngineroomError("--yes says yes to what you looked at: name it with --content HASH[,HASH]")
-    if not yes and not sys.stdin.isatty():
-        raise EngineroomError(
-            "nobody is at the terminal to say yes; look at the run, then approve with "
-            "--yes --content HASH[,HASH]"
-        )
     days.approve(identity(), client, pay_date.date(), content=content, ask=not yes)
     seal_everything()
 
 
 @app.command()
 @on_the_ground
-def release(client: Client, pay_date: Day, out: Out = None) -> None:
+def release(
+    client: Client,
+    pay_date: Day,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="folder for payment file, journal and report; `post` makes the papers"),
+    ] = None,
+) -> None:
     """Release the approved run and its invoices: obligations are posted, the payment file is written, the
     invoices are issued. Not for whoever approved them."""
     from engineroom.cli import days

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from engineroom.billing import papers as billing_papers
 from engineroom.billing import selectors as billing
@@ -14,7 +17,7 @@ from engineroom.billing.services import parties_of, terms_of
 from engineroom.cli import report
 from engineroom.foundation import vault
 from engineroom.foundation.imports.sheets import write_csv
-from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.foundation.tenancy.scope import Identity, acting, current_client_id, current_scope
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.foundation.vault.services import keep
 from engineroom.kernel.money import format_minor
@@ -22,6 +25,7 @@ from engineroom.ledger import selectors as ledger
 from engineroom.openitems.models import Counterparty
 from engineroom.payday.steps import Payday, payday_of
 from engineroom.payroll import papers as payroll_papers
+from engineroom.payroll import selectors as payroll
 from engineroom.settlement.models import Cleared, PaymentBatch
 from engineroom.ui.report import render_report
 
@@ -166,6 +170,32 @@ def _subjects(day: Payday) -> list[UUID]:
     ]
 
 
+@dataclass(frozen=True)
+class Printed:
+    """How many papers of a payday are in the vault, and how many payslips and invoices are not on paper."""
+
+    payslips: int
+    invoices: int
+    missing: int
+
+
+def printed(user: Identity, client_id: UUID, pay_date: date) -> Printed:
+    with acting(user, read=[client_id]):
+        day = payday_of(pay_date)
+        slips = len(payroll_papers.payslip_files(day.run)) if day.run else 0
+        invoices = _invoice_files(day).count()
+        wanted = len(payroll.payslips(day.run)) if day.run else 0
+        if day.bill_run:
+            wanted += Invoice.objects.filter(client_id=client_id, bill_run=day.bill_run).count()
+    return Printed(slips, invoices, wanted - slips - invoices)
+
+
+def _invoice_files(day: Payday) -> QuerySet[VaultFile]:
+    invoices = Invoice.objects.filter(client_id=current_client_id(), bill_run=day.bill_run)
+    rows = VaultFile.objects.filter(client_id=current_client_id(), kind=billing_papers.KIND)
+    return rows.filter(subject_id__in=invoices.values("id")) if day.bill_run else rows.none()
+
+
 def _copy_files(day: Payday, out: Path) -> list[Path]:
     assert day.run is not None
     written = [
@@ -173,15 +203,9 @@ def _copy_files(day: Payday, out: Path) -> list[Path]:
     ]
     if day.batch:
         written.append(_write(out / day.batch.file.name, vault.read(day.batch.file)))
-    if day.bill_run:
-        invoices = VaultFile.objects.filter(
-            client_id=day.run.client_id,
-            kind=billing_papers.KIND,
-            subject_id__in=Invoice.objects.filter(client_id=day.run.client_id, bill_run=day.bill_run).values(
-                "id"
-            ),
-        )
-        written += [_write(out / "invoices" / f.name, vault.read(f)) for f in invoices.order_by("name")]
+    written += [
+        _write(out / "invoices" / f.name, vault.read(f)) for f in _invoice_files(day).order_by("name")
+    ]
     return written
 
 

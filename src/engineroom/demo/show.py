@@ -302,9 +302,9 @@ def _tell_people(firm: Firm, sample: Sample, client_id: UUID) -> None:
         run = run_of(sample.pay_date)
         if run is not None:
             told = links.notify_payslips(run.id)
-            typer.echo(
-                f"  {told.sent} letters in {settings.OUTBOX_DIR}; {told.without_address} have no address"
-            )
+            there = len(list(Path(settings.OUTBOX_DIR).glob("*.eml")))
+            letters = f"{told.sent} letters in" if told.sent else f"no new letters, {there} there:"
+            typer.echo(f"  {letters} {settings.OUTBOX_DIR}; {told.without_address} have no address")
 
 
 WEEK = timedelta(days=7)
