@@ -181,8 +181,8 @@ def sent_back_and_done_again(priya: Visitor, omar: Visitor, title: str, case: st
 
 def write(priya: Visitor, words: str) -> None:
     page = priya.page
-    page.get_by_label("What it says").fill(words)
-    page.get_by_label("The figures are those of the pay run").check()
+    page.get_by_role("textbox", name="What it says").fill(words)
+    page.get_by_role("checkbox", name="The figures are those of the pay run").check()
     page.get_by_role("button", name="Done", exact=True).click()
     page.get_by_text("It waits for a second person.", exact=False).wait_for()
 

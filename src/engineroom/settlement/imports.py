@@ -250,7 +250,7 @@ def _known_before(headings: list[Heading], ours: list[OwnAccount]) -> list[Probl
             problems.append(Problem(problem, COMPARE, None, row, "Ntry", "warning"))
     if total > len(problems):
         more = f"{total - len(problems):,} more lines like these are known already"
-        problems.append(Problem(more, "Compare the files", None, None, "Ntry", "warning"))
+        problems.append(Problem(more, "Compare the files", None, row, "Ntry", "warning"))
     return problems
 
 

@@ -408,7 +408,9 @@ class _Reading:
         self.problems.sort(key=lambda p: p.row or 0)
         if self.unlisted:
             problem = f"{self.unlisted:,} more problems are not listed"
-            self.problems.append(Problem(problem, "Correct these first, then import again", self.file_name))
+            last = self.problems[-1].row if self.problems else None
+            remedy = "Correct these first, then import again"
+            self.problems.append(Problem(problem, remedy, self.file_name, last))
         return tuple(self.problems)
 
 
