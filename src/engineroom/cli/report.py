@@ -124,7 +124,7 @@ def _waterfall(totals: dict[str, int]) -> list[Bar]:
     steps += [Bar(label, amount, "down") for label, amount in beside if amount]
     steps += [Bar("Gross pay", totals["gross"], "total")]
     steps += [
-        Bar(e.label, totals[e.code], "down") for e in ELEMENTS if e.kind == "deduction" and totals[e.code]
+        Bar(e.label, totals[e.code], "down") for e in ELEMENTS if e.kind == "deduction" and totals.get(e.code)
     ]
     return [*steps, Bar("Net pay", totals["net_pay"], "total")]
 
