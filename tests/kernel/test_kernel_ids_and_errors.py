@@ -2,7 +2,7 @@ from uuid import RFC_4122, UUID
 
 import pytest
 
-from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, errors_of
+from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, errors_of, too_long
 from engineroom.kernel.ids import column_to_uuids, uuid7, uuid7_column, uuid7s, uuids_to_column
 
 
@@ -49,3 +49,9 @@ def test_problems_say_where_what_and_what_to_do():
     assert str(refused).splitlines()[0] == "1 problem in the input; nothing was taken"
     assert errors_of(refused.problems) == [bad]
     assert bad.as_dict()["row"] == 7
+
+
+def test_a_text_that_does_not_fit_is_refused_and_the_limit_is_said():
+    assert too_long("reason", " " + "x" * 300 + "\n", 300) == []
+    (bad,) = too_long("note", "x" * 4_001, 4_000)
+    assert str(bad) == "note: the note has 4,001 letters. Say it in up to 4,000"

@@ -84,6 +84,15 @@ def errors_of(problems: Iterable[Problem]) -> list[Problem]:
     return [p for p in problems if p.severity == "error"]
 
 
+def too_long(field: str, text: str, longest: int) -> list[Problem]:
+    """What is to be kept is kept whole: a text that does not fit is refused, never cut."""
+    letters = len(text.strip())
+    if letters <= longest:
+        return []
+    what = f"the {field} has {letters:,} letters"
+    return [Problem(what, f"Say it in up to {longest:,}", field=field)]
+
+
 def by_row(problems: Iterable[Problem]) -> list[Problem]:
     """Problems of one file as a person goes through it, from the top down; of the whole file before a row's.
 

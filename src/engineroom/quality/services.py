@@ -8,7 +8,7 @@ from uuid import UUID
 
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem
+from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, too_long
 from engineroom.quality.models import Hours, Promise
 from engineroom.sop.hours import HoursRefused, hours_from
 from engineroom.sop.models import Procedure
@@ -45,7 +45,7 @@ def promise(
 
     procedure_key: whose cases; empty for all that have no promise of their own.
     """
-    problems = [*_too_long("name", name, LONGEST_NAME), *_too_long("reason", reason, LONGEST_REASON)]
+    problems = [*too_long("name", name, LONGEST_NAME), *too_long("reason", reason, LONGEST_REASON)]
     if not name.strip():
         problems.append(Problem("a promise has a name", "Name it as the client knows it", field="name"))
     if not 1 <= budget_s <= LONGEST_BUDGET_S:
@@ -74,7 +74,7 @@ def end_promise(*, procedure_key: str = "", reason: str) -> PromiseMade:
 
     Raises Conflict where nothing is promised.
     """
-    problems = _too_long("reason", reason, LONGEST_REASON)
+    problems = too_long("reason", reason, LONGEST_REASON)
     if not reason.strip():
         problems.append(Problem("ending a promise needs a reason", "Say why", field="reason"))
     if problems:
@@ -84,14 +84,6 @@ def end_promise(*, procedure_key: str = "", reason: str) -> PromiseMade:
     if latest is None or not latest.budget_s:
         raise Conflict("nothing is promised there that could end")
     return _written(procedure_key, "none", 0, [], 80, reason)
-
-
-def _too_long(field: str, text: str, longest: int) -> list[Problem]:
-    if len(text.strip()) <= longest:
-        return []
-    return [
-        Problem(f"the {field} has {len(text.strip()):,} letters", f"Say it in up to {longest}", field=field)
-    ]
 
 
 def _written(
@@ -134,7 +126,7 @@ def set_hours(definition: dict[str, Any], *, whole: bool = False, reason: str = 
         raise InputRefused(
             [Problem("these are no working hours", "Give zone and week, Monday first", field="hours")]
         ) from error
-    if problems := _too_long("reason", reason, LONGEST_REASON):
+    if problems := too_long("reason", reason, LONGEST_REASON):
         raise InputRefused(problems)
     row = Hours.objects.create(
         client_id=current_scope().client_id,

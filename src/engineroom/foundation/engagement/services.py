@@ -12,7 +12,7 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.engagement.models import BASES, SERVICES, Engagement
 from engineroom.foundation.engagement.selectors import ServiceLine, all_terms, in_force
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, InputRefused, Problem
+from engineroom.kernel.errors import Conflict, InputRefused, Problem, too_long
 from engineroom.kernel.money import MAX_MINOR
 
 LONGEST_LEVEL = 300
@@ -45,7 +45,7 @@ def agree_terms(
 
     Terms of the same day as earlier ones take their place, those stay to be seen; so a slip is corrected.
     """
-    _refuse([*_problems(agreed_with, services, data_processing), *_too_long(reason)])
+    _refuse([*_problems(agreed_with, services, data_processing), *too_long("reason", reason, LONGEST_REASON)])
     return _keep(starts, agreed_on, agreed_with.strip(), services, data_processing.strip(), reason.strip())
 
 
@@ -59,7 +59,7 @@ def end_engagement(from_day: date, *, agreed_on: date, agreed_with: str, reason:
     if before is None or not before.lines:
         raise Conflict(f"nothing is agreed on {from_day} that could end")
     wrong = [] if reason.strip() else [Problem("the reason is empty", "Say why it ends", field="reason")]
-    _refuse([*_who(agreed_with), *wrong, *_too_long(reason)])
+    _refuse([*_who(agreed_with), *wrong, *too_long("reason", reason, LONGEST_REASON)])
     later = [t for t in all_terms() if t.starts > from_day and t.lines and not t.superseded]
     if later:
         named = " and ".join(f"terms {t.number} from {t.starts}" for t in later)
@@ -106,13 +106,6 @@ def _who(agreed_with: str) -> list[Problem]:
     return [Problem("it is not said who agreed", remedy, field="agreed_with")]
 
 
-def _too_long(reason: str) -> list[Problem]:
-    if len(reason.strip()) <= LONGEST_REASON:
-        return []
-    remedy = f"Say it in up to {LONGEST_REASON} letters"
-    return [Problem(f"the reason has {len(reason.strip()):,} letters", remedy, field="reason")]
-
-
 def _problems(agreed_with: str, services: Sequence[ServiceLine], data_processing: str) -> list[Problem]:
     found = _who(agreed_with)
     if not services:
@@ -124,10 +117,10 @@ def _problems(agreed_with: str, services: Sequence[ServiceLine], data_processing
         found.append(Problem(f"{twice} stands twice", "Say it once", field="services"))
     for line in services:
         found += _wrong_with(line)
-    if len(data_processing) > LONGEST_TERMS:
+    if len(data_processing.strip()) > LONGEST_TERMS:
         found.append(
             Problem(
-                f"the data-processing terms have {len(data_processing):,} letters",
+                f"the data-processing terms have {len(data_processing.strip()):,} letters",
                 f"Keep them below {LONGEST_TERMS:,}, and the rest in the contract",
                 field="data_processing",
             )
