@@ -10,7 +10,7 @@ from ninja import Query, Schema
 
 from engineroom.billing import papers, services
 from engineroom.billing.models import BillRun, Invoice, InvoiceLine
-from engineroom.foundation.api import Asked, ContentHash, Day, Page, PageAsked, Room, cut, one
+from engineroom.foundation.api import Asked, ContentAsked, Day, Page, PageAsked, Room, cut, one
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.vault.answers import file_answer
@@ -94,12 +94,6 @@ class BillRunPreparedOut(Schema):
     currency: str
     content_hash: str
     approval_voided: bool
-
-
-class ApproveBillsAsked(Asked):
-    """content_hash: of what you looked at; anything else is refused."""
-
-    content_hash: ContentHash
 
 
 class InvoicesIssuedOut(Schema):
@@ -228,7 +222,7 @@ def prepare_bill_run(client: Client, asked: PrepareAsked) -> BillRunPreparedOut:
     "Approve a bill run",
     permission="billing.approve",
 )
-def approve_bill_run(client: Client, bill_run_id: UUID, asked: ApproveBillsAsked) -> services.BillRunApproved:
+def approve_bill_run(client: Client, bill_run_id: UUID, asked: ContentAsked) -> services.BillRunApproved:
     """Approve exactly the drafts you looked at; whoever made part of them may not."""
     return services.approve_bill_run(bill_run_id, content_hash=asked.content_hash)
 

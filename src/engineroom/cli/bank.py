@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +9,15 @@ from uuid import UUID
 
 import typer
 
-from engineroom.cli import show
+from engineroom.cli import consent, show
 from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, Problem
 from engineroom.kernel.money import NotMoney, parse_minor
 
 if TYPE_CHECKING:
-    from engineroom.settlement.by_hand import Part
-    from engineroom.settlement.models import BankLine, LineExplanation
+    from engineroom.settlement.by_hand import Part, Said
+    from engineroom.settlement.clearing import OpenException
+    from engineroom.settlement.models import BankLine
 
 bank = typer.Typer(no_args_is_help=True, help="Bank lines that no rule clears.")
 
@@ -42,7 +42,7 @@ def lines(client: Client) -> None:
                 show.money(line.amount, line.currency),
                 _who(line),
                 e.reason,
-                e.detail + _said_of(line),
+                e.detail + _said_of(e),
             )
             for e in open_exceptions()
             for line in [e.line]
@@ -73,7 +73,7 @@ def explain(
     with acting(user, write=client_named(user, client).id):
         row = _line(line)
         done = by_hand.explain_line(row.id, parts=_parts(row, item), account=account, reason=reason)
-    typer.echo(f"said of {line}: content {done.content_hash[:16]}; another person approves it")
+    typer.echo(f"said of {line}: content {consent.short(done.content_hash)}; another person approves it")
     seal_everything()
 
 
@@ -89,26 +89,18 @@ def approve(
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement import by_hand
 
-    if yes and not content:
-        raise EngineroomError("--yes says yes to what you looked at: name it with --content HASH")
+    consent.require_content(yes=yes, content=content)
     user = identity()
     client_id = client_named(user, client).id
     with acting(user, read=[client_id]):
         row = _line(line)
-        said = by_hand.standing(row.id)
+        said = by_hand.what_is_said(row.id)
         if said is None:
             raise NotFound(f"nothing waits to be approved of {line}")
         _print_said(row, said)
-    seen = bytes(said.content_hash).hex()
-    if content and (len(content) < HASH_DIGITS or not seen.startswith(content.lower())):
-        raise EngineroomError(f"what stands is not the content you name, by {HASH_DIGITS} digits; look again")
-    if not yes and not sys.stdin.isatty():
-        how = f"--yes --content {seen[:HASH_DIGITS]}"
-        raise EngineroomError(f"nobody is at the terminal to say yes; to approve what is shown add {how}")
-    if not yes:
-        typer.confirm("Approve and post exactly this?", abort=True)
+    consent.agree("Approve and post exactly this?", [said.content_hash], yes=yes, content=content)
     with acting(user, write=client_id):
-        by_hand.approve_explanation(row.id, content_hash=seen)
+        by_hand.approve_explanation(row.id, content_hash=said.content_hash)
     typer.echo(f"{line} is cleared and posted")
     seal_everything()
 
@@ -139,10 +131,6 @@ def undo(client: Client, line: LineName, reason: Reason) -> None:
         by_hand.undo_clearing(_line(line).id, reason=reason)
     typer.echo(f"{line} waits again; its posting is reversed")
     seal_everything()
-
-
-HASH_DIGITS = 16
-"""As many as are printed: enough to name a content."""
 
 
 def _name(row: BankLine) -> str:
@@ -196,33 +184,30 @@ def _parts(row: BankLine, said: list[str]) -> list[Part]:
     return parts
 
 
-def _said_of(row: BankLine) -> str:
+def _said_of(waits: OpenException) -> str:
     """What was said of a line and waits for a second person's yes, with its content; else nothing."""
-    from engineroom.settlement.by_hand import standing
+    from engineroom.settlement import by_hand
 
-    said = standing(row.id)
+    said = by_hand.what_is_said(waits.line.id) if waits.reason == by_hand.EXPLAINED else None
     if said is None:
         return ""
-    parts = [f"{name} {amount}" for name, _, amount in _settles(row, said)]
-    return f"; settles {', '.join(parts)}; content {bytes(said.content_hash).hex()[:HASH_DIGITS]}"
+    parts = [f"{name} {amount}" for name, _, amount in _settles(said)]
+    return f"; settles {', '.join(parts)}; content {consent.short(said.content_hash)}"
 
 
-def _settles(row: BankLine, said: LineExplanation) -> list[tuple[str, date | str, str]]:
+def _settles(said: Said) -> list[tuple[str, date | str, str]]:
     """(item or account, due, amount) of everything that was said of a line."""
-    from engineroom.settlement.by_hand import choosable, rest_of
-
-    items = {i.id: i for i in choosable(row)}
+    currency = said.row.line.currency
     rows: list[tuple[str, date | str, str]] = []
-    for item_id, amount in zip(said.items, said.amounts, strict=True):
-        item = items.get(item_id)
-        name, due = (item.reference, item.due) if item else (str(item_id), "not open any more")
-        rows.append((name, due, show.money(amount, row.currency)))
-    if rest := rest_of(said):
-        rows.append((f"account {said.account_code}", "", show.money(abs(rest), row.currency)))
+    for part, item in said.parts:
+        name, due = (item.reference, item.due) if item else (str(part.item_id), "not open any more")
+        rows.append((name, due, show.money(part.amount, currency)))
+    if said.rest:
+        rows.append((f"account {said.row.account_code}", "", show.money(abs(said.rest), currency)))
     return rows
 
 
-def _print_said(row: BankLine, said: LineExplanation) -> None:
-    title = f"{_name(row)} of {row.booked}: {show.money(row.amount, row.currency)}, {said.reason}"
-    show.table(title, ("settles", "due", "amount"), _settles(row, said), right=[2])
-    typer.echo(f"content {bytes(said.content_hash).hex()[:HASH_DIGITS]}")
+def _print_said(row: BankLine, said: Said) -> None:
+    title = f"{_name(row)} of {row.booked}: {show.money(row.amount, row.currency)}, {said.row.reason}"
+    show.table(title, ("settles", "due", "amount"), _settles(said), right=[2])
+    typer.echo(f"content {consent.short(said.content_hash)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -16,9 +15,9 @@ from engineroom.billing import selectors as billing
 from engineroom.billing.engine import Draft
 from engineroom.billing.services import InvoicesIssued, parties_of, terms_of
 from engineroom.cli import papers, show
+from engineroom.cli.consent import agree, short
 from engineroom.cli.ground import client_named, identity, seal_everything
 from engineroom.foundation.access.selectors import holders_of, installation
-from engineroom.foundation.approvals.services import ContentChanged
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted, Problem, errors_of
@@ -104,7 +103,7 @@ def _print_calculated(done: steps.Calculated) -> None:
     if done.bill_run:
         b = done.bill_run
         voided = "; the approval was voided" if b.approval_voided else ""
-        net = f"net {show.money(b.net)}, content {b.content_hash[:16]}"
+        net = f"net {show.money(b.net)}, content {short(b.content_hash)}"
         typer.echo(f"bill run {b.number}: {counted(b.invoices, 'invoice')} drafted, {net}{voided}")
 
 
@@ -112,47 +111,23 @@ def _print_published(run: RunOpened, p: Published) -> None:
     voided = "; the approval was voided" if p.approval_voided else ""
     typer.echo(
         f"pay run {run.number}: tax week {run.tax_period} of {run.tax_year}, "
-        f"{counted(p.payslips, 'payslip')}, content {p.content_hash[:16]}{voided}"
+        f"{counted(p.payslips, 'payslip')}, content {short(p.content_hash)}{voided}"
     )
 
 
-def approve(user: Identity, client: str, pay_date: date, *, content: str | None, ask: bool) -> None:
+def approve(user: Identity, client: str, pay_date: date, *, content: str | None, yes: bool) -> None:
     """content: what the approver saw before, by hash, run and invoices; else it is shown, and asked about."""
     client_id = client_named(user, client).id
     seen = _show_what_stands(user, client_id, pay_date)
-    if content is not None:
-        seen = _named(content, seen)
-    if ask and not sys.stdin.isatty():
-        hashes = ",".join(h[:HASH_DIGITS] for h in (seen.run, seen.bills) if h)
-        raise EngineroomError(
-            f"nobody is at the terminal to say yes; to approve what is shown add --yes --content {hashes}"
-        )
-    if ask:
-        typer.confirm("Approve exactly this?", abort=True)
+    hashes = [h for h in (seen.run, seen.bills) if h is not None]
+    agree("Approve exactly this?", hashes, yes=yes, content=content)
     done = steps.approve(user, client_id, pay_date, run_hash=seen.run, bill_hash=seen.bills)
     _print_approved(user, done)
 
 
 def _print_approved(user: Identity, done: steps.ApprovedBoth) -> None:
-    bills = f", invoices {done.bill_run.content_hash[:16]}" if done.bill_run else ""
-    typer.echo(f"approved by {user.email}: pay {done.run.content_hash[:16]}{bills}")
-
-
-HASH_DIGITS = 16
-"""As many as are printed: enough to name a content."""
-
-
-def _named(content: str, stands: steps.Content) -> steps.Content:
-    """The content that was named, if it is what stands. Raises ContentChanged."""
-    named = [part.strip().lower() for part in content.split(",") if part.strip()]
-    hashes = [h for h in (stands.run, stands.bills) if h is not None]
-    if len(named) != len(hashes) or any(len(part) < HASH_DIGITS for part in named):
-        what = "run and invoices" if len(hashes) == 2 else "the run"
-        form = ",".join("HASH" for _ in hashes)
-        raise EngineroomError(f"name the content of {what}, {HASH_DIGITS} digits each: --content {form}")
-    if not all(whole.startswith(part) for whole, part in zip(hashes, named, strict=True)):
-        raise ContentChanged("what stands is not the content you name; look again")
-    return stands
+    bills = f", invoices {short(done.bill_run.content_hash)}" if done.bill_run else ""
+    typer.echo(f"approved by {user.email}: pay {short(done.run.content_hash)}{bills}")
 
 
 def _show_what_stands(user: Identity, client_id: UUID, pay_date: date) -> steps.Content:
@@ -162,12 +137,12 @@ def _show_what_stands(user: Identity, client_id: UUID, pay_date: date) -> steps.
         seen = steps.content_of(day)
         assert day.run is not None
         _print_totals(day.run)
-        typer.echo(f"content of the run: {seen.run[:HASH_DIGITS]}")
+        typer.echo(f"content of the run: {short(seen.run)}")
         if day.bill_run and seen.bills:
             drafts = billing.drafts(day.bill_run.through, day.bill_run.issue_date)
             print_drafts(drafts, f"bill run {day.bill_run.number}")
             print_held(billing.held_by_reason(billing.held()))
-            typer.echo(f"content of the invoices: {seen.bills[:HASH_DIGITS]}")
+            typer.echo(f"content of the invoices: {short(seen.bills)}")
     return seen
 
 

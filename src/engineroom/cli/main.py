@@ -81,11 +81,10 @@ def approve(
     ] = None,
 ) -> None:
     """Show the run and its invoices, and approve exactly them. Not for whoever prepared them."""
-    from engineroom.cli import days
+    from engineroom.cli import consent, days
 
-    if yes and content is None:
-        raise EngineroomError("--yes says yes to what you looked at: name it with --content HASH[,HASH]")
-    days.approve(identity(), client, pay_date.date(), content=content, ask=not yes)
+    consent.require_content(yes=yes, content=content)
+    days.approve(identity(), client, pay_date.date(), content=content, yes=yes)
     seal_everything()
 
 

@@ -83,6 +83,18 @@ class Asked(Schema):
     model_config = ConfigDict(extra="forbid")
 
 
+class ContentAsked(Asked):
+    """content_hash: of what you looked at; anything else is refused."""
+
+    content_hash: ContentHash
+
+
+class ReasonAsked(Asked):
+    """reason: why it is done."""
+
+    reason: Reason
+
+
 class PageAsked(Schema):
     """cursor: the `next` of the page before. limit: how many rows at most."""
 

@@ -11,11 +11,11 @@ from ninja import Query, Schema
 
 from engineroom.foundation.api import (
     Asked,
-    ContentHash,
+    ContentAsked,
     Day,
     Page,
     PageAsked,
-    Reason,
+    ReasonAsked,
     Room,
     cut,
     hides,
@@ -107,18 +107,6 @@ class OpenRunAsked(Asked):
     """The regular weekly run of a pay date pays the weeks that ended before it."""
 
     pay_date: Day
-
-
-class ApproveAsked(Asked):
-    """content_hash: of what you looked at; anything else is refused."""
-
-    content_hash: ContentHash
-
-
-class AbandonAsked(Asked):
-    """Why the run is given up."""
-
-    reason: Reason
 
 
 def _run(row: PayRun) -> PayRunOut:
@@ -244,7 +232,7 @@ def open_pay_run(client: Client, asked: OpenRunAsked) -> services.RunOpened:
 @router.command(
     "/pay-runs/{run_id}/approve", services.Approved, "Approve a pay run", permission="payroll.approve"
 )
-def approve_pay_run(client: Client, run_id: UUID, asked: ApproveAsked) -> services.Approved:
+def approve_pay_run(client: Client, run_id: UUID, asked: ContentAsked) -> services.Approved:
     """Approve exactly what you looked at; whoever made part of it may not."""
     return services.approve_pay_run(run_id, content_hash=asked.content_hash)
 
@@ -252,7 +240,7 @@ def approve_pay_run(client: Client, run_id: UUID, asked: ApproveAsked) -> servic
 @router.command(
     "/pay-runs/{run_id}/abandon", services.RunAbandoned, "Abandon a pay run", permission="payroll.prepare"
 )
-def abandon_pay_run(client: Client, run_id: UUID, asked: AbandonAsked) -> services.RunAbandoned:
+def abandon_pay_run(client: Client, run_id: UUID, asked: ReasonAsked) -> services.RunAbandoned:
     """Give the hours of a run that was never released back, to be paid by another."""
     return services.abandon_pay_run(run_id, reason=asked.reason)
 

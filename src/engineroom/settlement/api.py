@@ -14,12 +14,13 @@ from pydantic import StringConstraints
 from engineroom.foundation.api import (
     NO_NUL,
     Asked,
-    ContentHash,
+    ContentAsked,
     Day,
     Name,
     Page,
     PageAsked,
     Reason,
+    ReasonAsked,
     Room,
     cut,
     hides,
@@ -38,7 +39,6 @@ from engineroom.settlement.models import (
     BankLine,
     Cleared,
     LineException,
-    LineExplanation,
     Payment,
     PaymentBatch,
     Statement,
@@ -161,16 +161,6 @@ class ExplainAsked(Asked):
     parts: Annotated[list[PartAsked], Field(max_length=1000)] = []
     account: Annotated[str, StringConstraints(max_length=60, pattern=NO_NUL)] = ""
     reason: Reason
-
-
-class WhyAsked(Asked):
-    reason: Reason
-
-
-class ContentAsked(Asked):
-    """content_hash: of what was looked at."""
-
-    content_hash: ContentHash
 
 
 class ClearAsked(Asked):
@@ -326,19 +316,19 @@ def bank_lines(
 def bank_line(client: Client, line_id: UUID) -> OneBankLineOut:
     """A booked line and what explains it, or what was said of it and waits to be approved."""
     line = _lines(client, [one(BankLine.objects.all(), "bank line", line_id)])[0]
-    said = by_hand.standing(line_id)
+    said = by_hand.what_is_said(line_id)
     return OneBankLineOut(**line.dict(), explanation=_explanation(said) if said else None)
 
 
-def _explanation(said: LineExplanation) -> ExplanationOut:
+def _explanation(said: by_hand.Said) -> ExplanationOut:
     return ExplanationOut(
-        content_hash=bytes(said.content_hash).hex(),
-        parts=[PartOut(item_id=i, amount_minor=a) for i, a in zip(said.items, said.amounts, strict=True)],
-        account=said.account_code,
-        rest_minor=by_hand.rest_of(said),
-        reason=said.reason,
-        said_by=said.by_user_id,
-        said_at=said.at,
+        content_hash=said.content_hash,
+        parts=[PartOut(item_id=part.item_id, amount_minor=part.amount) for part, _ in said.parts],
+        account=said.row.account_code,
+        rest_minor=said.rest,
+        reason=said.row.reason,
+        said_by=said.row.by_user_id,
+        said_at=said.row.at,
     )
 
 
@@ -453,7 +443,7 @@ def approve_line(client: Client, line_id: UUID, asked: ContentAsked) -> by_hand.
     "Withdraw what was said of a bank line",
     permission="settlement.prepare",
 )
-def withdraw_line(client: Client, line_id: UUID, asked: WhyAsked) -> by_hand.LineExplained:
+def withdraw_line(client: Client, line_id: UUID, asked: ReasonAsked) -> by_hand.LineExplained:
     """What is not approved yet is taken back."""
     return by_hand.withdraw_explanation(line_id, reason=asked.reason)
 
@@ -464,7 +454,7 @@ def withdraw_line(client: Client, line_id: UUID, asked: WhyAsked) -> by_hand.Lin
     "Take a clearing back",
     permission="settlement.prepare",
 )
-def undo_line(client: Client, line_id: UUID, asked: WhyAsked) -> by_hand.ClearingTakenBack:
+def undo_line(client: Client, line_id: UUID, asked: ReasonAsked) -> by_hand.ClearingTakenBack:
     """The posting is reversed, what it settled is as open as before, and the line waits for a person."""
     return by_hand.undo_clearing(line_id, reason=asked.reason)
 

@@ -44,6 +44,8 @@ from engineroom.settlement.models import (
 
 SUBJECT = "line_explanation"
 RULE = "by hand"
+EXPLAINED = "explained"
+"""Why a line of which somebody said what it is still waits."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _say(line: BankLine, parts: Sequence[Part], account: str, reason: str) -> Li
         by_user_id=current_scope().user.id,
     )
     what = f"waits for another person's yes: {reason}" if parts or account else f"withdrawn: {reason}"
-    word = "explained" if parts or account else "not looked at"
+    word = EXPLAINED if parts or account else "not looked at"
     LineException.objects.create(client_id=line.client_id, line=line, reason=word, detail=what[:300])
     return LineExplained(row.id, line.id, digest.hex())
 
@@ -155,7 +157,7 @@ def approve_explanation(line_id: UUID, *, content_hash: str) -> LineExplained:
 def _clear(said: LineExplanation) -> None:
     """Post the line as it was approved, set it against its items, and say that it is cleared."""
     line = said.line
-    parts = [Part(i, a) for i, a in zip(said.items, said.amounts, strict=True)]
+    parts = _parts_of(said)
     items = _items_of(parts)
     if wrong := _wrong_parts(line, parts, items):
         raise Conflict(f"{wrong[0]}: it has to be explained anew")
@@ -391,12 +393,36 @@ def _sums(parts: Sequence[Part], items: dict[UUID, Open]) -> dict[str, int]:
     return dict(sums)
 
 
-def rest_of(said: LineExplanation) -> int | None:
-    """What an explanation leaves for its account; None once an item of its is not open any more."""
-    parts = [Part(i, a) for i, a in zip(said.items, said.amounts, strict=True)]
+@dataclass(frozen=True)
+class Said:
+    """An explanation taken apart. A part's item is None once nothing of it is open any more.
+
+    rest: what the items leave for the account, signed as the line; None while an item is not open.
+    """
+
+    row: LineExplanation
+    parts: tuple[tuple[Part, Open | None], ...]
+    rest: int | None
+
+    @property
+    def content_hash(self) -> str:
+        return bytes(self.row.content_hash).hex()
+
+
+def what_is_said(line_id: UUID) -> Said | None:
+    """What waits for another person's yes of a line, beside the items it would settle."""
+    row = standing(line_id)
+    if row is None:
+        return None
+    parts = _parts_of(row)
     items = _items_of(parts)
     known = all(part.item_id in items for part in parts)
-    return _rest(said.line, parts, items) if known else None
+    rest = _rest(row.line, parts, items) if known else None
+    return Said(row, tuple((part, items.get(part.item_id)) for part in parts), rest)
+
+
+def _parts_of(said: LineExplanation) -> list[Part]:
+    return [Part(i, a) for i, a in zip(said.items, said.amounts, strict=True)]
 
 
 def _rest(line: BankLine, parts: Sequence[Part], items: dict[UUID, Open]) -> int:

@@ -396,18 +396,15 @@ def _by_hand(request: PageRequest, line_id: UUID) -> dict[str, Any]:
     """What is said of an open line, or the form to say it; of a cleared one, the way back."""
     row = BankLine.objects.get(client_id=current_client_id(), id=line_id)
     may_say = request.may("settlement.prepare")
-    said = by_hand.standing(line_id)
+    said = by_hand.what_is_said(line_id)
     if said is not None:
-        named = {i.id: i for i in by_hand.choosable(row)}
-        makers = {m.user_id for m in approvals.makers(by_hand.SUBJECT, said.id)}
+        maker, code = said.row.by_user_id, said.row.account_code
+        makers = {m.user_id for m in approvals.makers(by_hand.SUBJECT, said.row.id)}
         codes = {a.code: a.name for a in by_hand.accounts_for_the_rest()}
         return {
             "said": said,
-            "said_by": User.objects.filter(id=said.by_user_id).values_list("name", flat=True).first() or "",
-            "said_hash": bytes(said.content_hash).hex(),
-            "said_parts": [(named.get(i), a) for i, a in zip(said.items, said.amounts, strict=True)],
-            "said_rest": by_hand.rest_of(said),
-            "said_account": f"{said.account_code} {codes.get(said.account_code, '')}".strip(),
+            "said_by": User.objects.filter(id=maker).values_list("name", flat=True).first() or "",
+            "said_account": f"{code} {codes.get(code, '')}".strip(),
             "may_approve": request.may("settlement.approve") and request.identity.id not in makers,
             "withdraw_form": form_of(request, ReasonForm(prefix="withdraw")) if may_say else None,
         }

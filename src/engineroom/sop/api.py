@@ -22,6 +22,7 @@ from engineroom.foundation.api import (
     Page,
     PageAsked,
     Reason,
+    ReasonAsked,
     Room,
     Text,
     cut,
@@ -202,10 +203,6 @@ class SaidIn(Asked):
 
 class MessageIn(Asked):
     message: Name
-
-
-class ReasonIn(Asked):
-    reason: Reason
 
 
 class ReleaseIn(Asked):
@@ -473,7 +470,7 @@ def send_message(client: Client, case_id: UUID, body: MessageIn) -> services.Cas
 
 
 @router.command("/cases/{case_id}/cancel", services.CaseCancelled, "Cancel a case", permission="sop.work")
-def cancel_case(client: Client, case_id: UUID, body: ReasonIn) -> services.CaseCancelled:
+def cancel_case(client: Client, case_id: UUID, body: ReasonAsked) -> services.CaseCancelled:
     """End it and everything open in it."""
     return services.cancel_case(case_id, body.reason)
 
@@ -530,13 +527,13 @@ def accept(client: Client, task_id: UUID) -> services.TaskDone:
 
 
 @router.command("/tasks/{task_id}/reject", services.TaskDone, "Send a task back", permission="sop.work")
-def reject(client: Client, task_id: UUID, body: ReasonIn) -> services.TaskDone:
+def reject(client: Client, task_id: UUID, body: ReasonAsked) -> services.TaskDone:
     """To whoever did it. It counts as rework."""
     return services.reject(task_id, body.reason)
 
 
 @router.command("/tasks/{task_id}/skip", services.TaskDone, "Leave a task out", permission="sop.work")
-def skip(client: Client, task_id: UUID, body: ReasonIn) -> services.TaskDone:
+def skip(client: Client, task_id: UUID, body: ReasonAsked) -> services.TaskDone:
     """Where the procedure says that one may, or as a lead."""
     return services.skip(task_id, body.reason)
 

@@ -16,7 +16,6 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models.base import ModelState
 from django.http import HttpRequest
 
 from engineroom.foundation.access.models import User
@@ -137,13 +136,4 @@ def clients_of(user: Identity) -> list[tuple[Client, frozenset[str]]]:
     """The clients on which this user holds live grants, with the roles; the house first, then by code."""
     with connection.cursor() as cursor:
         cursor.execute(MY_CLIENTS, [user.id])
-        return [(_client(row), frozenset(row[-1])) for row in cursor]
-
-
-def _client(row: tuple[Any, ...]) -> Client:
-    """As `from_db` makes it, in a third of the time: every page makes one for each of 200 clients."""
-    client = Client.__new__(Client)
-    client.__dict__.update(zip(MY_COLUMNS, row, strict=False))
-    client._state = ModelState()
-    client._state.db, client._state.adding = "default", False
-    return client
+        return [(Client.from_db("default", MY_COLUMNS, row[:-1]), frozenset(row[-1])) for row in cursor]

@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 from python_calamine import CalamineError, SheetVisibleEnum, load_workbook
 
-from engineroom.kernel.errors import InputRefused, Problem, errors_of
+from engineroom.kernel.errors import InputRefused, Problem, by_row, errors_of
 from engineroom.kernel.money import SYMBOLS, NotMoney, parse_minor
 from engineroom.kernel.rates import ppm
 
@@ -405,7 +405,7 @@ class _Reading:
         return convert(text)
 
     def sorted_problems(self) -> tuple[Problem, ...]:
-        self.problems.sort(key=lambda p: p.row or 0)
+        self.problems = by_row(self.problems)
         if self.unlisted:
             problem = f"{self.unlisted:,} more problems are not listed"
             last = self.problems[-1].row if self.problems else None
