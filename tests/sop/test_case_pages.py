@@ -128,3 +128,13 @@ def test_a_payday_runs_as_a_case_of_the_pay_and_bill_week(client: TestClient, fi
                 day.run.content_hash or b""  # type: ignore[union-attr]
             ).hex()
         )
+
+
+def test_a_comment_that_does_not_fit_is_refused_on_the_page(client: TestClient, short: str) -> None:
+    with client.acting("specialist"):
+        number = services.start_case(short, values={"day": "2026-11-27"}).number
+    browser = signed_in(client.staff["lead"])
+    where = reverse("sop:of_case", args=[client.code, number, "comment"])
+    said = browser.post(where, {"text": "x" * 4_001}, follow=True).content.decode()
+    assert "the text has 4,001 letters" in said
+    assert "x" * 4_000 not in browser.get(reverse("sop:case", args=[client.code, number])).content.decode()

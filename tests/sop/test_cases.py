@@ -538,3 +538,42 @@ def test_another_client_sees_nothing_of_a_case(
         services.claim(at)
     with other_client.acting("lead"):
         assert not CaseEvent.objects.filter(case_id=case_id).exists()
+
+
+TOO_LONG = "the {} has {:,} letters"
+
+
+def test_what_does_not_fit_is_refused_and_nothing_of_it_is_kept(desk: TestClient, short: str) -> None:
+    case_id = started(desk, short).case_id
+    at, second = task(desk, case_id, "collect").id, desk.staff["second"].id
+    attempts = (
+        (services.comment, (case_id, "x" * 4_001), "text", 4_001),
+        (services.delegate, (at, second, "x" * 501), "reason", 501),
+        (services.escalate, (at, "owner", "x" * 501), "reason", 501),
+        (services.release, (at, "x" * 501), "reason", 501),
+        (services.skip, (at, "x" * 501), "reason", 501),
+        (services.cancel_case, (case_id, "x" * 501), "reason", 501),
+        (services.start_case, (short, "x" * 201, {"day": "2026-11-27"}), "title", 201),
+        (services.start_case, (short, "", {"day": "x" * 4_001}), "day", 4_001),
+    )
+    with desk.acting("specialist"):
+        before = CaseEvent.objects.filter(client_id=desk.id).count()
+    for verb, given, field, letters in attempts:
+        with desk.acting("specialist"), pytest.raises(InputRefused, match=TOO_LONG.format(field, letters)):
+            verb(*given)
+    with desk.acting("specialist"):
+        assert CaseEvent.objects.filter(client_id=desk.id).count() == before
+
+
+def test_what_just_fits_is_kept_whole(desk: TestClient, short: str) -> None:
+    with desk.acting("specialist"):
+        case_id = services.start_case(short, "t" * 200, {"day": "2026-11-27"}).case_id
+        assert Case.objects.get(client_id=desk.id, id=case_id).title == "t" * 200
+    with desk.acting("specialist"):
+        services.comment(case_id, " " + "c" * 4_000 + " ")
+    with desk.acting("specialist"):
+        services.cancel_case(case_id, "r" * 500)
+    with desk.acting("specialist"):
+        told = {e.kind: e.data for e in CaseEvent.objects.filter(client_id=desk.id, case_id=case_id)}
+        assert told["commented"]["text"] == "c" * 4_000
+        assert Case.objects.get(client_id=desk.id, id=case_id).reason == "r" * 500

@@ -196,3 +196,17 @@ def test_a_rehearsal_says_steps_as_people_call_them(firm: Firm, client: TestClie
     assert "stays at Collect" in page and "Ask the client to Ask them" in page
     page = lena.post(where, {**told, "d-ask_the_client": "-"}).content.decode()
     assert "Ask the client is no longer needed" in page
+
+
+def test_why_cases_move_fits_or_is_refused(firm: Firm, client: TestClient) -> None:
+    at = Moves(firm, client, "moves_said_at_length", ("## Both", NEW_STEP))
+    with client.acting("lead"), pytest.raises(InputRefused, match="the reason has 301 letters"):
+        moving.move_cases(at.old, at.new, "x" * 301)
+    with client.acting("lead"):
+        done = moving.move_cases(at.old, at.new, "x" * 300)
+    with client.acting("lead"), pytest.raises(InputRefused, match="the reason has 301 letters"):
+        moving.move_back(done.batch, "y" * 301)
+    with client.acting("lead"):
+        moving.move_back(done.batch, "y" * 300)
+        kept = CaseMove.objects.filter(client_id=client.id).values_list("reason", flat=True)
+        assert set(kept) == {"x" * 300, "y" * 300}

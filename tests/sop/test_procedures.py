@@ -301,3 +301,18 @@ def test_the_command_line_checks_files_by_line(tmp_path: Path, firm: Firm) -> No
     good.write_text(procedure_text("typed").replace("go: count", "go: nowhere"))
     done = typed("procedures", "check", good)
     assert done.returncode == 1 and "no step 'nowhere'" in done.stdout
+
+
+def test_a_note_that_does_not_fit_is_refused_and_a_long_title_is_warned_of(firm: Firm) -> None:
+    text = procedure_text("said_at_length").replace("## Collect\n", f"## {'Collect ' * 30}\n```yaml\n", 1)
+    text = text.replace("```yaml\n```yaml\n", "```yaml\nkey: collect\n", 1)
+    [long] = [p for p in drafts.check(text).problems if "letters" in p.problem]
+    assert long.severity == "warning" and "the title of collect has 239 letters" in long.problem
+    with (
+        acting(firm.owner, write=firm.house_id),
+        pytest.raises(InputRefused, match="the note has 301 letters"),
+    ):
+        drafts.publish(text, note="x" * 301)
+    with acting(firm.owner, write=firm.house_id):
+        done = drafts.publish(text, note="x" * 300)
+        assert drafts.version_of(done.version_id).note == "x" * 300

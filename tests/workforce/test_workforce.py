@@ -101,6 +101,8 @@ def test_nobody_leaves_twice_nor_by_their_own_hand_nor_without_a_reason(firm: Fi
     with acting(firm.admin, write=firm.house_id):
         with pytest.raises(InputRefused, match="needs a reason"):
             services.offboard(leaver.id, reason="  ")
+        with pytest.raises(InputRefused, match="the reason has 401 letters"):
+            services.offboard(leaver.id, reason="x" * 401)
         with pytest.raises(InputRefused, match="takes over from themselves"):
             services.offboard(leaver.id, reason="x", successor_id=leaver.id)
         with pytest.raises(NotPermitted, match="nobody switches themselves off"):

@@ -262,12 +262,13 @@ def main() -> None:
 
 
 def _refusal_of_the_database(error: Exception) -> str | None:
-    """What a guard said (their states begin with ER), or that there are no tables; None: a defect, to be seen
-    whole."""
+    """What a guard said, or that there are no tables; None: a defect, to be seen whole."""
+    from engineroom.foundation.refusals import refusal
+
+    if (refused := refusal(error)) is not None:
+        return str(refused)
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or ""
-    if state.startswith("ER"):
-        return str(cause).splitlines()[0]
     if state in ("42P01", "42883"):  # undefined table, undefined function
         return (
             "this database is not set up for this version "

@@ -42,6 +42,7 @@ from engineroom.foundation.access.sign_in import clients_of
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import LONGEST_KEY, keyed
 from engineroom.foundation.imports.services import IMPORTERS, MEGABYTE
+from engineroom.foundation.refusals import refusal
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, Scope, acting, current_scope
 from engineroom.kernel.errors import EngineroomError, NotFound, NotPermitted
@@ -234,15 +235,10 @@ def _who(_: AuthenticationError) -> HttpResponse:
     return problem(401, detail, code="NotAuthenticated", title="The token is missing or not valid.")
 
 
-GUARDS = {"ER403": 403, "ER409": 409}
-
-
 def _guarded(error: DatabaseError) -> HttpResponse:
     """PostgreSQL's own refusals are ours too, in words a person may read."""
-    status = GUARDS.get(getattr(error.__cause__, "sqlstate", "") or "")
-    if status is None:
-        return _unforeseen(error)
-    return problem(status, str(error.__cause__).splitlines()[0])
+    refused = refusal(error)
+    return _unforeseen(error) if refused is None else _refused(refused)
 
 
 def _unforeseen(error: Exception) -> HttpResponse:

@@ -90,7 +90,7 @@ def start(request: PageRequest, client: str) -> Done:
     """Begin a case."""
     done = services.start_case(
         request.POST.get("procedure", "").replace("\x00", ""),
-        _said(request.POST.get("title", ""))[:200],
+        _said(request.POST.get("title", "")),
         _typed(request, "f-"),
         key=request.key,  # type: ignore[call-arg]
     )
@@ -98,7 +98,7 @@ def start(request: PageRequest, client: str) -> Done:
 
 
 def _said(text: object) -> str:
-    return str(text).replace("\x00", "").strip()[: services.LONGEST_TEXT]
+    return str(text).replace("\x00", "").strip()
 
 
 def _typed(request: PageRequest, prefix: str) -> dict[str, str]:
@@ -249,7 +249,7 @@ def _complete(request: PageRequest, task_id: UUID) -> str:
 
 
 def _why(request: PageRequest) -> str:
-    return _said(request.POST.get("reason", ""))[:500]
+    return _said(request.POST.get("reason", ""))
 
 
 def _delegated(request: PageRequest, task_id: UUID) -> str:

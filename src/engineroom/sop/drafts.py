@@ -17,7 +17,7 @@ from engineroom.foundation.access import services as access
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.commands import REGISTRY, command
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, errors_of
+from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, errors_of, too_long
 from engineroom.sop import translation
 from engineroom.sop.formats import bpmn, markdown
 from engineroom.sop.graph import KEY, Graph, canonical, hash_of, read_canonical
@@ -28,6 +28,8 @@ WORKING_ROLES = tuple(
     name for name, role in ROLES.items() if role.face in ("firm", "work") and name != "auditor"
 )
 """Who may be named as doing a step."""
+
+LONGEST_NOTE = 300
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,8 @@ class Published:
 @command("sop.approve")
 def publish(text: str, *, format: str = "md", note: str = "", begun_from: str | None = None) -> Published:
     """Freeze a text as the procedure's next version. Raises InputRefused with every error it has."""
+    if problems := too_long("note", note, LONGEST_NOTE):
+        raise InputRefused(problems)
     checked = check(text, format=format)
     if checked.graph is None or checked.errors:
         raise InputRefused(checked.problems, f"{len(checked.errors)} errors; nothing was published")
@@ -219,7 +223,7 @@ def publish(text: str, *, format: str = "md", note: str = "", begun_from: str | 
         source=text,
         graph=canonical(checked.graph).decode(),
         sha256=checked.sha256,
-        note=note[:300],
+        note=note.strip(),
     )
     return Published(version.id, row.key, version.number, version.sha256)
 

@@ -21,9 +21,10 @@ from engineroom.sop import drafts, machine, running
 from engineroom.sop.graph import WAITING, Graph
 from engineroom.sop.models import Case, CaseMove, Task
 from engineroom.sop.running import OpenTask, Running
-from engineroom.sop.services import in_words, reason_of
+from engineroom.sop.services import LONGEST_TITLE, in_words, reason_of
 
 Verdict = Literal["safe", "needs a decision", "impossible"]
+LONGEST_REASON = 300
 WITHDRAW = "-"
 """Decided of a step that the new version has no more: it is no longer needed."""
 
@@ -157,7 +158,7 @@ def move_cases(
     """Take running cases of a version to another one: those that are safe with these decisions.
 
     The others stay where they are, and it is said why."""
-    reason = reason_of(reason)
+    reason = reason_of(reason, LONGEST_REASON)
     target = _target(from_version, to_version)
     batch, now = uuid7(), running.clock()
     moved, left = [], {}
@@ -197,14 +198,14 @@ def _move(
             plan=dict(goes),
             before={"places": before, "arrived": case.arrived},
             undoes_id=undoes,
-            reason=reason[:300],
+            reason=reason,
         )
         Case.objects.filter(client_id=current_client_id(), id=case.id).update(version_id=to_version)
         case.version_id, case.arrived = to_version, arrived
         _place(case, target, goes, now)
     number = drafts.version_of(to_version).number
     places = {str(t.id): t.step for t in case.tasks.values()}
-    case.tell("moved", version=number, reason=reason[:300], places=places, arrived=arrived)
+    case.tell("moved", version=number, reason=reason, places=places, arrived=arrived)
     for task in list(case.tasks.values()):
         for companion in target.attached.get(task.step, ()):
             case.open(machine.Place(str(uuid7()), companion.key, host=str(task.id)), now)
@@ -223,7 +224,7 @@ def _place(case: Running, target: Graph, goes: Mapping[str, str], now: datetime)
         if task.state == "check":
             role = step.checker or step.role
         row = Task.objects.filter(client_id=current_client_id(), id=task.id)
-        row.update(step=step.key, title=step.title[:200], role=role)
+        row.update(step=step.key, title=step.title[:LONGEST_TITLE], role=role)
         if step.sla is not None:
             row.filter(due_at=None).update(due_at=running.after(now, step.sla))
         task.step = step.key
@@ -232,7 +233,7 @@ def _place(case: Running, target: Graph, goes: Mapping[str, str], now: datetime)
 @command("sop.approve")
 def move_back(batch: UUID, reason: str) -> Moved:
     """Take back a move: of each case that is still where it was put. What was done meanwhile stays done."""
-    reason = reason_of(reason)
+    reason = reason_of(reason, LONGEST_REASON)
     rows = list(
         CaseMove.objects.filter(client_id=current_client_id(), batch=batch, undoes=None).order_by("id")
     )

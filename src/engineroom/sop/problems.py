@@ -24,6 +24,9 @@ from engineroom.sop.graph import (
 )
 from engineroom.sop.machine import explore
 
+LONGEST_TITLE = 200
+"""Letters of a title that tasks and lists show."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -46,6 +49,7 @@ def problems(
     _whole(graph, report)
     if report.found:
         return report.found
+    _titles(graph, report)
     for step in graph.steps:
         _shape(graph, step, report)
         _content(graph, step, around, report)
@@ -70,6 +74,17 @@ class Report:
 
     def warning(self, line: int | None, problem: str, remedy: str) -> None:
         self.found.append(Problem(problem, remedy, self.file, line, severity="warning"))
+
+
+def _titles(graph: Graph, report: Report) -> None:
+    named = [("the procedure", graph.title, None), *((s.key, s.title, s.line) for s in graph.steps)]
+    for what, title, line in named:
+        if len(title) > LONGEST_TITLE:
+            report.warning(
+                line,
+                f"the title of {what} has {len(title)} letters",
+                f"lists show the first {LONGEST_TITLE}: say the rest in its text",
+            )
 
 
 def _whole(graph: Graph, report: Report) -> None:

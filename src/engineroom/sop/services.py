@@ -21,7 +21,15 @@ from engineroom.foundation.commands import REGISTRY, command
 from engineroom.foundation.dated import lives_on
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound, NotPermitted, Problem
+from engineroom.kernel.errors import (
+    Conflict,
+    EngineroomError,
+    InputRefused,
+    NotFound,
+    NotPermitted,
+    Problem,
+    too_long,
+)
 from engineroom.kernel.ids import uuid7
 from engineroom.sop import drafts, machine, running
 from engineroom.sop.conditions import ConditionRefused, Field, read_value
@@ -34,6 +42,8 @@ OVERRIDING = frozenset({"lead", "owner"})
 """Roles that may do what is another role's, and take over what somebody has. Guards bind them as anybody."""
 
 LONGEST_TEXT = 4_000
+LONGEST_REASON = 500
+LONGEST_TITLE = 200
 
 
 class NotYours(NotPermitted):
@@ -168,12 +178,18 @@ def _name(user_id: UUID | None) -> str | None:
     return User.objects.filter(id=user_id).values_list("name", flat=True).first()
 
 
-def reason_of(text: str) -> str:
-    """What was given as a reason. Raises InputRefused where nothing was."""
-    text = text.strip()
-    if not text:
+def reason_of(text: str, longest: int = LONGEST_REASON) -> str:
+    """What was given as a reason. Raises InputRefused where nothing was, or too much to be kept."""
+    if not text.strip():
         raise InputRefused([Problem("no reason is given", "Say why, in a sentence", field="reason")])
-    return text[:500]
+    return whole("reason", text, longest)
+
+
+def whole(field: str, text: str, longest: int) -> str:
+    """A text as it is kept. Raises InputRefused where it does not fit: nothing is cut."""
+    if problems := too_long(field, text, longest):
+        raise InputRefused(problems)
+    return text.strip()
 
 
 def _receipt(case: Running, task: OpenTask, state: str) -> TaskDone:
@@ -213,6 +229,7 @@ def begin_case(
     fields = {f.key: f for f in graph.fields}
     given = {k: v.strip() for k, v in values.items() if k in fields and v.strip()}
     problems = [] if parent_task_id else _unknown(values, fields)
+    problems += too_long("title", title, LONGEST_TITLE)
     problems += _wrong(given, fields) + (
         []
         if parent_task_id
@@ -226,7 +243,7 @@ def begin_case(
         raise InputRefused(problems, f"the case cannot begin: {len(problems)} problems")
     row = Case(
         client_id=current_client_id(),
-        title=(title.strip() or graph.title)[:200],
+        title=title.strip() or graph.title[:LONGEST_TITLE],
         procedure_key=procedure,
         version_id=version.id,
         values=given,
@@ -256,6 +273,9 @@ def _unknown(values: Mapping[str, str], fields: Mapping[str, Field]) -> list[Pro
 def _wrong(values: Mapping[str, str], fields: Mapping[str, Field]) -> list[Problem]:
     found = []
     for key, text in values.items():
+        if long := too_long(key, text, LONGEST_TEXT):
+            found += long
+            continue
         try:
             read_value(fields[key], text)
         except ConditionRefused as error:
@@ -304,12 +324,12 @@ def _cancel(case: Running, reason: str, now: datetime) -> None:
 @command("sop.work", brief=True)
 def comment(case_id: UUID, text: str, task_id: UUID | None = None) -> TaskDone | None:
     """Say something on a case's timeline. Not for private data: it stands there for good."""
-    text = text.strip()
-    if not text:
+    if not text.strip():
         raise InputRefused([Problem("nothing is said", "Write a sentence", field="text")])
+    text = whole("text", text, LONGEST_TEXT)
     case = running.load_one(case_id)
     task = case.tasks.get(task_id) if task_id else None
-    case.tell("commented", task, text=text[:LONGEST_TEXT])
+    case.tell("commented", task, text=text)
     running.write([case], running.clock())
     return _receipt(case, task, task.state) if task else None
 
@@ -341,11 +361,12 @@ def _assign(case: Running, task: OpenTask, user_id: UUID | None, kind: str, **da
 @command("sop.work", brief=True)
 def release(task_id: UUID, reason: str = "") -> TaskDone:
     """Give a task back to whoever has its role."""
+    reason = whole("reason", reason, LONGEST_REASON)
     with _at(task_id) as (case, task, step, _now):
         if task.assignee_id is None:
             raise Conflict(f"nobody has {step.title!r}")
         _mine(case, task, step)
-        _assign(case, task, None, "released", reason=reason[:500])
+        _assign(case, task, None, "released", reason=reason)
     return _receipt(case, task, task.state)
 
 

@@ -61,6 +61,7 @@ from engineroom.foundation.access import roles as access_roles
 from engineroom.foundation.access.sign_in import clients_of, identity_of
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import LONGEST_KEY
+from engineroom.foundation.refusals import refusal
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND, Identity, acting
 from engineroom.foundation.thread import Node
@@ -108,14 +109,6 @@ class LacksPermission(NotPermitted):
         self.permission, self.client, self.helpers = permission, client, tuple(helpers)
         where = f" on {client.code}" if client else ""
         super().__init__(f"your role{where} does not include the permission {permission}")
-
-
-class Refused(EngineroomError):
-    """A guard of the database said no, in its own words."""
-
-    def __init__(self, status: int, words: str) -> None:
-        self.status = status
-        super().__init__(words)
 
 
 _filled: ContextVar[Form | None] = ContextVar("form_of_the_action", default=None)
@@ -207,17 +200,6 @@ def action(
         return run
 
     return make
-
-
-def refusal(error: BaseException) -> EngineroomError | None:
-    """The refusal in an error: ours, or a guard's of the database (its state is ER and an HTTP status)."""
-    if isinstance(error, EngineroomError):
-        return error
-    state = getattr(error.__cause__, "sqlstate", None) or ""
-    if isinstance(error, DatabaseError) and state.startswith("ER"):
-        status = int(state[2:]) if state[2:].isdigit() else 500
-        return Refused(status, str(error.__cause__).splitlines()[0])
-    return None
 
 
 def address(name: str, *args: object) -> str:

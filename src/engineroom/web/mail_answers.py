@@ -15,12 +15,12 @@ from uuid import UUID
 
 from engineroom.foundation import vault
 from engineroom.foundation.access import services as access
+from engineroom.foundation.refusals import refusal
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, NotPermitted
 from engineroom.sop import services
 from engineroom.sop.evidence import keep_file
 from engineroom.sop.graph import Step
-from engineroom.ui.pages import refusal
 from engineroom.web import links
 from engineroom.web.links import REFERENCE
 from engineroom.web.request_pages import KIND, find_request

@@ -10,7 +10,7 @@ from django.db.utils import DataError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.request import UnreadablePostError
 
-from engineroom.ui.pages import refusal
+from engineroom.foundation.refusals import refusal
 from engineroom.web import errors
 
 Answer = Callable[[HttpRequest], HttpResponse]

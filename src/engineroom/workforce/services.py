@@ -19,11 +19,13 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.dated import lasts_until, lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem
+from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, too_long
 from engineroom.ui.display import format_count
 from engineroom.workforce.models import Absence, Membership, OffBoarding, OfTeam, Serving, Team
 
 LONGEST_ABSENCE_DAYS = 366
+LONGEST_NAME = 100
+LONGEST_REASON = 400
 A_DAY = timedelta(days=1)
 
 R = TypeVar("R")
@@ -45,6 +47,8 @@ def make_team(name: str, *, lead_id: UUID | None = None) -> TeamChanged:
     access.only_at_home("teams are made")
     if not name.strip():
         raise InputRefused([Problem("a team has a name", "Give it one", field="name")])
+    if problems := too_long("name", name, LONGEST_NAME):
+        raise InputRefused(problems)
     if lead_id is not None:
         _staff(lead_id)
     if Team.objects.filter(name__iexact=name.strip()).exists():
@@ -237,6 +241,8 @@ def offboard(user_id: UUID, *, reason: str, successor_id: UUID | None = None) ->
         raise NotFound(f"there is no user {user_id}")
     if not reason.strip():
         raise InputRefused([Problem("off-boarding needs a reason", "Say why", field="reason")])
+    if problems := too_long("reason", reason, LONGEST_REASON):
+        raise InputRefused(problems)
     if OffBoarding.objects.filter(user=user).exists():
         raise Conflict(f"{user.email} was off-boarded before")
     if successor_id == user_id:

@@ -17,4 +17,4 @@ def hand_over_job(client_id: str, offboarding_id: str) -> None:
     """Run again, it finds nothing left to hand over."""
     with acting(access.system_user(), write=UUID(client_id)):
         row = OffBoarding.objects.get(id=UUID(offboarding_id))
-        sop.hand_over(row.user_id, row.successor_id, f"off-boarded: {row.reason}"[:300])
+        sop.hand_over(row.user_id, row.successor_id, f"off-boarded: {row.reason}")
