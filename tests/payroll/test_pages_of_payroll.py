@@ -196,7 +196,7 @@ def test_a_release_freezes_posts_and_writes_the_payment_file_once(calculated):
 
 
 def test_a_run_that_is_given_up_gives_its_hours_back(calculated):
-    assert "say why" in post(calculated, "specialist", "payroll:abandon", 1, reason=" ").content.decode()
+    assert "Say why" in post(calculated, "specialist", "payroll:abandon", 1, reason=" ").content.decode()
     answer = post(calculated, "specialist", "payroll:abandon", 1, reason="wrong date")
     assert "2 timesheets wait for another run" in answer.content.decode()
     page = page_of(calculated, "specialist", "payroll:run", 1)

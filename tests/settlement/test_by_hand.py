@@ -16,6 +16,7 @@ from engineroom.foundation.approvals import services as approvals
 from engineroom.kernel.errors import Conflict, InputRefused, NotFound, NotPermitted
 from engineroom.ledger import selectors as ledger
 from engineroom.ledger import services as ledger_services
+from engineroom.ledger.models import Entry
 from engineroom.openitems import selectors as openitems
 from engineroom.settlement import by_hand, clearing, selectors
 from engineroom.settlement.by_hand import Part
@@ -137,6 +138,31 @@ def test_what_is_withdrawn_is_approved_by_nobody(billed: TestClient):
         approve(billed, said)
     with pytest.raises(Conflict), billed.acting("bookkeeper"):
         by_hand.withdraw_explanation(line.id, reason="twice")
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * (by_hand.LONGEST_REASON + 1)])
+def test_a_reason_is_kept_whole_or_refused(billed: TestClient, reason: str):
+    line = line_of(billed, 10_00)
+    with pytest.raises(InputRefused), billed.acting("bookkeeper"):
+        by_hand.explain_line(line.id, parts=[], account="2900", reason=reason)
+    whole = "y" * by_hand.LONGEST_REASON
+    with billed.acting("bookkeeper"):
+        said = by_hand.explain_line(line.id, parts=[], account="2900", reason=whole)
+    with pytest.raises(InputRefused), billed.acting("bookkeeper"):
+        by_hand.withdraw_explanation(line.id, reason=reason)
+    approve(billed, said)
+    with billed.acting("bookkeeper"):
+        entry = selectors.entry_of_line(line.id)
+    with pytest.raises(InputRefused), billed.acting("bookkeeper"):
+        by_hand.undo_clearing(line.id, reason=reason)
+    with pytest.raises(InputRefused), billed.acting("bookkeeper"):
+        ledger_services.reverse_entry(entry, day=line.booked, reason=reason.strip() and "z" * 281)
+    with billed.acting("bookkeeper"):
+        by_hand.undo_clearing(line.id, reason=whole)
+        waits = [e.detail for e in clearing.open_exceptions() if e.line.id == line.id]
+        assert waits == [whole]
+        posted, reversal = Entry.objects.filter(client_id=billed.id, batch__subject_id__in=[line.id, entry])
+        assert whole in posted.narrative and whole in reversal.narrative
 
 
 def test_what_does_not_come_to_the_line_is_refused_with_what_is_left(billed: TestClient):

@@ -112,7 +112,7 @@ def test_a_hold_without_a_reason_stays_and_the_page_says_why(staffed):
         headers={"referer": f"http://127.0.0.1{where}"},
         follow=True,
     )
-    assert "say why the hold ends" in answer.content.decode()
+    assert "Say why, in a sentence" in answer.content.decode()
     assert sheet_of(staffed, "T2").held_minor
 
 

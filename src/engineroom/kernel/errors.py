@@ -93,6 +93,16 @@ def too_long(field: str, text: str, longest: int) -> list[Problem]:
     return [Problem(what, f"Say it in up to {longest:,}", field=field)]
 
 
+def reason_given(text: str, longest: int = 300) -> str:
+    """Why something is done, as it is kept with it. Raises InputRefused where nothing or too much is said."""
+    reason = text.strip()
+    if not reason:
+        raise InputRefused([Problem("no reason is given", "Say why, in a sentence", field="reason")])
+    if problems := too_long("reason", reason, longest):
+        raise InputRefused(problems)
+    return reason
+
+
 def by_row(problems: Iterable[Problem]) -> list[Problem]:
     """Problems of one file as a person goes through it, from the top down; of the whole file before a row's.
 

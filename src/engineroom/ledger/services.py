@@ -17,7 +17,7 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.numbering import take
 from engineroom.foundation.statistics import many_rows_written
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
+from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import NIL, column_to_uuids, uuid7, uuid7_column
 from engineroom.ledger.models import Account, Book, Entry, PeriodLock, Posting
 
@@ -342,6 +342,10 @@ def on_reversal(follow: Callable[[UUID, UUID], None]) -> None:
     _followers.append(follow)
 
 
+LONGEST_REASON = 280
+"""Of a reversal: it stands whole in the entry's narrative."""
+
+
 @command("ledger.prepare")
 def reverse_entry(entry_id: UUID, *, day: date, reason: str) -> Reversed:
     """Post the entry's negative, linked both ways. An entry is reversed once; a reversal is not reversed."""
@@ -349,6 +353,7 @@ def reverse_entry(entry_id: UUID, *, day: date, reason: str) -> Reversed:
     entry = Entry.objects.filter(client_id=client_id, id=entry_id).first()
     if entry is None:
         raise NotFound(f"there is no entry {entry_id}")
+    reason = reason_given(reason, LONGEST_REASON)
     if entry.reverses_id is not None:
         raise Conflict("this entry is itself a reversal; post the right entry instead")
     if Entry.objects.filter(client_id=client_id, reverses_id=entry_id).exists():
@@ -358,7 +363,7 @@ def reverse_entry(entry_id: UUID, *, day: date, reason: str) -> Reversed:
         "reversal",
         ("entry", entry_id),
         entry.book_id,
-        EntryColumns(np.array([day], dtype="datetime64[D]"), [f"Reversal: {reason}"[:300]], [entry_id]),
+        EntryColumns(np.array([day], dtype="datetime64[D]"), [f"Reversal: {reason}"], [entry_id]),
         LineColumns(
             np.zeros(len(rows), dtype=np.int64),
             _ids([r.account_id for r in rows]),

@@ -30,7 +30,7 @@ from engineroom.foundation.commands import REGISTRY, keyed
 from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
+from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import papers, review, selectors, services, tasks, why
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
@@ -389,11 +389,8 @@ def issue(request: PageRequest, client: str, number: int) -> Done:
 def abandon(request: PageRequest, client: str, number: int) -> Done:
     """Give the hours of a run back that was never released."""
     found, _ = _run(number)
-    reason = request.POST.get("reason", "").strip()[:400]
-    if not reason:
-        raise EngineroomError("say why the run is given up; the reason is kept with it")
     with keyed(request.key):
-        done = services.abandon_pay_run(found.id, reason=reason)
+        done = services.abandon_pay_run(found.id, reason=request.POST.get("reason", ""))
     return Done(
         f"Run {number} is given up: {format_count(done.timesheets, 'timesheet')} wait for another run.",
         to=reverse("payroll:run", args=[client, number]),

@@ -28,7 +28,7 @@ from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
+from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import GbTaxYear, gb_tax_week, week_ending
 from engineroom.payroll.engine.gb import gross_to_net as gb
@@ -565,10 +565,11 @@ def abandon_pay_run(run_id: UUID, *, reason: str) -> RunAbandoned:
 
     An approval of it is voided. The run stays, without figures; the trail says why.
     """
+    reason = reason_given(reason, 400)
     run = PayRun.objects.select_for_update().get(id=find_run(run_id).id)
     if approvals.released("pay_run", run.id):
         raise Conflict(f"{run} is released: what was issued is frozen; correct it in another run")
-    approvals.void_if_changed("pay_run", run.id, b"", f"abandoned: {reason}"[:500])
+    approvals.void_if_changed("pay_run", run.id, b"", f"abandoned: {reason}")
     given_back, _ = PaidTimesheet.objects.filter(client_id=run.client_id, run=run).delete()
     run.published, run.content_hash = None, None
     run.save(update_fields=["published", "content_hash"])

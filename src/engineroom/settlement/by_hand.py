@@ -23,7 +23,7 @@ from django.utils import timezone
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
-from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem
+from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, reason_given
 from engineroom.kernel.ids import uuids_to_column
 from engineroom.kernel.money import format_minor
 from engineroom.ledger.models import Account, Entry
@@ -46,6 +46,9 @@ SUBJECT = "line_explanation"
 RULE = "by hand"
 EXPLAINED = "explained"
 """Why a line of which somebody said what it is still waits."""
+
+LONGEST_REASON = 240
+"""So that it stands whole in what is said with it: the line's history, the entry's narrative."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,14 @@ def explain_line(line_id: UUID, *, parts: list[Part], account: str = "", reason:
     parts: open items that it settles. account: where the rest goes, if the parts are not the whole line.
     """
     line = _open_line(line_id)
-    problems = [] if reason.strip() else [Problem("the reason is empty", "Say why", field="reason")]
+    reason = reason_given(reason, LONGEST_REASON)
     items = _items_of(parts)
-    problems += _wrong_parts(line, parts, items)
+    problems = _wrong_parts(line, parts, items)
     if not problems:
         problems += _wrong_rest(line, _rest(line, parts, items), account)
     if problems:
         raise InputRefused(problems)
-    return _say(line, parts, account, reason.strip())
+    return _say(line, parts, account, reason)
 
 
 @command("settlement.prepare")
@@ -90,7 +93,7 @@ def withdraw_explanation(line_id: UUID, *, reason: str) -> LineExplained:
     line = _open_line(line_id)
     if standing(line_id) is None:
         raise Conflict("nothing is said of this line that could be withdrawn")
-    return _say(line, [], "", reason.strip() or "withdrawn")
+    return _say(line, [], "", reason_given(reason, LONGEST_REASON))
 
 
 def _say(line: BankLine, parts: Sequence[Part], account: str, reason: str) -> LineExplained:
@@ -101,13 +104,13 @@ def _say(line: BankLine, parts: Sequence[Part], account: str, reason: str) -> Li
         items=[p.item_id for p in parts],
         amounts=[p.amount for p in parts],
         account_code=account,
-        reason=reason[:300],
+        reason=reason,
         content_hash=digest,
         by_user_id=current_scope().user.id,
     )
     what = f"waits for another person's yes: {reason}" if parts or account else f"withdrawn: {reason}"
     word = EXPLAINED if parts or account else "not looked at"
-    LineException.objects.create(client_id=line.client_id, line=line, reason=word, detail=what[:300])
+    LineException.objects.create(client_id=line.client_id, line=line, reason=word, detail=what)
     return LineExplained(row.id, line.id, digest.hex())
 
 
@@ -169,12 +172,12 @@ def _clear(said: LineExplanation) -> None:
     lines += [Line(code, -amount, currency=line.currency) for code, amount in sums.items()]
     if rest := _rest(line, parts, items):
         lines.append(Line(said.account_code, -rest, currency=line.currency))
-    why = f"{said.reason}"[:300]
+    why = said.reason
     subject = ("bank_line", line.id)
     kind = _posting_kind(line)
     try:
         with transaction.atomic():
-            journal = Journal(_open_day(line.booked), f"Bank {line.booked}: {why}"[:300], tuple(lines))
+            journal = Journal(_open_day(line.booked), f"Bank {line.booked}: {why}", tuple(lines))
             entry_id = post_journals(kind, subject, [journal]).entry_ids[0]
             for code, amount in sums.items():
                 _settle(
@@ -244,21 +247,18 @@ def undo_clearing(line_id: UUID, *, reason: str) -> ClearingTakenBack:
     line = BankLine.objects.filter(client_id=client_id, id=line_id).first()
     if line is None or not Cleared.objects.filter(client_id=client_id, line_id=line_id).exists():
         raise NotFound("there is no such cleared bank line")
-    if not reason.strip():
-        raise InputRefused([Problem("the reason is empty", "Say why it is taken back", field="reason")])
+    reason = reason_given(reason, LONGEST_REASON)
     for allocation in _standing_allocations(line):
         undo_allocation(allocation.id, subject=("bank_line", line_id))
-    entry_id, reversal_id = _reversed(line, reason.strip())
+    entry_id, reversal_id = _reversed(line, reason)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT app_undo_clearing(%s, %s)", [line_id, reason.strip()[:300]])
+            cursor.execute("SELECT app_undo_clearing(%s, %s)", [line_id, reason])
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", "") == "ER409":
             raise Conflict(str(error.__cause__).splitlines()[0]) from error
         raise
-    LineException.objects.create(
-        client_id=client_id, line=line, reason="taken back", detail=reason.strip()[:300]
-    )
+    LineException.objects.create(client_id=client_id, line=line, reason="taken back", detail=reason)
     return ClearingTakenBack(line_id, entry_id, reversal_id)
 
 
@@ -285,9 +285,7 @@ def _reversed(line: BankLine, reason: str) -> tuple[UUID, UUID]:
         return latest.id, undone[latest.id]
     token = _taking_back.set(entry.id)
     try:
-        done = reverse_entry(
-            entry.id, day=_open_day(entry.day), reason=f"bank line taken back: {reason}"[:280]
-        )
+        done = reverse_entry(entry.id, day=_open_day(entry.day), reason=f"bank line taken back: {reason}")
     finally:
         _taking_back.reset(token)
     return entry.id, done.entry_id

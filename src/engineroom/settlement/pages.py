@@ -357,7 +357,7 @@ class ExplainForm(forms.Form):
     """What a line is: how much of which open items, and an account for what is left."""
 
     account = forms.ChoiceField(required=False, label="The rest goes to")
-    reason = LineField(max_length=300, label="Why")
+    reason = LineField(max_length=by_hand.LONGEST_REASON, label="Why")
 
     def __init__(self, items: list[Open], currency: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -380,7 +380,7 @@ class ExplainForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    reason = LineField(max_length=300)
+    reason = LineField(max_length=by_hand.LONGEST_REASON)
 
 
 def _items_shown(row: BankLine, text: str) -> list[Open]:

@@ -15,7 +15,7 @@ from django.db import connection
 from engineroom.foundation.columns import insert_columns, insert_together
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
+from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column, uuids_to_column
 from engineroom.kernel.periods import week_ending
 from engineroom.timesheets import engine
@@ -316,8 +316,7 @@ def end_holds(timesheet_id: UUID, *, outcome: str, reason: str) -> HoldsEnded:
     reason."""
     if outcome not in ("billable", "written_off"):
         raise EngineroomError("a hold ends as `billable` or as `written_off`")
-    if not reason.strip():
-        raise EngineroomError("say why the hold ends; the reason is kept with it")
+    reason = reason_given(reason, 500)
     scope = current_scope()
     held = Hold.objects.filter(
         client_id=scope.client_id, charge__time_entry__timesheet_id=timesheet_id

@@ -102,7 +102,8 @@ class Grant(FirmModel):
     role = models.CharField(max_length=20, choices=[(r, r) for r in ROLES])
     starts = models.DateField()
     ends = models.DateField(null=True)
-    reason = models.CharField(max_length=500)
+    reason = models.TextField()
+    """Why it was given, and after that why it was ended, each time."""
     granted_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     granted_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -22,7 +22,16 @@ from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
-from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound, NotPermitted, Problem
+from engineroom.kernel.errors import (
+    Conflict,
+    EngineroomError,
+    InputRefused,
+    NotFound,
+    NotPermitted,
+    Problem,
+    reason_given,
+    too_long,
+)
 
 LONGEST_TOKEN_DAYS = 366
 
@@ -204,6 +213,9 @@ class Granted:
         return f"grant:{self.grant_id}"
 
 
+LONGEST_REASON = 500
+
+
 @command("foundation.grant", name="foundation.grant")
 def grant(
     user_id: UUID,
@@ -251,6 +263,7 @@ def _check_grant(
         )
     if not reason.strip():
         problems.append(Problem("a grant needs a reason", "Say why", field="reason"))
+    problems += too_long("reason", reason, LONGEST_REASON)
     if role == "auditor" and ends is None:
         problems.append(Problem("an auditor's grant ends", "Give its last day", field="ends"))
     if ends is not None and ends < starts:
@@ -283,7 +296,7 @@ def end_grant(grant_id: UUID, *, ends: date, reason: str) -> Granted:
     if row.ends is not None and ends > row.ends:
         raise Conflict(f"this grant ends on {row.ends} already; more time is a new grant with its own reason")
     row.ends = ends
-    row.reason = f"{row.reason}; ended: {reason}"[:500]
+    row.reason = f"{row.reason}; ended: {reason_given(reason, LONGEST_REASON)}"
     row.save(update_fields=["ends", "reason"])
     return Granted(row.id, row.user_id, row.role)
 
