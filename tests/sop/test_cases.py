@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -135,6 +136,31 @@ def test_a_step_is_not_done_without_its_evidence_not_even_by_raw_sql(desk: TestC
             raw.execute("UPDATE sop_task SET state = 'done', ended_at = now() WHERE id = %s", [at])
         assert refused.value.sqlstate == "ER422"
     assert collect(desk, case_id).state == "done"
+
+
+def test_the_call_that_writes_cases_goes_around_no_guard(desk: TestClient, short: str, firm: Firm) -> None:
+    """It runs as whoever calls it: without evidence nothing ends, of another client nothing is touched."""
+    at = task(desk, started(desk, short).case_id, "collect").id
+    other = firm.new_client(with_books=False)
+    ended = json.dumps({"ended": [{"id": str(at), "state": "done", "reason": ""}]})
+    write = "SELECT app_write_cases(%s, now())"
+    with connect() as raw:
+        enter(raw, desk.staff["specialist"], read=[desk.id], write=desk.id)
+        with pytest.raises(psycopg.Error) as refused:
+            raw.execute(write, [ended])
+        assert refused.value.sqlstate == "ER422"
+    shown = {"id": str(uuid7()), "task_id": str(at), "key": "list", "kind": "file", "value": "x"}
+    with connect() as raw:
+        enter(raw, other.staff["specialist"], read=[other.id], write=other.id)
+        raw.execute(write, [ended])
+        with pytest.raises(psycopg.Error) as refused:
+            raw.execute(write, [json.dumps({"evidence": [shown]})])
+        assert refused.value.sqlstate == "ER409"
+    with connect() as raw, pytest.raises(psycopg.Error) as refused:
+        raw.execute(write, [json.dumps({"evidence": [shown]})])
+    assert refused.value.sqlstate in ("23502", "42501", "ER409")
+    with desk.acting("specialist"):
+        assert Task.objects.get(client_id=desk.id, id=at).state == "open"
 
 
 def test_evidence_of_the_wrong_kind_is_refused_with_every_problem(desk: TestClient, short: str) -> None:

@@ -1,4 +1,4 @@
-"""Cases in memory and back: loaded whole under a lock, moved by the machine, written by a few statements.
+"""Cases in memory and back: loaded whole under a lock, moved by the machine, written by one call.
 
 One case or a thousand (timers) go the same way, so there is one writer. Inside `acting(write=client)`.
 """
@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.utils import timezone
+from psycopg import Cursor
 
+from engineroom.foundation.prepared import sent_together
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Conflict, NotFound
 from engineroom.kernel.ids import uuid7, uuid7s
@@ -71,6 +73,10 @@ class OpenTask:
     escalated_to: str = ""
 
 
+OPENED = ("id", "case_id", "step", "kind", "title", "role", "host_id", "race_id", "fires_at", "due_at")
+EVENT = ("case_id", "seq", "kind", "task_id", "step", "data")
+
+
 @dataclass
 class Running:
     """A case under its lock: what it carries, where its tokens are, and what has happened to it just now."""
@@ -87,9 +93,11 @@ class Running:
     tasks: dict[UUID, OpenTask]
     state: str = "running"
     reason: str = ""
+    evidence: list[dict[str, Any]] = field(default_factory=list)
     opened: list[tuple[Any, ...]] = field(default_factory=list)
+    """Columns of new tasks, as OPENED names them."""
     ended: list[tuple[UUID, str, str]] = field(default_factory=list)
-    events: list[tuple[int, str, UUID | None, str, str]] = field(default_factory=list)
+    events: list[tuple[int, str, UUID | None, str, dict[str, Any]]] = field(default_factory=list)
     children: list[tuple[UUID, Step]] = field(default_factory=list)
     called: list[tuple[UUID, str]] = field(default_factory=list)
     """Tasks to which another role is called."""
@@ -119,7 +127,7 @@ class Running:
     def tell(self, kind: str, task: OpenTask | None = None, /, **data: Any) -> None:
         """An event, with whatever is known of it."""
         self.seq += 1
-        told = json.dumps({k: v for k, v in data.items() if v not in (None, "", {})}, default=str)
+        told = {k: v for k, v in data.items() if v not in (None, "", {})}
         self.events.append((self.seq, kind, task.id if task else None, task.step if task else "", told))
 
     def end(self, task: OpenTask, state: str, reason: str = "") -> None:
@@ -173,47 +181,55 @@ class Running:
 
 # --- reading --------------------------------------------------------------------------------------------
 
-CASES = """
+CASE = """
 SELECT id, number, title, procedure_key, version_id, "values"::text, arrived, seq, parent_task_id, state
-FROM sop_case WHERE client_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
-"""
-CASE_OF_TASK = """
-SELECT id, number, title, procedure_key, version_id, "values"::text, arrived, seq, parent_task_id, state
-FROM sop_case WHERE client_id = %(client)s
-  AND id = (SELECT case_id FROM sop_task WHERE client_id = %(client)s AND id = %(task)s) FOR NO KEY UPDATE
-"""
-TASKS = """
+FROM sop_case"""
+LOCKED = f"{CASE} WHERE client_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+LOCKED_AT = f"""{CASE} WHERE client_id = %(client)s
+  AND id = (SELECT case_id FROM sop_task WHERE client_id = %(client)s AND id = %(task)s) FOR NO KEY UPDATE"""  # noqa: S608
+TASK = """
 SELECT case_id, id, step, kind, state, host_id, race_id, assignee_id, maker_id, escalated_to
-FROM sop_task WHERE client_id = %s AND case_id = ANY(%s) AND ended_at IS NULL ORDER BY id
-"""
+FROM sop_task"""
+TASKS = f"{TASK} WHERE client_id = %s AND case_id = ANY(%s) AND ended_at IS NULL ORDER BY id"
+TASKS_AT = f"""{TASK} WHERE client_id = %(client)s AND ended_at IS NULL
+  AND case_id = (SELECT case_id FROM sop_task WHERE client_id = %(client)s AND id = %(task)s) ORDER BY id"""  # noqa: S608 ours
 
 
 def load(ids: Sequence[UUID], *, skip_locked: bool = False) -> list[Running]:
     """Cases that run, locked until the transaction ends; those that have ended are left out."""
-    sql = CASES + (" SKIP LOCKED" if skip_locked else "")
-    return _locked(sql, [current_scope().client_id, list(ids)])
+    client = current_scope().client_id
+    with connection.cursor() as cursor:
+        cursor.execute(LOCKED + (" SKIP LOCKED" if skip_locked else ""), [client, list(ids)])
+        found = _running(cursor.fetchall())
+        cursor.execute(TASKS, [client, list(found)])
+        return _with_tasks(found, cursor.fetchall())
 
 
 def load_at(task_id: UUID) -> Running | None:
     """The case that a task is of, if it runs; locked."""
-    found = _locked(CASE_OF_TASK, {"client": current_scope().client_id, "task": task_id})
+    values = {"client": current_scope().client_id, "task": task_id}
+    # Sent in one go. The second begins when the first has its lock, so it sees what stands under it.
+    with sent_together() as raw, Cursor(raw) as cases, Cursor(raw) as tasks:
+        cases.execute(LOCKED_AT, values)
+        tasks.execute(TASKS_AT, values)
+        found = _with_tasks(_running(cases.fetchall()), tasks.fetchall())
     return found[0] if found else None
 
 
-def _locked(sql: str, values: Any) -> list[Running]:
-    """Cases as they stand under their locks, which is what their tasks are asked after."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        rows: list[Any] = cursor.fetchall()
-        found = {
-            id: Running(id, number, title, key, version, json.loads(values), list(arrived), seq, parent, {})
-            for id, number, title, key, version, values, arrived, seq, parent, state in rows
-            if state == "running"
-        }
-        cursor.execute(TASKS, [current_scope().client_id, list(found)])
-        for case_id, *task in cursor.fetchall():
-            found[case_id].tasks[task[0]] = OpenTask(*task)
-    return list(found.values())
+def _running(rows: Iterable[Any]) -> dict[UUID, Running]:
+    return {
+        id: Running(id, number, title, key, version, json.loads(values), list(arrived), seq, parent, {})
+        for id, number, title, key, version, values, arrived, seq, parent, state in rows
+        if state == "running"
+    }
+
+
+def _with_tasks(cases: Mapping[UUID, Running], rows: Iterable[Any]) -> list[Running]:
+    """Cases as they stand under their locks, which is what their tasks were asked after."""
+    for case_id, *task in rows:
+        if case_id in cases:
+            cases[case_id].tasks[task[0]] = OpenTask(*task)
+    return list(cases.values())
 
 
 def load_one(case_id: UUID) -> Running:
@@ -263,93 +279,65 @@ def go_on(case: Running, task: OpenTask, now: datetime, new_id: NewId | None = N
 
 # --- writing --------------------------------------------------------------------------------------------
 
-END_TASKS = """
-UPDATE sop_task t SET state = e.state, reason = e.reason, ended_at = %(now)s,
-  assignee_id = coalesce(t.assignee_id, e.by)
-FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(by)s::uuid[])
-  AS e (id, state, reason, by)
-WHERE t.client_id = %(client)s AND t.id = e.id
-"""
-CALL = """
-UPDATE sop_task t SET escalated_to = n.role FROM unnest(%s::uuid[], %s::text[]) AS n (id, role)
-WHERE t.client_id = %s AND t.id = n.id AND t.ended_at IS NULL
-"""
-NEW_TASKS = """
-INSERT INTO sop_task (id, client_id, case_id, step, kind, title, role, host_id, race_id, fires_at, due_at,
-  state, escalated_to, reworks, reason, opened_at)
-SELECT id, %s, case_id, step, kind, title, role, host_id, race_id, fires_at, due_at, 'open', '', 0, '', %s
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[],
-  %s::timestamptz[], %s::timestamptz[])
-  AS n (id, case_id, step, kind, title, role, host_id, race_id, fires_at, due_at)
-"""
-EVENTS = """
-INSERT INTO sop_caseevent (id, client_id, case_id, seq, kind, task_id, step, data)
-SELECT id, %s, case_id, seq, kind, task_id, step, data::jsonb
-FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::text[], %s::uuid[], %s::text[], %s::text[])
-  AS n (id, case_id, seq, kind, task_id, step, data)
-"""
-UPDATE_CASES = """
-UPDATE sop_case c SET state = n.state, reason = n.reason, "values" = n.vals::jsonb, seq = n.seq,
-  arrived = ARRAY(SELECT jsonb_array_elements_text(n.arrived::jsonb)::int),
-  ended_at = CASE WHEN n.state = 'running' THEN NULL ELSE %(now)s END
-FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(values)s::text[], %(seqs)s::int[],
-  %(arrived)s::text[]) AS n (id, state, reason, vals, seq, arrived)
-WHERE c.client_id = %(client)s AND c.id = n.id
-"""
+WRITE = "SELECT app_write_cases(%s::jsonb, %s::timestamptz)"
 
 
 def write(cases: Iterable[Running], now: datetime) -> None:
-    """Everything that happened to the cases, in four statements however many they are; then what follows from
-    it in other cases: sub-procedures begin, and parents go on."""
+    """Everything that happened to the cases, in one call however many they are (migration 0006); then what
+    follows from it in other cases: sub-procedures begin, and parents go on."""
     listed = [case for case in cases if case.events]
     if not listed:
         return
-    scope = current_scope()
-    ended = [row for case in listed for row in case.ended]
-    opened = [row for case in listed for row in case.opened]
-    events = [(case.id, *event) for case in listed for event in case.events]
-    person = scope.user.id if scope.user.kind != "system" else None
     with connection.cursor() as cursor:
-        if ended:
-            cursor.execute(
-                END_TASKS,
-                {
-                    "client": scope.client_id,
-                    "now": now,
-                    "ids": [e[0] for e in ended],
-                    "states": [e[1] for e in ended],
-                    "reasons": [e[2] for e in ended],
-                    "by": [person if e[1] in ("done", "skipped") else None for e in ended],
-                },
-            )
-        if called := [row for case in listed for row in case.called]:
-            cursor.execute(CALL, [[c[0] for c in called], [c[1] for c in called], scope.client_id])
-        if opened:
-            cursor.execute(NEW_TASKS, [scope.client_id, now, *map(list, zip(*opened, strict=True))])
-        ids = uuid7s(len(events))
-        columns = list(map(list, zip(*events, strict=True)))
-        cursor.execute(EVENTS, [scope.client_id, ids, *columns])
-        cursor.execute(
-            UPDATE_CASES,
-            {
-                "client": scope.client_id,
-                "now": now,
-                "ids": [c.id for c in listed],
-                "states": [c.state for c in listed],
-                "reasons": [c.reason for c in listed],
-                "values": [json.dumps(c.values) for c in listed],
-                "seqs": [c.seq for c in listed],
-                "arrived": [json.dumps(c.arrived) for c in listed],
-            },
-        )
+        cursor.execute(WRITE, [json.dumps(_happened(listed), default=str), now])
     children = [(case, task_id, step) for case in listed for task_id, step in case.children]
     parents = [case for case in listed if case.state == "done" and case.parent_task_id]
     for case in listed:
-        case.opened, case.ended, case.events, case.children, case.called = [], [], [], [], []
+        case.evidence, case.opened, case.ended, case.called = [], [], [], []
+        case.events, case.children = [], []
     for case, task_id, step in children:
         begin_child(case, task_id, step, now)
     for case in parents:
         _parent_goes_on(case, now)
+
+
+def show(case: Running) -> None:
+    """Evidence on its own, ahead of the rest: for a guard that asks for it before the case is written."""
+    if case.evidence:
+        with connection.cursor() as cursor:
+            cursor.execute(WRITE, [json.dumps({"evidence": case.evidence}, default=str), timezone.now()])
+        case.evidence = []
+
+
+def _happened(cases: Sequence[Running]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each table, by its columns' names."""
+    user = current_scope().user
+    person = user.id if user.kind != "system" else None
+    rows: dict[str, list[dict[str, Any]]] = {
+        "evidence": [row for case in cases for row in case.evidence],
+        "ended": [
+            {"id": id, "state": state, "reason": why, "by": person if state in ("done", "skipped") else None}
+            for case in cases
+            for id, state, why in case.ended
+        ],
+        "called": [{"id": id, "role": role} for case in cases for id, role in case.called],
+        "opened": [dict(zip(OPENED, row, strict=True)) for case in cases for row in case.opened],
+        "events": [dict(zip(EVENT, (case.id, *row), strict=True)) for case in cases for row in case.events],
+        "cases": [
+            {
+                "id": case.id,
+                "state": case.state,
+                "reason": case.reason,
+                "values": case.values,
+                "seq": case.seq,
+                "arrived": case.arrived,
+            }
+            for case in cases
+        ],
+    }
+    for event, id in zip(rows["events"], uuid7s(len(rows["events"])), strict=True):
+        event["id"] = id
+    return {table: found for table, found in rows.items() if found}
 
 
 def begin_child(case: Running, task_id: UUID, step: Step, now: datetime) -> None:

@@ -35,7 +35,7 @@ from engineroom.sop import drafts, machine, running
 from engineroom.sop.conditions import ConditionRefused, Field, read_value
 from engineroom.sop.evidence import KIND as FILE_KIND
 from engineroom.sop.graph import Step
-from engineroom.sop.models import Case, Task, TaskEvidence
+from engineroom.sop.models import Case, Task
 from engineroom.sop.running import OpenTask, Running
 
 OVERRIDING = frozenset({"lead", "owner"})
@@ -470,22 +470,23 @@ def _show(
             problems.append(Problem(f"{wanted[key].title}: {fault}", "Correct it", field=key))
     if problems:
         raise InputRefused(problems, f"{len(problems)} problems; nothing was kept")
-    names = dict(
-        VaultFile.objects.filter(
-            client_id=current_client_id(), kind=FILE_KIND, id__in=files.values()
-        ).values_list("id", "name")
-    )
-    if len(names) != len(set(files.values())):
-        raise NotFound("a file that is named was not kept as evidence for this client")
+    names = _file_names(files.values()) if files else {}
     rows = [_evidence(task, key, wanted[key].kind, text) for key, text in known.items()]
     rows += [_evidence(task, key, "file", names[f], f) for key, f in files.items()]
     rows += [_evidence(task, key, "check", "yes") for key, on in (ticked or {}).items() if on]
     if rows:
-        with in_words():
-            TaskEvidence.objects.bulk_create(rows)
+        case.evidence += rows
         kept = {k: v for k, v in known.items() if k in fields}
         case.values |= kept
-        case.tell("evidence", task, keys=[r.key for r in rows], values=kept)
+        case.tell("evidence", task, keys=[row["key"] for row in rows], values=kept)
+
+
+def _file_names(ids: Collection[UUID]) -> dict[UUID, str]:
+    of_client = VaultFile.objects.filter(client_id=current_client_id(), kind=FILE_KIND, id__in=ids)
+    names = dict(of_client.values_list("id", "name"))
+    if len(names) != len(set(ids)):
+        raise NotFound("a file that is named was not kept as evidence for this client")
+    return names
 
 
 def _plain_fault(kind: str, text: str) -> str:
@@ -498,16 +499,8 @@ def _plain_fault(kind: str, text: str) -> str:
     return "" if len(text) <= LONGEST_TEXT else "at most 4,000 characters"
 
 
-def _evidence(task: OpenTask, key: str, kind: str, value: str, file_id: UUID | None = None) -> TaskEvidence:
-    return TaskEvidence(
-        id=uuid7(),
-        client_id=current_client_id(),
-        task_id=task.id,
-        key=key,
-        kind=kind,
-        value=value,
-        file_id=file_id,
-    )
+def _evidence(task: OpenTask, key: str, kind: str, value: str, file_id: UUID | None = None) -> dict[str, Any]:
+    return {"id": uuid7(), "task_id": task.id, "key": key, "kind": kind, "value": value, "file_id": file_id}
 
 
 @command("sop.work", brief=True)
@@ -544,6 +537,8 @@ def _finish(
     _show(case, task, step, values, files, ticked)
     if step.four_eyes:
         me = current_scope().user.id
+        with in_words():
+            running.show(case)
         _change(task, of=step, state="check", assignee_id=None, role=step.checker or step.role)
         task.state, task.assignee_id, task.maker_id = "check", None, me
         if task.kind == "client_request":

@@ -8,6 +8,7 @@ a day that each case says for itself. Both ways leave the same rows (tests/sop/t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,7 +62,10 @@ def following(version_id: UUID, step: str, now: datetime) -> Following | None:
     case.tasks.pop(task.id)
     case.take(move, now)
     place = {task.id: 0} | {row[0]: n for n, row in enumerate(case.opened, 1)}
-    events = tuple((kind, at, data, place[of] if of else None) for _, kind, of, at, data in case.events)
+    events = tuple(
+        (kind, at, json.dumps(data, default=str), place[of] if of else None)
+        for _, kind, of, at, data in case.events
+    )
     return Following(tuple(row[2:] for row in case.opened), events, case.state == "done")
 
 

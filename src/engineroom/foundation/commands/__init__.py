@@ -195,24 +195,38 @@ def _result_type(service: Callable[..., R]) -> TypeAdapter[R]:
     return TypeAdapter(get_type_hints(service).get("return", Any))
 
 
+# Two tables and one way to PostgreSQL: neither row asks for the other.
+REMEMBER = """
+WITH carried_out AS (
+  INSERT INTO foundation_commandrun (id, client_id, name, key, request_hash, result, user_id)
+  VALUES (%(run)s, %(client)s, %(name)s, %(key)s, %(hash)s, %(result)s::jsonb, %(user)s)
+)
+INSERT INTO foundation_auditevent
+  (id, client_id, user_id, on_behalf_id, verb, subject_kind, subject_id, detail, xact)
+VALUES (%(event)s, %(client)s, %(user)s, %(behalf)s, %(name)s, %(kind)s, %(subject)s, %(detail)s::jsonb, 0)
+"""
+
+
 def _remember(
     scope: Scope, name: str, key: str, digest: bytes, request: Any, result: Any, subject: str | None
 ) -> None:
-    from engineroom.foundation.audit import services as audit
-    from engineroom.foundation.commands.models import CommandRun
-
-    CommandRun.objects.create(
-        client_id=scope.client_id,
-        name=name,
-        key=key,
-        request_hash=digest,
-        result=result,
-        user_id=scope.user.id,
-    )
+    """That the command was carried out, and its row in the audit trail, whose trigger stamps who and when."""
     kind, _, subject_id = (subject or "").partition(":")
-    audit.record(
-        name,
-        subject_kind=kind,
-        subject_id=UUID(subject_id) if subject_id else None,
-        detail={"request": request, "result": result, "key": key},
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            REMEMBER,
+            {
+                "run": uuid7(),
+                "event": uuid7(),
+                "client": scope.client_id,
+                "name": name,
+                "key": key,
+                "hash": digest,
+                "result": None if result is None else json.dumps(result),
+                "user": scope.user.id,
+                "behalf": scope.on_behalf.id if scope.on_behalf else None,
+                "kind": kind,
+                "subject": UUID(subject_id) if subject_id else None,
+                "detail": json.dumps({"request": request, "result": result, "key": key}),
+            },
+        )
