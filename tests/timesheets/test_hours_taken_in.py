@@ -123,7 +123,7 @@ def test_a_hold_ends_once_with_a_reason(client: TestClient) -> None:
     take(client, temps)
     with client.acting():
         sheet = Timesheet.objects.get(client_id=client.id).id
-    with client.acting(), pytest.raises(EngineroomError, match="say why"):
+    with client.acting(), pytest.raises(EngineroomError, match="Say why"):
         services.end_holds(sheet, outcome="written_off", reason="  ")
     with client.acting(), pytest.raises(EngineroomError, match="billable"):
         services.end_holds(sheet, outcome="forgotten", reason="signed sheet came")

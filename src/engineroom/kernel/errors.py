@@ -93,14 +93,19 @@ def too_long(field: str, text: str, longest: int) -> list[Problem]:
     return [Problem(what, f"Say it in up to {longest:,}", field=field)]
 
 
+def whole(field: str, text: str, longest: int) -> str:
+    """A text as it is kept. Raises InputRefused where it does not fit."""
+    if problems := too_long(field, text, longest):
+        raise InputRefused(problems)
+    return text.strip()
+
+
 def reason_given(text: str, longest: int = 300) -> str:
     """Why something is done, as it is kept with it. Raises InputRefused where nothing or too much is said."""
     reason = text.strip()
     if not reason:
         raise InputRefused([Problem("no reason is given", "Say why, in a sentence", field="reason")])
-    if problems := too_long("reason", reason, longest):
-        raise InputRefused(problems)
-    return reason
+    return whole("reason", reason, longest)
 
 
 def by_row(problems: Iterable[Problem]) -> list[Problem]:

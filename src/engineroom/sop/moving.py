@@ -15,13 +15,13 @@ from uuid import UUID
 
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_client_id
-from engineroom.kernel.errors import Conflict, NotFound
+from engineroom.kernel.errors import Conflict, NotFound, reason_given
 from engineroom.kernel.ids import uuid7
 from engineroom.sop import drafts, machine, running
 from engineroom.sop.graph import WAITING, Graph
 from engineroom.sop.models import Case, CaseMove, Task
 from engineroom.sop.running import OpenTask, Running
-from engineroom.sop.services import LONGEST_TITLE, in_words, reason_of
+from engineroom.sop.services import LONGEST_TITLE, in_words
 
 Verdict = Literal["safe", "needs a decision", "impossible"]
 LONGEST_REASON = 300
@@ -158,7 +158,7 @@ def move_cases(
     """Take running cases of a version to another one: those that are safe with these decisions.
 
     The others stay where they are, and it is said why."""
-    reason = reason_of(reason, LONGEST_REASON)
+    reason = reason_given(reason, LONGEST_REASON)
     target = _target(from_version, to_version)
     batch, now = uuid7(), running.clock()
     moved, left = [], {}
@@ -233,7 +233,7 @@ def _place(case: Running, target: Graph, goes: Mapping[str, str], now: datetime)
 @command("sop.approve")
 def move_back(batch: UUID, reason: str) -> Moved:
     """Take back a move: of each case that is still where it was put. What was done meanwhile stays done."""
-    reason = reason_of(reason, LONGEST_REASON)
+    reason = reason_given(reason, LONGEST_REASON)
     rows = list(
         CaseMove.objects.filter(client_id=current_client_id(), batch=batch, undoes=None).order_by("id")
     )

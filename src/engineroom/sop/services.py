@@ -28,7 +28,9 @@ from engineroom.kernel.errors import (
     NotFound,
     NotPermitted,
     Problem,
+    reason_given,
     too_long,
+    whole,
 )
 from engineroom.kernel.ids import uuid7
 from engineroom.sop import drafts, machine, running
@@ -178,20 +180,6 @@ def _name(user_id: UUID | None) -> str | None:
     return User.objects.filter(id=user_id).values_list("name", flat=True).first()
 
 
-def reason_of(text: str, longest: int = LONGEST_REASON) -> str:
-    """What was given as a reason. Raises InputRefused where nothing was, or too much to be kept."""
-    if not text.strip():
-        raise InputRefused([Problem("no reason is given", "Say why, in a sentence", field="reason")])
-    return whole("reason", text, longest)
-
-
-def whole(field: str, text: str, longest: int) -> str:
-    """A text as it is kept. Raises InputRefused where it does not fit: nothing is cut."""
-    if problems := too_long(field, text, longest):
-        raise InputRefused(problems)
-    return text.strip()
-
-
 def _receipt(case: Running, task: OpenTask, state: str) -> TaskDone:
     return TaskDone(task.id, case.id, case.number, state, case.state)
 
@@ -297,7 +285,7 @@ class CaseCancelled:
 @command("sop.work")
 def cancel_case(case_id: UUID, reason: str) -> CaseCancelled:
     """End a case and everything open in it, with a reason; cases within it end with it."""
-    reason = reason_of(reason)
+    reason = reason_given(reason, LONGEST_REASON)
     case = running.load_one(case_id)
     now = running.clock()
     tasks = list(case.tasks.values())
@@ -373,7 +361,7 @@ def release(task_id: UUID, reason: str = "") -> TaskDone:
 @command("sop.work", brief=True)
 def delegate(task_id: UUID, user_id: UUID, reason: str) -> TaskDone:
     """Give a task to a colleague who has its role here."""
-    reason = reason_of(reason)
+    reason = reason_given(reason, LONGEST_REASON)
     with _at(task_id) as (case, task, step, _now):
         _mine(case, task, step)
         to = access.identity(user_id)
@@ -394,7 +382,7 @@ def escalate(task_id: UUID, to: str, reason: str) -> TaskDone:
     """Call another role to a task: lead, owner, or whose step or check it is. Whoever has it keeps it.
 
     Anybody who works here may call: who is called is never the caller, so nobody gets a right by it."""
-    reason = reason_of(reason)
+    reason = reason_given(reason, LONGEST_REASON)
     with _at(task_id) as (case, task, step, _now):
         if to not in (may := callable_roles(step)):
             raise InputRefused(
@@ -582,7 +570,7 @@ def accept(task_id: UUID) -> TaskDone:
 @command("sop.work", brief=True)
 def reject(task_id: UUID, reason: str) -> TaskDone:
     """Send what somebody did back to them, with a reason. It counts as rework."""
-    reason = reason_of(reason)
+    reason = reason_given(reason, LONGEST_REASON)
     with _at(task_id) as (case, task, step, _now):
         if task.state != "check":
             raise Conflict(f"{step.title!r} does not wait for a check")
@@ -603,7 +591,7 @@ def reject(task_id: UUID, reason: str) -> TaskDone:
 @command("sop.work", brief=True)
 def skip(task_id: UUID, reason: str) -> TaskDone:
     """Leave a step out, with a reason: where the procedure says that one may, or as a lead."""
-    reason = reason_of(reason)
+    reason = reason_given(reason, LONGEST_REASON)
     with _at(task_id) as (case, task, step, now):
         if task.kind not in ("task", "command", "client_request"):
             raise Conflict(f"{step.title!r} is nobody's to skip: it waits by itself")
@@ -689,7 +677,7 @@ def send_message(case_id: UUID, message: str) -> CaseStarted:
 @command("sop.work", brief=True)
 def move_due(task_id: UUID, due_at: datetime, reason: str) -> TaskDone:
     """Promise another moment for a task, with a reason."""
-    reason = reason_of(reason)
+    reason = reason_given(reason, LONGEST_REASON)
     with _at(task_id) as (case, task, step, _now):
         _mine(case, task, step)
         _change(task, due_at=due_at)
