@@ -160,7 +160,7 @@ ALLOWED_HOSTS = [
     "[::1]",
     *filter(None, os.environ.get("ENGINEROOM_HOSTS", "").split(",")),
 ]
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "engineroom.web.sessions"
 SESSION_COOKIE_NAME = "engineroom_session"
 SESSION_COOKIE_AGE = 12 * 3600  # a working day
 SESSION_COOKIE_SAMESITE = "Lax"  # Strict would sign out whoever follows a link in a mail
@@ -220,6 +220,7 @@ else:
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-gb"
+USE_I18N = False  # one language: no number is formatted, and no word looked up, for another
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 PROCRASTINATE_ON_APP_READY = "engineroom.foundation.jobs.on_app_ready"

@@ -59,6 +59,20 @@ def content_hash(client) -> str:
 # --- from open to released ------------------------------------------------------------------------------
 
 
+def test_a_page_that_was_looked_at_shows_what_happened_since(calculated):
+    """What a page keeps between two looks (foundation/kept.py) is gone with every step of the run."""
+
+    def looks() -> str:
+        return page_of(calculated, "lead", "payroll:run", 1)
+
+    assert "Calculated, waits for approval" in looks()
+    approve_payday(calculated, pay_date=PAY_DATE)
+    assert "Approved, waits for release" in looks()
+    steps.release(calculated.staff["checker"], calculated.id, PAY_DATE)
+    released = looks()
+    assert "Released: frozen, and posted to the books" in released and "Issued and frozen" in released
+
+
 def test_a_client_without_runs_is_told_the_first_step(client):
     assert "No pay run yet" in page_of(client, "specialist", "payroll:runs")
 
@@ -240,7 +254,7 @@ def two_weeks(client, first, second):
     steps.calculate(client.staff["specialist"], client.id, PAY_DATE)
     with client.acting():
         run = selectors.run_numbered(2)
-        return run, review.variance(run)
+        return run, review.variance(run, review.run_before(run))
 
 
 @pytest.mark.behaviour("PAY-10", part="page")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,9 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.test import Client as Browser
+from django.utils import timezone
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access import sign_in
@@ -178,6 +181,20 @@ def test_a_changed_password_ends_every_other_session(member):
     assert here.get("/settings").status_code == 200
     assert there.get("/settings").status_code == 303
     assert sign_in.user_at_the_door(user_id=user.id).check_password(fresh)
+
+
+@pytest.mark.parametrize("end", ["over", "gone", "tampered"])
+def test_a_session_that_is_over_gone_or_tampered_with_is_nobodys(member, end):
+    there = signed_in(member())
+    assert there.get("/settings").status_code == 200
+    sessions = Session.objects.filter(session_key=there.session.session_key)
+    if end == "over":
+        sessions.update(expire_date=timezone.now() - timedelta(seconds=1))
+    elif end == "gone":
+        sessions.delete()
+    else:
+        sessions.update(session_data=sessions.get().session_data[::-1])
+    assert there.get("/settings").status_code in (302, 303)
 
 
 def test_devices_are_listed_and_one_is_signed_out(member):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import connection
-
 from engineroom.billing import duties, search  # noqa: F401  registers them
 from engineroom.billing.models import BillRun, Invoice
-from engineroom.foundation import thread
+from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.money import format_minor
 from engineroom.openitems import kinds
@@ -17,44 +15,49 @@ from engineroom.openitems import kinds
 kinds.register("invoice", "invoice")
 
 
+LINES = """
+SELECT l.id, i.number, l.line_no, l.description, l.kind, l.net, l.rate, i.currency, i.issue_date
+FROM billing_invoiceline l JOIN billing_invoice i ON i.client_id = l.client_id AND i.id = l.invoice_id
+WHERE l.client_id = ANY(%s) AND l.id = ANY(%s)
+"""
+
+
 def _lines(ids: Sequence[UUID]) -> list[thread.Node]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT l.id, i.number, l.line_no, l.description, l.kind, l.net, "
-            "l.rate, i.currency, i.issue_date "
-            "FROM billing_invoiceline l JOIN billing_invoice i ON i.client_id = "
-            "l.client_id AND i.id = l.invoice_id "
-            "WHERE l.client_id = ANY(%s) AND l.id = ANY(%s)",
-            [list(current_scope().read), list(ids)],
+    return [
+        thread.Node(
+            "invoice_line",
+            row[0],
+            f"line {row[2]} of {row[1]}: {row[3]}, {row[4]}",
+            row[5],
+            row[7],
+            row[8],
+            rule=f"{format_minor(row[6], row[7])} an hour",
+            page=("billing:invoice", (row[1],)),
         )
-        return [
-            thread.Node(
-                "invoice_line",
-                row[0],
-                f"line {row[2]} of {row[1]}: {row[3]}, {row[4]}",
-                row[5],
-                row[7],
-                row[8],
-                rule=f"{format_minor(row[6], row[7])} an hour",
-                page=("billing:invoice", (row[1],)),
-            )
-            for row in cursor
-        ]
+        for row in prepared.rows(LINES, [list(current_scope().read), list(ids)])
+    ]
+
+
+INVOICES = """
+SELECT i.id, i.number, k.name, i.gross, i.currency, i.issue_date, i.vat_rule
+FROM billing_invoice i JOIN openitems_counterparty k ON k.client_id = i.client_id AND k.id = i.customer_id
+WHERE i.client_id = ANY(%s) AND i.id = ANY(%s)
+"""
 
 
 def _invoices(ids: Sequence[UUID]) -> list[thread.Node]:
     return [
         thread.Node(
             "invoice",
-            i.id,
-            f"invoice {i.number} to {i.customer.name}",
-            i.gross,
-            i.currency,
-            i.issue_date,
-            rule=i.vat_rule,
-            page=("billing:invoice", (i.number,)),
+            row[0],
+            f"invoice {row[1]} to {row[2]}",
+            row[3],
+            row[4],
+            row[5],
+            rule=row[6],
+            page=("billing:invoice", (row[1],)),
         )
-        for i in Invoice.objects.filter(id__in=ids).select_related("customer")
+        for row in prepared.rows(INVOICES, [list(current_scope().read), list(ids)])
     ]
 
 

@@ -118,6 +118,8 @@ def _ranked(scope: Scope, day: date, standing: dict[UUID, tuple[_Known, ...]]) -
         for known in listed
     ]
     ranked = tuple(task for _, task in sorted(found, key=itemgetter(0)))
+    if len(standing) == 1:
+        return ranked  # soon done again, and not worth the place of the board of all clients
     _listed[scope.user.id] = (followed_from, ranked)
     if len(_listed) > MOST_BOARDS:
         del _listed[next(iter(_listed))]

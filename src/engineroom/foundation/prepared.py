@@ -8,34 +8,82 @@ thousand: the plan that served a connection for sixty small ones took 97 s for a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, LiteralString
 
 from django.db import connection
-from psycopg import Connection, Cursor
+from psycopg import ClientCursor, Connection, Cursor
+from psycopg.pq import TransactionStatus
 
 OFTEN = 5
 """Times that a statement is asked on a connection before it is prepared."""
 
 
-def rows(question: str, asked: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A fixed text with its parameters. anew: its plan is only good if it is made for these very values."""
+
+    text: str
+    asked: Sequence[Any] | Mapping[str, Any]
+    anew: bool = False
+
+
+Answer = list[tuple[Any, ...]]
+
+
+def rows(question: str, asked: Sequence[Any] | Mapping[str, Any]) -> Answer:
     """The answer to a fixed text with its parameters, inside `acting`: planned once, at its first time.
 
     For questions of many tables about a few rows: seven tables, each with its policy, take 30 to 80 ms to
     plan and one to read by key (measured). The plan must be good for everybody: keys in, rows out.
     """
-    # Sent in one go: a thread asks twenty of these. What the transaction asks afterwards is planned as ever.
-    with _preparing(OFTEN) as raw, Cursor(raw) as setting, Cursor(raw) as cursor, raw.pipeline():
-        setting.execute("SET LOCAL plan_cache_mode = force_generic_plan", prepare=False)
-        cursor.execute(question, asked, prepare=True)
-        setting.execute("SET LOCAL plan_cache_mode = auto", prepare=False)
-        return cursor.fetchall()
+    return answers([Question(question, asked)])[0]
 
 
-def rows_planned_anew(question: str, asked: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """The same for a question whose plan is only good if it is made for these very values."""
-    with _preparing(None) as raw, Cursor(raw) as cursor:
-        return cursor.execute(question, asked).fetchall()
+def answers(questions: Sequence[Question]) -> list[Answer]:
+    """The answers to several such questions, of which none waits for another's: sent in one go."""
+    if not questions:
+        return []
+    with planned_by_key() as raw, ExitStack() as cursors:
+        asked = [_cursor(raw, question, cursors) for question in questions]
+        with raw.pipeline():
+            for cursor, question in zip(asked, questions, strict=True):
+                cursor.execute(question.text, question.asked, prepare=not question.anew)
+        return [cursor.fetchall() for cursor in asked]
+
+
+def _cursor(raw: Connection[Any], question: Question, cursors: ExitStack) -> Cursor[Any]:
+    """Where values stand in the text itself they are planned for, whatever else is said of plans."""
+    return cursors.enter_context(ClientCursor(raw) if question.anew else Cursor(raw))
+
+
+_by_key: ContextVar[bool] = ContextVar("planned_by_key", default=False)
+
+
+@contextmanager
+def planned_by_key() -> Iterator[Connection[Any]]:
+    """What is asked inside is planned without its values, once on a connection. For whoever asks many such
+    questions one after another: a thread asks twenty, and it is said once for all of them.
+    """
+    with _preparing(OFTEN) as raw:
+        if _by_key.get():
+            yield raw
+            return
+        token = _by_key.set(True)
+        _plan(raw, "force_generic_plan")
+        try:
+            yield raw
+        finally:
+            _by_key.reset(token)
+            if raw.info.transaction_status == TransactionStatus.INTRANS:  # one that failed is rolled back
+                _plan(raw, "auto")
+
+
+def _plan(raw: Connection[Any], mode: LiteralString) -> None:
+    with Cursor(raw) as setting:
+        setting.execute(f"SET LOCAL plan_cache_mode = {mode}", prepare=False)
 
 
 @contextmanager

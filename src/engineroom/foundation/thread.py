@@ -54,19 +54,22 @@ class Link:
 
     def pairs(self, column: str, ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
         """(from, to) pairs where the given side is one of the ids."""
+        return _pairs(prepared.answers([self.question(column, ids)])[0])
+
+    def question(self, column: str, ids: Sequence[UUID]) -> prepared.Question:
         table = self.back if self.back and column == self.to_column else self.table
-        question = (
+        return prepared.Question(
             f"SELECT DISTINCT {self.from_column}, {self.to_column} FROM {table} "  # noqa: S608 names are ours
             f"WHERE client_id = ANY(%s) AND {column} = ANY(%s) AND {self.from_column} IS NOT NULL "
-            f"AND {self.to_column} IS NOT NULL AND {self.where} ORDER BY 1, 2"
+            f"AND {self.to_column} IS NOT NULL AND {self.where} ORDER BY 1, 2",
+            [list(current_scope().read), list(ids)],
+            # Backwards a plan made without the ids may go over everything there is, but not by a table's key.
+            anew=column == self.to_column and not self.back and (column != "id" or " " in self.table),
         )
-        asked = [list(current_scope().read), list(ids)]
-        if column == self.from_column or self.back:
-            found = prepared.rows(question, asked)
-        else:
-            # Backwards a plan made without the ids may go over everything there is.
-            found = prepared.rows_planned_anew(question, asked)
-        return [(source, target) for source, target in found]
+
+
+def _pairs(answer: prepared.Answer) -> list[tuple[UUID, UUID]]:
+    return [(source, target) for source, target in answer]
 
 
 Describe = Callable[[Sequence[UUID]], list[Node]]
@@ -214,9 +217,12 @@ def graph(kind: str, node_id: UUID, *, limit: int = 20, came_from: Key | None = 
     edges: dict[tuple[Key, Key], None] = {}
     kept: dict[str, dict[UUID, None]] = {kind: {node_id: None}}
     more: dict[str, int] = {}
-    for forward in (False, True):
-        _spread(start, forward, limit, wanted, kept, edges, more)
-    nodes = {(each, node.id): node for each, ids in kept.items() for node in DESCRIBE[each](list(ids)) if ids}
+    with prepared.planned_by_key():
+        for forward in (False, True):
+            _spread(start, forward, limit, wanted, kept, edges, more)
+        nodes = {
+            (each, node.id): node for each, ids in kept.items() for node in DESCRIBE[each](list(ids)) if ids
+        }
     if start not in nodes:
         raise NotFound(_nothing(kind, node_id))
     known = tuple(edge for edge in edges if edge[0] in nodes and edge[1] in nodes)
@@ -236,13 +242,9 @@ def _spread(
     done: set[Key] = {start}
     while level:
         following: dict[str, list[UUID]] = {}
-        for link in LINKS:
-            ids = level.get(link.from_kind if forward else link.to_kind)
-            if not ids:
-                continue
+        for link, pairs in _onward(level, forward):
             other = link.to_kind if forward else link.from_kind
-            column = link.from_column if forward else link.to_column
-            for source, target in link.pairs(column, ids):
+            for source, target in pairs:
                 found = target if forward else source
                 place = kept.setdefault(other, {})
                 if found not in place and not _has_room(other, found, place, limit, wanted):
@@ -254,6 +256,18 @@ def _spread(
                     done.add((other, found))
                     following.setdefault(other, []).append(found)
         level = following
+
+
+def _onward(level: dict[str, list[UUID]], forward: bool) -> list[tuple[Link, list[tuple[UUID, UUID]]]]:
+    """Every link that leads on from a level, with where it leads: asked together."""
+    links = [link for link in LINKS if level.get(link.from_kind if forward else link.to_kind)]
+    questions = [
+        link.question(link.from_column, level[link.from_kind])
+        if forward
+        else link.question(link.to_column, level[link.to_kind])
+        for link in links
+    ]
+    return [(link, _pairs(answer)) for link, answer in zip(links, prepared.answers(questions), strict=True)]
 
 
 def _has_room(kind: str, node_id: UUID, place: dict[UUID, None], limit: int, wanted: set[Key]) -> bool:
@@ -291,8 +305,12 @@ def _way(source: Key, target: Key, limit: int) -> set[Key]:
 def joined(kind: str, found: Graph) -> list[UUID]:
     """The things of one kind that something on the thread is joined to, whether they are drawn or not."""
     ids: dict[UUID, None] = {node_id: None for each, node_id in found.nodes if each == kind}
-    for link in LINKS:
-        beside = [node_id for each, node_id in found.nodes if each == link.to_kind]
-        if link.from_kind == kind and beside:
-            ids.update((source, None) for source, _ in link.pairs(link.to_column, beside))
+    questions = [
+        link.question(link.to_column, beside)
+        for link in LINKS
+        if link.from_kind == kind
+        and (beside := [node_id for each, node_id in found.nodes if each == link.to_kind])
+    ]
+    for answer in prepared.answers(questions):
+        ids.update((source, None) for source, _ in _pairs(answer))
     return list(ids)

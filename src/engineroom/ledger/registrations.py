@@ -7,35 +7,34 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.foundation import thread
+from engineroom.foundation import prepared, thread
 from engineroom.foundation.jobs.tasks import SEALERS
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.ledger.services import seal_batches
 
+ENTRIES = """
+SELECT e.id, e.narrative, e.day, u.name,
+  (SELECT sum(p.amount) FILTER (WHERE p.amount > 0) FROM ledger_posting p
+   WHERE p.client_id = e.client_id AND p.entry_id = e.id)::bigint
+FROM ledger_entry e JOIN ledger_batch b ON b.client_id = e.client_id AND b.id = e.batch_id
+LEFT JOIN foundation_user u ON u.id = b.by_user_id
+WHERE e.client_id = ANY(%s) AND e.id = ANY(%s)
+"""
+
 
 def _entries(ids: Sequence[UUID]) -> list[thread.Node]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT e.id, e.narrative, e.day, u.name, "
-            "(SELECT sum(p.amount) FILTER (WHERE p.amount > 0) FROM ledger_posting p "
-            " WHERE p.client_id = e.client_id AND p.entry_id = e.id)::bigint "
-            "FROM ledger_entry e JOIN ledger_batch b ON b.client_id = e.client_id AND b.id = e.batch_id "
-            "LEFT JOIN foundation_user u ON u.id = b.by_user_id "
-            "WHERE e.client_id = ANY(%s) AND e.id = ANY(%s)",
-            [list(current_scope().read), list(ids)],
+    return [
+        thread.Node(
+            "entry",
+            row[0],
+            f"entry {str(row[0])[-8:]}: {row[1]}",
+            row[4],
+            day=row[2],
+            who=row[3] or "",
+            page=("ledger:entry", (row[0],)),
         )
-        return [
-            thread.Node(
-                "entry",
-                row[0],
-                f"entry {str(row[0])[-8:]}: {row[1]}",
-                row[4],
-                day=row[2],
-                who=row[3] or "",
-                page=("ledger:entry", (row[0],)),
-            )
-            for row in cursor
-        ]
+        for row in prepared.rows(ENTRIES, [list(current_scope().read), list(ids)])
+    ]
 
 
 SHORT = 8

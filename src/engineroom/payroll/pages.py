@@ -22,12 +22,11 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from engineroom.foundation import kept
-from engineroom.foundation.access.models import User
 from engineroom.foundation.approvals import selectors as yeses
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.models import Approval
 from engineroom.foundation.commands import REGISTRY, keyed
-from engineroom.foundation.prepared import planned_anew
+from engineroom.foundation.prepared import planned_anew, planned_once
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
@@ -107,8 +106,11 @@ def _next_friday(day: date) -> date:
 
 
 def _run(number: int) -> tuple[PayRun, selectors.RunRow]:
-    run = selectors.run_numbered(number) if number < 1 << 31 else None
-    row = kept.of_client(("run_row", number), lambda: selectors.run_row(number)) if run else None
+    @planned_once()
+    def found() -> tuple[PayRun | None, selectors.RunRow | None]:
+        return selectors.run_numbered(number), selectors.run_row(number)
+
+    run, row = kept.of_client(("run_numbered", number), found) if number < 1 << 31 else (None, None)
     if run is None or row is None:
         raise NotFound(f"there is no pay run {number}")
     return run, row
@@ -123,14 +125,14 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     currency = request.client.currency
     seen = kept.of_client(("run", found.id), lambda: _seen(found))
     change = seen.change
-    makers = yeses.makers("pay_run", found.id)
-    mine = next((m for m in makers if m.user_id == request.identity.id), None)
+    signed = yeses.signatures("pay_run", found.id)
+    mine = next((m for m in signed.makers if m.user_id == request.identity.id), None)
     context = {
         "run": found,
         "row": row,
         "currency": currency,
         "hides_pay": "pay" in request.masked,
-        "under_way": selectors.calculation_under_way(found),
+        "under_way": selectors.calculation_under_way(found) if row.is_calculating else None,
         "figures": selectors.run_figures(found),
         "blockers": seen.blockers,
         "oddities": seen.oddities,
@@ -139,7 +141,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "change_words": review.in_words(change, currency) if change else "",
         "charts": _variance_charts(change, found, currency) if change else [],
         "hash": bytes(found.content_hash).hex() if found.content_hash else "",
-        "makers": makers,
+        "makers": signed.makers,
         "i_made": mine,
         "my_parts": [PARTS.get(part, part.replace("_", " ")) for part in mine.parts] if mine else [],
         # Whoever could approve it now is not offered to become its maker by the way.
@@ -153,7 +155,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "asked_at": seen.asked_at,
         "i_approved": seen.approval is not None
         and request.identity.id in (seen.approval.user_id, seen.approval.on_behalf_id),
-        "events": _events(found, row),
+        "events": _events(found, row, signed),
         "papers": seen.papers,
         "items_url": address("openitems:items", client),
         **_may(request),
@@ -176,17 +178,19 @@ class Seen:
 
 
 def _seen(run: PayRun) -> Seen:
-    change = review.variance(run)
+    with planned_once():
+        before = review.run_before(run)
+        asked_at = selectors.approval_asked_at(run)
+        approval = approvals.standing("pay_run", run.id)
+    papers_of = VaultFile.objects.filter(client_id=run.client_id, kind=papers.KIND)
     return Seen(
-        change.before if change else review.run_before(run),
-        change,
+        before,
+        review.variance(run, before),
         tuple(services.blockers_of(run)) if run.published_id else (),
         tuple(review.oddities(run)),
-        VaultFile.objects.filter(
-            client_id=run.client_id, kind=papers.KIND, subject_id__in=_slip_ids(run)
-        ).count(),
-        selectors.approval_asked_at(run),
-        approvals.standing("pay_run", run.id),
+        papers_of.filter(subject_id__in=_slip_ids(run)).count(),
+        asked_at,
+        approval,
     )
 
 
@@ -249,17 +253,16 @@ def _variance_charts(change: review.Variance, found: PayRun, currency: str) -> l
     ]
 
 
-def _events(found: PayRun, row: selectors.RunRow) -> list[Event]:
+def _events(found: PayRun, row: selectors.RunRow, signed: yeses.Signatures) -> list[Event]:
     """How far the run is: what happened to it, and what is next."""
     events = [Event(found.opened_at, "Opened")]
     if found.published is not None:
         events.append(Event(found.published.at, f"Calculated, attempt {found.published.number}"))
-    for yes in yeses.approvals("pay_run", found.id):
+    for yes in signed.approvals:
         what = "Approval, void since" if yes.void else "Approved"
         events.append(Event(yes.at, what, yes.by, yes.void or "", "void" if yes.void else "done"))
-    if released := approvals.released("pay_run", found.id):
-        name = User.objects.filter(id=released.user_id).values_list("name", flat=True).first() or ""
-        events.append(Event(released.at, "Released: frozen, and posted to the books", name))
+    if released := signed.released:
+        events.append(Event(released.at, "Released: frozen, and posted to the books", released.by))
         if row.in_file:
             events.append(Event(None, "In the payment file"))
         what = (

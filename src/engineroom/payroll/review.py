@@ -99,9 +99,9 @@ FROM people
 """
 
 
-def variance(run: PayRun) -> Variance | None:
-    """Against the last run; None for a client's first, and before it is calculated."""
-    if run.published_id is None or (before := run_before(run)) is None:
+def variance(run: PayRun, before: PayRun | None) -> Variance | None:
+    """Against the last run (`run_before`); None for a client's first, and before it is calculated."""
+    if run.published_id is None or before is None:
         return None
     with connection.cursor() as cursor:
         cursor.execute(

@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 from django.db import connection
 
-from engineroom.foundation import vault
+from engineroom.foundation import prepared, vault
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.payroll.engine.gb import gross_to_net as gb
@@ -45,7 +45,8 @@ def run_of(pay_date: date) -> PayRun | None:
 
 
 def run_numbered(number: int) -> PayRun | None:
-    return PayRun.objects.filter(client_id=current_client_id(), number=number).first()
+    found = PayRun.objects.filter(client_id=current_client_id(), number=number)
+    return found.select_related("published").first()
 
 
 def payslips(run: PayRun) -> list[SlipView]:
@@ -329,9 +330,10 @@ def runs(cursor: str = "") -> Slice[RunRow]:
 
 
 def run_row(number: int) -> RunRow | None:
+    """By its key: planned once, which takes ten times as long as the answer."""
     values = {"client": current_client_id(), "number": number}
-    found = read_slice(RUNS.format(where="AND r.number = %(number)s"), values, LATEST_FIRST, "", RunRow)
-    return found.rows[0] if found.rows else None
+    found = prepared.rows(RUNS.format(where="AND r.number = %(number)s"), values)
+    return RunRow(*found[0]) if found else None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from engineroom.foundation import thread
+from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.ledger.services import on_reversal
 from engineroom.openitems import kinds
@@ -16,7 +16,7 @@ from engineroom.settlement import (  # noqa: F401  registers commands, duties, t
     imports,
     search,
 )
-from engineroom.settlement.models import BankLine, BatchStage, Cleared, Payment, PaymentBatch
+from engineroom.settlement.models import BankLine, BatchStage, Cleared, PaymentBatch
 from engineroom.settlement.selectors import furthest
 
 on_reversal(by_hand.keep_cleared)
@@ -25,18 +25,26 @@ kinds.register("in_transit", "payments in transit")
 kinds.register("bank_line", "bank line")
 
 
+PAYMENTS = """
+SELECT p.id, p.reference, k.name, p.amount, b.entry_day, b.number
+FROM settlement_payment p
+JOIN settlement_paymentbatch b ON b.client_id = p.client_id AND b.id = p.batch_id
+JOIN openitems_counterparty k ON k.client_id = p.client_id AND k.id = p.payee_id
+WHERE p.client_id = ANY(%s) AND p.id = ANY(%s)
+"""
+
+
 def _payments(ids: Sequence[UUID]) -> list[thread.Node]:
-    rows = Payment.objects.filter(id__in=ids).select_related("batch", "payee")
     return [
         thread.Node(
             "payment",
-            p.id,
-            f"payment {p.reference} to {p.payee.name}",
-            p.amount,
-            day=p.batch.entry_day,
-            page=("settlement:batch", (p.batch.number,)),
+            row[0],
+            f"payment {row[1]} to {row[2]}",
+            row[3],
+            day=row[4],
+            page=("settlement:batch", (row[5],)),
         )
-        for p in rows
+        for row in prepared.rows(PAYMENTS, [list(current_scope().read), list(ids)])
     ]
 
 

@@ -58,7 +58,7 @@ from django.urls import NoReverseMatch, Resolver404, get_script_prefix, get_urlc
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from engineroom.foundation.access import roles as access_roles
-from engineroom.foundation.access.sign_in import clients_of, identity_of
+from engineroom.foundation.access.sign_in import MyClients, clients_of, identity_of
 from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import LONGEST_KEY
 from engineroom.foundation.refusals import refusal
@@ -119,7 +119,7 @@ class PageRequest(HttpRequest):
     """A request as a page gets it: who asks, about which client, and what they may do there."""
 
     identity: Identity
-    clients: list[tuple[Client, frozenset[str]]]
+    clients: MyClients
     """My clients with my roles on them."""
     client: Client | None
     roles: frozenset[str]
@@ -152,7 +152,7 @@ def page(
             if not http.user.is_authenticated:
                 return _to_sign_in(http)
             request = _dressed(http, scope, faces, kwargs)
-            readable = [c.id for c, _ in request.clients] if scope == "mine" else _ids(request.client)
+            readable = request.clients.ids if scope == "mine" else _ids(request.client)
             with acting(request.identity, read=readable):
                 _require(request, permission)
                 response = cast("HttpResponse", view(request, *args, **kwargs))
@@ -284,7 +284,7 @@ def _dressed(http: HttpRequest, scope: Reach, faces: Sequence[str], kwargs: dict
     request.clients = clients_of(request.identity)
     request.client, request.roles = _chosen(request, scope, kwargs)
     request.masked = access_roles.masked(request.roles)
-    request.desk = next((c.id for c, roles in request.clients if roles & set(access_roles.WRITING)), None)
+    request.desk = request.clients.first_with(access_roles.WRITING)
     request.may = lambda permission: access_roles.may(request.roles, permission)
     key = http.POST.get("form_key", "") if http.method == "POST" else ""
     request.key = key[:LONGEST_KEY] or str(uuid7())
@@ -303,11 +303,11 @@ def _chosen(
     request: PageRequest, scope: Reach, kwargs: dict[str, Any]
 ) -> tuple[Client | None, frozenset[str]]:
     if scope in ("mine", "me"):
-        return None, frozenset().union(*(roles for _, roles in request.clients))
-    for client, roles in request.clients:
-        if client.is_house if scope == "house" else client.code.lower() == str(kwargs["client"]).lower():
-            return client, roles
-    raise Http404
+        return None, request.clients.roles
+    found = request.clients.house if scope == "house" else request.clients.called(str(kwargs["client"]))
+    if found is None:
+        raise Http404
+    return found
 
 
 def _require(request: PageRequest, permission: str | None) -> None:

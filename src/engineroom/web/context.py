@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 
 from engineroom.foundation.access import roles as access_roles
 from engineroom.foundation.access.selectors import installation
-from engineroom.foundation.access.sign_in import clients_of, identity_of
+from engineroom.foundation.access.sign_in import MyClients, clients_of, identity_of
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND, in_scope
 from engineroom.kernel.ids import uuid7
@@ -88,10 +88,10 @@ def is_demo() -> bool:
     return row is not None and row.is_demo
 
 
-def my_clients(request: HttpRequest) -> list[tuple[Client, frozenset[str]]]:
+def my_clients(request: HttpRequest) -> MyClients:
     if not hasattr(request, "clients"):
         request.clients = clients_of(identity_of(request.user))  # type: ignore[attr-defined, arg-type]
-    found: list[tuple[Client, frozenset[str]]] = request.clients  # type: ignore[attr-defined]
+    found: MyClients = request.clients  # type: ignore[attr-defined]
     return found
 
 
@@ -119,7 +119,8 @@ class Choices(Sequence[Choice]):
     @property
     def current(self) -> Choice | None:
         here = self._here
-        return next((self._choice(c, roles) for c, roles in self._mine if here and c.id == here.id), None)
+        found = self._mine.called(here.code) if here else None
+        return self._choice(*found) if found else None
 
     def _choice(self, client: Client, roles: frozenset[str]) -> Choice:
         return Choice(
@@ -160,7 +161,7 @@ def first_page_of(request: HttpRequest, client: Client, roles: frozenset[str]) -
 def navigation(request: HttpRequest) -> list[NavigationItem]:
     """Entries that the user may open: the firm's, and the client's on a client's page."""
     here: Client | None = getattr(request, "client", None)
-    everywhere = frozenset().union(*(roles for _, roles in my_clients(request)))
+    everywhere = my_clients(request).roles
     face = FACE_OF_KIND[request.user.kind]  # type: ignore[union-attr]
     made = []
     for item in registry.navigation():

@@ -224,7 +224,7 @@ def run_facts(run: PayRun, client: Client | None) -> dict[str, Any]:
     """What anybody is shown of a run before they say yes: also behind a link in a mail."""
     assert client is not None
     row = payroll.run_row(run.number)
-    variance = review.variance(run)
+    variance = review.variance(run, review.run_before(run))
     return {
         "run": run,
         "row": row,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -47,7 +48,7 @@ class NewToken(forms.Form):
         help_text="None chosen: whatever your roles allow. It never does more than you may.",
     )
 
-    def __init__(self, mine: list[tuple[Client, frozenset[str]]], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, mine: Sequence[tuple[Client, frozenset[str]]], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.codes = {client.code: client.id for client, _ in mine}
         widget = forms.CheckboxSelectMultiple if len(mine) <= FEW_CLIENTS else forms.SelectMultiple

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -59,15 +58,14 @@ class Row:
 @page(None, scope="mine")
 def today(request: PageRequest) -> HttpResponse:
     """The board of all my clients."""
-    names = {client.id: client for client, _ in request.clients}
-    return render(request, "web/today.html", {**_board(request, names), "clients_count": len(names)})
+    return render(request, "web/today.html", {**_board(request), "clients_count": len(request.clients)})
 
 
 @page("foundation.read")
 def home(request: PageRequest, client: str) -> HttpResponse:
     """One client: the board, the latest run, what is open, whether the books balance."""
     assert request.client is not None
-    context = _board(request, {request.client.id: request.client})
+    context = _board(request)
     here = kept.of_client("home", _standing)
     run, balances = here.run, here.balances
     currencies = sorted({b.currency for b in balances})
@@ -103,7 +101,7 @@ def _standing() -> Standing:
     return Standing(run, run_figures(run) if run else None, trial_balance())
 
 
-def _board(request: PageRequest, clients: dict[UUID, Client]) -> dict[str, object]:
+def _board(request: PageRequest) -> dict[str, object]:
     """Rows are made of what is shown: of 200 clients there are many times as many."""
     tasks, day = duties.tasks(), duties.today()
     lists = {
@@ -114,7 +112,7 @@ def _board(request: PageRequest, clients: dict[UUID, Client]) -> dict[str, objec
 
     def rows(name: str) -> list[Row]:
         shown = lists[name][: AT_MOST if whole == name else AT_FIRST]
-        return [_row(task, clients[task.duty.client_id]) for task in shown]
+        return [_row(task, request.clients.of(task.duty.client_id)) for task in shown]
 
     late = next((task for task in tasks if task.late), None)
     return {
@@ -131,7 +129,7 @@ def _board(request: PageRequest, clients: dict[UUID, Client]) -> dict[str, objec
             "client": sum(t.state == "client" for t in tasks),
             "late": sum(t.late for t in tasks),
         },
-        "first_late": _row(late, clients[late.duty.client_id]) if late else None,
+        "first_late": _row(late, request.clients.of(late.duty.client_id)) if late else None,
         "strip": _strip([t.duty.due for t in tasks if t.duty.due], day),
     }
 

@@ -7,7 +7,9 @@ the acting user alone, who must show the hash that stands: it is compared and sw
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import Any, overload
 from uuid import UUID
 
 from django.contrib.auth.backends import BaseBackend
@@ -132,8 +134,64 @@ MY_COLUMNS = ["id", "code", "name", "is_house", "currency"]
 MY_CLIENTS = f"SELECT {', '.join(MY_COLUMNS)}, roles FROM app_clients_of(%s)"  # noqa: S608 the names are ours
 
 
-def clients_of(user: Identity) -> list[tuple[Client, frozenset[str]]]:
-    """The clients on which this user holds live grants, with the roles; the house first, then by code."""
+class MyClients(Sequence[tuple[Client, frozenset[str]]]):
+    """The clients on which a user holds live grants, with the roles; the house first, then by code.
+
+    Every page is given all of them and shows a few: a client of 200 becomes an object when it is looked at.
+    """
+
+    def __init__(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        self._rows = rows
+        self._made: dict[int, tuple[Client, frozenset[str]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[Client, frozenset[str]]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[tuple[Client, frozenset[str]]]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        if isinstance(place, slice):
+            return [self[n] for n in range(*place.indices(len(self._rows)))]
+        if (made := self._made.get(place)) is None:
+            row = self._rows[place]
+            made = self._made[place] = (Client.from_db("default", MY_COLUMNS, row[:-1]), frozenset(row[-1]))
+        return made
+
+    @property
+    def ids(self) -> list[UUID]:
+        return [row[0] for row in self._rows]
+
+    @cached_property
+    def roles(self) -> frozenset[str]:
+        """All that the user is anywhere."""
+        return frozenset().union(*(row[-1] for row in self._rows))
+
+    @cached_property
+    def _places(self) -> dict[UUID, int]:
+        return {row[0]: n for n, row in enumerate(self._rows)}
+
+    def of(self, client_id: UUID) -> Client:
+        """The client of this id. Raises KeyError for one on which the user holds nothing."""
+        return self[self._places[client_id]][0]
+
+    def called(self, code: str) -> tuple[Client, frozenset[str]] | None:
+        """The client of this code, however it is spelled."""
+        lower = code.lower()
+        return next((self[n] for n, row in enumerate(self._rows) if row[1].lower() == lower), None)
+
+    @property
+    def house(self) -> tuple[Client, frozenset[str]] | None:
+        return self[0] if self._rows and self._rows[0][3] else None
+
+    def first_with(self, roles: Collection[str]) -> UUID | None:
+        """The first client on which the user holds one of these roles."""
+        return next((row[0] for row in self._rows if not set(roles).isdisjoint(row[-1])), None)
+
+
+def clients_of(user: Identity) -> MyClients:
+    """The clients on which this user holds live grants, asked now."""
     with connection.cursor() as cursor:
         cursor.execute(MY_CLIENTS, [user.id])
-        return [(Client.from_db("default", MY_COLUMNS, row[:-1]), frozenset(row[-1])) for row in cursor]
+        return MyClients(cursor.fetchall())

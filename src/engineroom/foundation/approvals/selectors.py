@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
+from engineroom.foundation import prepared
 from engineroom.foundation.tenancy.scope import current_client_id
 
 
@@ -20,29 +20,35 @@ class Maker:
     parts: tuple[str, ...]
 
 
+MAKERS = """
+WITH RECURSIVE part (kind, id) AS (
+  VALUES (%(kind)s::text, %(id)s::uuid)
+  UNION
+  SELECT s.part_kind::text, s.part_id FROM foundation_contributionsource s JOIN part p
+    ON s.client_id = %(client)s AND s.subject_kind = p.kind AND s.subject_id = p.id)
+SELECT u.id, u.name, array_agg(DISTINCT p.kind ORDER BY p.kind)
+FROM part p
+JOIN foundation_contribution c
+  ON c.client_id = %(client)s AND c.subject_kind = p.kind AND c.subject_id = p.id
+JOIN foundation_user u ON u.id IN (c.user_id, c.on_behalf_id)
+GROUP BY u.id, u.name ORDER BY u.name, u.id
+"""
+
+
 def makers(subject_kind: str, subject_id: UUID) -> list[Maker]:
     """Whoever wrote the subject or a part of it, themselves or on whose behalf; by name.
 
     The same walk as the guard's, which refuses each of them as a checker.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH RECURSIVE part (kind, id) AS (
-              VALUES (%(kind)s::text, %(id)s::uuid)
-              UNION
-              SELECT s.part_kind::text, s.part_id FROM foundation_contributionsource s JOIN part p
-                ON s.client_id = %(client)s AND s.subject_kind = p.kind AND s.subject_id = p.id)
-            SELECT u.id, u.name, array_agg(DISTINCT p.kind ORDER BY p.kind)
-            FROM part p
-            JOIN foundation_contribution c
-              ON c.client_id = %(client)s AND c.subject_kind = p.kind AND c.subject_id = p.id
-            JOIN foundation_user u ON u.id IN (c.user_id, c.on_behalf_id)
-            GROUP BY u.id, u.name ORDER BY u.name, u.id
-            """,
-            {"client": current_client_id(), "kind": subject_kind, "id": subject_id},
-        )
-        return [Maker(user, name, tuple(parts)) for user, name, parts in cursor.fetchall()]
+    return _makers(prepared.rows(MAKERS, _subject(subject_kind, subject_id)))
+
+
+def _makers(answer: prepared.Answer) -> list[Maker]:
+    return [Maker(user, name, tuple(parts)) for user, name, parts in answer]
+
+
+def _subject(kind: str, subject_id: UUID) -> dict[str, Any]:
+    return {"client": current_client_id(), "kind": kind, "id": subject_id}
 
 
 @dataclass(frozen=True)
@@ -55,17 +61,47 @@ class Approved:
     void: str | None
 
 
+APPROVALS = """
+SELECT coalesce(u.name, ''), a.at, encode(a.content_hash, 'hex'), v.reason
+FROM foundation_approval a
+LEFT JOIN foundation_user u ON u.id = a.user_id
+LEFT JOIN foundation_approvalvoid v ON v.client_id = a.client_id AND v.id = a.id
+WHERE a.client_id = %(client)s AND a.subject_kind = %(kind)s AND a.subject_id = %(id)s ORDER BY a.at, a.id
+"""
+
+
 def approvals(subject_kind: str, subject_id: UUID) -> list[Approved]:
     """Every approval that a subject ever had, oldest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT coalesce(u.name, ''), a.at, encode(a.content_hash, 'hex'), v.reason
-            FROM foundation_approval a
-            LEFT JOIN foundation_user u ON u.id = a.user_id
-            LEFT JOIN foundation_approvalvoid v ON v.client_id = a.client_id AND v.id = a.id
-            WHERE a.client_id = %s AND a.subject_kind = %s AND a.subject_id = %s ORDER BY a.at, a.id
-            """,
-            [current_client_id(), subject_kind, subject_id],
-        )
-        return [Approved(*row) for row in cursor.fetchall()]
+    return [Approved(*row) for row in prepared.rows(APPROVALS, _subject(subject_kind, subject_id))]
+
+
+@dataclass(frozen=True)
+class Released:
+    """When it was let out, and by whom."""
+
+    by: str
+    at: datetime
+
+
+RELEASED = """
+SELECT coalesce(u.name, ''), r.at FROM foundation_release r LEFT JOIN foundation_user u ON u.id = r.user_id
+WHERE r.client_id = %(client)s AND r.subject_kind = %(kind)s AND r.subject_id = %(id)s
+"""
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """Who made a subject, who said yes to it, who let it out."""
+
+    makers: list[Maker]
+    approvals: list[Approved]
+    released: Released | None
+
+
+def signatures(subject_kind: str, subject_id: UUID) -> Signatures:
+    """All that a page of one subject says about people, in one go."""
+    asked = _subject(subject_kind, subject_id)
+    made, said, out = prepared.answers(
+        [prepared.Question(text, asked) for text in (MAKERS, APPROVALS, RELEASED)]
+    )
+    return Signatures(_makers(made), [Approved(*row) for row in said], Released(*out[0]) if out else None)

@@ -185,11 +185,13 @@ END
 CLIENTS_OF = """
 BEGIN
   RETURN QUERY SELECT c.id, c.code::text, c.name::text, c.is_house, c.jurisdiction::text, c.currency::text, c.details,
-      c.opened_at, array_agg(DISTINCT g.role::text)
-    FROM foundation_grant g JOIN foundation_client c ON c.id = g.of_client_id
-      JOIN foundation_user u ON u.id = g.user_id AND u.is_active
-    WHERE g.user_id = who AND g.starts <= current_date AND (g.ends IS NULL OR g.ends >= current_date)
-    GROUP BY c.id ORDER BY c.is_house DESC, c.code;
+      c.opened_at, held.roles
+    FROM (SELECT g.of_client_id AS client, array_agg(DISTINCT g.role::text) AS roles FROM foundation_grant g
+          WHERE g.user_id = who AND g.starts <= current_date AND (g.ends IS NULL OR g.ends >= current_date)
+          GROUP BY g.of_client_id) held
+      JOIN foundation_client c ON c.id = held.client
+    WHERE EXISTS (SELECT FROM foundation_user u WHERE u.id = who AND u.is_active)
+    ORDER BY c.is_house DESC, c.code;
 END
 """
 

@@ -71,6 +71,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Literal
 
@@ -79,6 +80,7 @@ from django.forms import BoundField
 from django.forms.forms import BaseForm
 from django.template import Context
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
@@ -232,7 +234,7 @@ def clock(used: int, allowed: int, words: str, *, late: bool = False) -> SafeStr
 @register.simple_tag
 def rail(items: Sequence[parts.NavigationItem]) -> SafeString:
     """The entries of the navigation, in their groups. Made here: every page has thirty of them."""
-    return format_html_join("", "{}", ((_group(name, list(of)),) for name, of in groupby(items, _group_of)))
+    return mark_safe("".join(_group(name, list(of)) for name, of in groupby(items, _group_of)))
 
 
 def _group_of(item: parts.NavigationItem) -> str:
@@ -240,7 +242,7 @@ def _group_of(item: parts.NavigationItem) -> str:
 
 
 def _group(name: str, items: Sequence[parts.NavigationItem]) -> SafeString:
-    rows = format_html_join("", "<li>{}</li>", ((_entry(item),) for item in items))
+    rows = mark_safe("".join(_entry(item) for item in items))
     if not name:
         return format_html("<ul>{}</ul>", rows)
     return format_html(
@@ -248,12 +250,16 @@ def _group(name: str, items: Sequence[parts.NavigationItem]) -> SafeString:
     )
 
 
+@lru_cache(maxsize=20_000)
 def _entry(item: parts.NavigationItem) -> SafeString:
+    """What an item looks like follows from it alone, and the same ones stand on page after page."""
     current = mark_safe(' aria-current="page"') if item.current else ""
     keys = format_html(' data-key="{}" data-key-label="{}"', item.key, item.label) if item.key else ""
     shown = format_html('<kbd aria-hidden="true">{}</kbd>', item.key) if item.key else ""
     count = "" if item.count is None else format_html("<span>{}</span>", item.count)
-    return format_html('<a href="{}"{}{}>{}{}{}</a>', item.url, current, keys, item.label, shown, count)
+    return format_html(
+        '<li><a href="{}"{}{}>{}{}{}</a></li>', item.url, current, keys, item.label, shown, count
+    )
 
 
 # --- Boxes ------------------------------------------------------------------------------------------
@@ -336,8 +342,12 @@ def table(
 
 
 @register.simple_tag
+@lru_cache(maxsize=10_000)
 def task(row: Any, *, show_client: bool = False) -> SafeString:
-    """A row of a board: what waits, for which client, in which state, by when, and for how much."""
+    """A row of a board: what waits, for which client, in which state, by when, and for how much.
+
+    row: hashable; what it looks like follows from it alone, and of forty rows few are new the next time.
+    """
     of = format_html(" <small>{}</small>", row.client) if show_client else ""
     client = (
         format_html('<td class="lesser"><a href="{}">{}</a></td>', row.client_url, row.client)
@@ -409,6 +419,34 @@ def thread(thread: parts.Thread, label: str = "The thread") -> SafeString:
         if node.status:
             _kind(node.status_kind)
     return _render("thread", picture=picture_of(thread), label=label)
+
+
+@register.simple_tag
+def node(node: parts.Node) -> SafeString:
+    """A thing on the thread. Made here and not in a template: a thread has dozens of them."""
+    what = format_html('<a class="row" href="{}">{}</a>', node.url, node.what) if node.url else node.what
+    return format_html(
+        '<article class="node{}"{}>\n<p class="node-what">{}</p>{}{}{}{}\n</article>',
+        " here" if node.here else "",
+        mark_safe(' aria-current="true"') if node.here else "",
+        what,
+        _paragraph("node-figure", node.figure),
+        _paragraph("node-note", node.note),
+        status(node.status_kind, node.status) if node.status else "",
+        _paragraph("node-by", _by(node)),
+    )
+
+
+def _paragraph(css: str, text: str) -> SafeString:
+    return format_html('\n<p class="{}">{}</p>', css, text) if text else mark_safe("")
+
+
+def _by(node: parts.Node) -> str:
+    """For whom, who, when, and by which rule."""
+    client = format_html('<span class="chip">{}</span> ', node.client) if node.client else ""
+    rule = format_html('<span class="node-rule">{}</span>', node.rule) if node.rule else ""
+    who_and_when = ", ".join(filter(None, (node.who, node.when)))
+    return format_html("{}{}{}", client, who_and_when, rule) if client or who_and_when or rule else ""
 
 
 @register.simple_tag
@@ -549,6 +587,13 @@ def crumbs(*labels_and_urls: str) -> SafeString:
         if i % 2 == 0
     ]
     return _render("crumbs", trail=trail)
+
+
+@register.simple_tag
+@lru_cache(maxsize=1_000)
+def asset(path: str) -> str:
+    """The address of a style sheet, script or picture of ours: fixed for as long as a process runs."""
+    return static(path)
 
 
 @register.simple_tag(takes_context=True)
