@@ -1,4 +1,4 @@
-"""Persons, employments, bank accounts."""
+"""Persons, employments and their terms, bank accounts."""
 
 from __future__ import annotations
 
@@ -37,6 +37,69 @@ class Employment(ClientModel):
     person = ClientKey(Person)
     starts = models.DateField()
     ends = models.DateField(null=True)
+
+
+class TermsChange(ClientModel):
+    """Something said of terms: by whom, when and why. One change may be about many people (a file).
+
+    number counts a client's changes in the order of their commits: *as known at* a number is exact, where a
+    time would not be (a transaction begins before it is seen).
+    """
+
+    history = True
+
+    number = models.BigIntegerField()
+    reason = models.CharField(max_length=300, default="")
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope, as is `at`."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "number"], name="terms_change_number")]
+
+
+class Terms(ClientModel):
+    """What a person is employed on, from a day to a day: dated for the days, and for what was known of them.
+
+    A change never touches what was said. It takes rows back (`unsaid`, the only column that is ever written
+    later, once) and says again what of them still holds. So what stands never overlaps, and neither does what
+    stood at any earlier change. An employment that ends ends its terms: they are read up to its last day.
+    """
+
+    person = ClientKey(Person)
+    employment = ClientKey(Employment)
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    basis = models.CharField(max_length=10, choices=[("salary", "salary"), ("hourly", "hourly")])
+    amount = models.BigIntegerField()
+    """Minor units of the client's currency: a year of salary, or an hour."""
+    minutes_per_week = models.IntegerField()
+    """As contracted; 0 where no hours are promised."""
+    working_days = models.SmallIntegerField()
+    """Bits: Monday 1, Tuesday 2, to Sunday 64."""
+    title = models.CharField(max_length=100, default="")
+    cost_centre = models.CharField(max_length=40, default="")
+    said = models.BigIntegerField()
+    """The number of the change that said this row, of the transaction that wrote it."""
+    unsaid = models.BigIntegerField(null=True)
+    """The number of the change that took it back."""
+    continues = models.BooleanField(default=False)
+    """What is left, or said again, of a row that this change took back: not what the change was about."""
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(basis__in=["salary", "hourly"], amount__gte=0), name="terms_pay"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(minutes_per_week__gte=0, minutes_per_week__lte=10_080)
+                & models.Q(working_days__gte=0, working_days__lte=127),
+                name="terms_week",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ends=None) | models.Q(ends__gte=models.F("starts")), name="terms_days"
+            ),
+        ]
 
 
 class BankAccount(ClientModel):

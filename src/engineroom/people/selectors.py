@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import connection
+
 from engineroom.foundation.crypto.fields import reveal
+from engineroom.foundation.dated import lives_on
+from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.tenancy.scope import current_client_id
-from engineroom.people.models import BankAccount, Employment, Person, PersonLogin
+from engineroom.people.engine import Agreed, Stretch
+from engineroom.people.models import BankAccount, Employment, Person, PersonLogin, Terms, TermsChange
 from engineroom.ui.listing import Order, Slice, read_slice
 
 DOTS = "••••"
@@ -117,6 +123,102 @@ def _opened(accounts: list[BankAccount], purpose: str) -> list[Account]:
         Account(a.starts, a.ends, a.account_name, sort_code or "", number or "")
         for a, sort_code, number in zip(accounts, sort_codes, numbers, strict=True)
     ]
+
+
+def employment_on(person_id: UUID, day: date) -> Employment | None:
+    """The employment that the day lies in."""
+    mine = {"client_id": current_client_id(), "person_id": person_id}
+    return Employment.objects.filter(lives_on(day), **mine).first()
+
+
+def standing_terms(employment_ids: Sequence[UUID]) -> dict[UUID, tuple[Stretch, ...]]:
+    """The terms that stand now, by employment, the earliest first; whole, past its last day too."""
+    rows = Terms.objects.filter(
+        client_id=current_client_id(), employment_id__in=employment_ids, unsaid=None
+    ).order_by("starts")
+    found: dict[UUID, list[Stretch]] = {}
+    for row in rows:
+        found.setdefault(row.employment_id, []).append(
+            Stretch(row.starts, row.ends, agreed_of(row), row.id, row.continues)
+        )
+    return {employment_id: tuple(stretches) for employment_id, stretches in found.items()}
+
+
+def agreed_of(row: Terms) -> Agreed:
+    return Agreed(
+        row.basis, row.amount, row.minutes_per_week, row.working_days, row.title, row.cost_centre
+    )  # fmt: skip
+
+
+class TermsRow(NamedTuple):
+    """Terms of a person on the days asked about. ends: the last day, the employment's where that is earlier;
+    None while neither has one. amount: minor units a year (salary) or an hour (hourly)."""
+
+    person_id: UUID
+    starts: date
+    ends: date | None
+    basis: str
+    amount: int
+    minutes_per_week: int
+    working_days: int
+    title: str
+    cost_centre: str
+    employment_id: UUID
+    employed_from: date
+    employed_until: date | None
+    terms_id: UUID
+    said: int
+
+
+TERMS_BETWEEN = """
+SELECT t.person_id, t.starts, least(t.ends, m.ends), t.basis, t.amount, t.minutes_per_week, t.working_days,
+  t.title, t.cost_centre, t.employment_id, m.starts, m.ends, t.id, t.said
+FROM people_terms t
+JOIN people_employment m ON m.client_id = t.client_id AND m.id = t.employment_id
+WHERE t.client_id = %(client)s AND t.person_id BETWEEN %(first)s AND %(last)s
+  AND {known} AND t.starts <= %(ends)s AND (t.ends IS NULL OR t.ends >= %(starts)s)
+  AND (m.ends IS NULL OR m.ends >= greatest(%(starts)s::date, t.starts))
+ORDER BY t.person_id, t.starts
+"""
+NOW = "t.unsaid IS NULL"
+AT_A_CHANGE = "t.said <= %(known)s AND (t.unsaid IS NULL OR t.unsaid > %(known)s)"
+
+
+def terms_between(
+    first_person: UUID,
+    last_person: UUID,
+    starts: date,
+    ends: date,
+    *,
+    known_at: int | datetime | None = None,
+) -> list[TermsRow]:
+    """Terms of the people from one id to another that touch the days, by person and day; never overlapping.
+
+    known_at: as they stood at that change (see terms_known), or at what had been said by that time; None is
+    now. A number is exact; a time misses what was being said just then. The last day of an employment is
+    always today's knowledge. Rows have their whole days, which the caller cuts to the period.
+    """
+    if isinstance(known_at, datetime):
+        known_at = terms_known(known_at)
+    question = TERMS_BETWEEN.format(known=NOW if known_at is None else AT_A_CHANGE)
+    asked: dict[str, Any] = {
+        "client": current_client_id(), "first": first_person, "last": last_person,
+        "starts": starts, "ends": ends, "known": known_at,
+    }  # fmt: skip
+    with planned_anew(), connection.cursor() as cursor:
+        cursor.execute(question, asked)
+        return [TermsRow(*row) for row in cursor.fetchall()]
+
+
+def terms_known(at: datetime | None = None) -> int:
+    """The number of the last change of terms that is seen, or that had been said by a time; 0 before any.
+
+    What a calculation keeps, to ask later what has been said since.
+    """
+    changes = TermsChange.objects.filter(client_id=current_client_id())
+    if at is not None:
+        changes = changes.filter(at__lte=at)
+    return changes.order_by("-number").values_list("number", flat=True).first() or 0
 
 
 @dataclass(frozen=True)

@@ -223,21 +223,29 @@ class NoOverlap(GuardOperation):
     """Dated rows with the same key never overlap: `starts` to `ends` inclusive, an empty end is for ever.
 
     An exclusion on uuids goes through uuidrange, because btree_gist is not in the embedded server.
+    within: further ranges, in SQL: rows overlap only where these do too.
     """
 
     def __init__(
-        self, model_name: str, key: Sequence[str], starts: str = "starts", ends: str = "ends"
+        self,
+        model_name: str,
+        key: Sequence[str],
+        starts: str = "starts",
+        ends: str = "ends",
+        within: Sequence[str] = (),
     ) -> None:
         self.model_name = model_name
         self.key = list(key)
         self.starts = starts
         self.ends = ends
+        self.within = list(within)
 
     def forwards(self, model: Any) -> list[str]:
         table = model._meta.db_table
         columns = ["client_id", *self.key]
         parts = [f"uuidrange({c}, {c}, '[]') WITH &&" for c in columns]
         parts.append(f"daterange({self.starts}, {self.ends}, '[]') WITH &&")
+        parts += [f"{ranged} WITH &&" for ranged in self.within]
         return [
             f"ALTER TABLE {table} ADD CONSTRAINT {table}_no_overlap EXCLUDE USING gist ({', '.join(parts)})"
         ]
