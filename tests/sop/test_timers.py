@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Barrier
 from uuid import UUID
 
 import pytest
@@ -153,6 +155,28 @@ def test_several_workers_at_one_backlog_fire_each_timer_once(client: TestClient,
     counted += timers.fire_client(client.id, now)  # what a worker left because another held it
     assert counted == 30
     assert fired(client) == ["wait"] * 30
+
+
+@pytest.mark.behaviour("SOP-07")
+def test_a_large_backlog_is_fired_by_two_connections_and_each_timer_once(
+    firm: Firm, waiting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desks = [firm.new_client(with_books=False) for _ in range(3)]
+    for desk in desks:
+        waits(desk, begun(desk, 2))
+    fire, threads, both = timers.fire_client, set(), Barrier(2, timeout=30)
+
+    def seen(client_id: UUID, now: datetime) -> int:
+        if client_id in {desk.id for desk in desks} and threading.get_ident() not in threads:
+            threads.add(threading.get_ident())
+            both.wait()
+        return fire(client_id, now)
+
+    monkeypatch.setattr(timers, "fire_client", seen)
+    monkeypatch.setattr(timers, "SIDE_BY_SIDE", 6)
+    assert timers.fire_due(in_days(4)) >= 6
+    assert len(threads) == 2
+    assert [fired(desk) for desk in desks] == [["wait"] * 2] * 3
 
 
 @pytest.mark.slow  # processes of its own, one of them killed on purpose

@@ -1,6 +1,9 @@
-"""What happened to cases is written by one call: a step costs one way to PostgreSQL and back, not five."""
+"""What happened to cases is written by one call: a step costs one way to PostgreSQL and back, not five. Their rows
+have room to be written anew, and the makers of evidence are recorded by a statement that is kept."""
 
 from django.db import migrations
+
+from engineroom.foundation.tenancy.operations import GuardFunction
 
 # No guard: it runs as whoever calls it, so row security, keys and every trigger look at each row as at anybody's. The
 # order is part of it: evidence before the step that needs it ends, steps before their case does.
@@ -55,8 +58,41 @@ GRANT EXECUTE ON FUNCTION app_write_cases(jsonb, timestamptz) TO engineroom_app;
 """
 WRITE_CASES_BACK = "DROP FUNCTION app_write_cases(jsonb, timestamptz)"
 
+# Timers of cases that lie together fire together: each row of a page is written anew by one transaction, and only where
+# the page has room for all of them are no indexes (17,700 of 41,000 rows with 70, all with 50, measured).
+ROOM = "ALTER TABLE sop_case SET (fillfactor = 50)"
+ROOM_BACK = "ALTER TABLE sop_case SET (fillfactor = 70)"
+
+# record_contribution() serves every table, so its statement is made, parsed and planned anew each time: 0.3 ms of the 2.6
+# that a step took in PostgreSQL. The same makers, by a statement that is kept.
+EVIDENCE_MAKERS = """
+BEGIN
+  IF app_user() IS NULL THEN
+    RAISE EXCEPTION 'evidence is written only inside acting: its makers must be known' USING ERRCODE = 'ER500';
+  END IF;
+  INSERT INTO foundation_contribution (id, client_id, subject_kind, subject_id, user_id, on_behalf_id)
+    SELECT gen_random_uuid(), made.client_id, 'task', made.task_id, app_user(), app_on_behalf()
+    FROM (SELECT DISTINCT client_id, task_id FROM changed) made
+    ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END
+"""
+MADE_BY = """
+DROP TRIGGER sop_taskevidence_contributes_insert ON sop_taskevidence;
+CREATE TRIGGER sop_taskevidence_contributes_insert AFTER INSERT ON sop_taskevidence REFERENCING NEW TABLE AS changed
+  FOR EACH STATEMENT EXECUTE FUNCTION {function};
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [("sop", "0005_open_tasks")]
 
-    operations = [migrations.RunSQL(WRITE_CASES, WRITE_CASES_BACK)]
+    operations = [
+        migrations.RunSQL(WRITE_CASES, WRITE_CASES_BACK),
+        migrations.RunSQL(ROOM, ROOM_BACK),
+        GuardFunction("record_evidence_makers()", "trigger", EVIDENCE_MAKERS),
+        migrations.RunSQL(
+            MADE_BY.format(function="record_evidence_makers()"),
+            MADE_BY.format(function="record_contribution('task', 'task_id')"),
+        ),
+    ]
