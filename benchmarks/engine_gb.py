@@ -22,7 +22,9 @@ from benchmarks.ground import bench
 
 PEOPLE = 1_000_000
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+FEW_AND_MANY = (1_000, 100_000)
 TURNS = 3
+RATIO_TURNS = 21
 ONE_PERSON_TIMES = 300
 ALL_INPUTS_OF = 100_000
 
@@ -103,7 +105,13 @@ def _is_column(value: object) -> bool:
     return isinstance(value, list | np.ndarray)
 
 
-def _run(people: Mapping[str, Any], tables: Any, n: int, threads: int = 1) -> float:
+def _run(
+    people: Mapping[str, Any],
+    tables: Any,
+    n: int,
+    threads: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
     """Seconds for n people; beyond the length of the columns they come again."""
     from engineroom.payroll.engine.chunks import in_chunks
     from engineroom.payroll.engine.gb.gross_to_net import calculate
@@ -112,13 +120,13 @@ def _run(people: Mapping[str, Any], tables: Any, n: int, threads: int = 1) -> fl
     parts = [people] * rounds
     if left:
         parts.append({name: v[:left] if _is_column(v) else v for name, v in people.items()})
-    began, net = time.perf_counter(), 0
+    began, net = clock(), 0
     for part in parts:
         for _, done in in_chunks(lambda chunk: calculate(chunk, tables), part, threads=threads):
             assert not done.problems
             net += int(done.columns["net_pay"].sum())
     assert net > 0
-    return time.perf_counter() - began
+    return clock() - began
 
 
 def _flatness(people: Mapping[str, Any], tables: Any) -> None:
@@ -127,6 +135,18 @@ def _flatness(people: Mapping[str, Any], tables: Any) -> None:
         turns = 1 if n > PEOPLE else max(TURNS, PEOPLE // (10 * n))
         took = statistics.median(_run(people, tables, n) for _ in range(turns))
         bench(f"ns_a_payslip_of_{n}", took / n * 1e9, "ns/payslip")
+    _small_beside_large(people, tables)
+
+
+def _small_beside_large(people: Mapping[str, Any], tables: Any) -> None:
+    """A payslip among 1,000 beside one among 100,000: processor time, in turns, as many payslips of each."""
+    few, many = FEW_AND_MANY
+
+    def processor(n: int) -> float:
+        return sum(_run(people, tables, n, clock=time.process_time) for _ in range(many // n))
+
+    ratio = statistics.median(processor(few) / processor(many) for _ in range(RATIO_TURNS))
+    bench(f"payslip_of_{few}_to_{many}", ratio, f"times the processor time of a payslip among {many:,}")
 
 
 def _a_million(people: Mapping[str, Any], tables: Any, threads: int) -> None:

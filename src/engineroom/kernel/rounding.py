@@ -29,12 +29,9 @@ def ceil_div(numerator: Num, denominator: int | Num) -> Num:
 
 def half_up(numerator: Num, denominator: int) -> Num:
     """Nearest; an exact half goes away from zero, as accountants round."""
-    if isinstance(numerator, int):
-        sign = -1 if numerator < 0 else 1
-        return sign * ((2 * abs(numerator) + denominator) // (2 * denominator))
-    rounded: Num = (2 * numerator + denominator) // (2 * denominator)
-    if numerator.size and numerator.min() < 0:  # a half below zero went up, towards zero
-        rounded = rounded - ((numerator < 0) & ((2 * numerator + denominator) % (2 * denominator) == 0))
+    # One less below zero turns an exact half there away from zero, and nothing else: those above it are
+    # whole numbers over the same denominator.
+    rounded: Num = (2 * numerator + denominator - (numerator < 0)) // (2 * denominator)
     return rounded
 
 

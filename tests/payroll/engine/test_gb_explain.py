@@ -130,7 +130,7 @@ def known_amounts(person, tables):
     known = {value for value in person.values() if isinstance(value, int)} | {0}
     tax, ni = parameters["income_tax"], parameters["ni_class1"]
     loan, pension = parameters["student_loan"], parameters["pension_auto_enrolment"]
-    known |= {tax.block_weekly, tax.block_monthly}
+    known |= set(tax.block.tolist())
     for array in (
         *(ni.primary_threshold, ni.upper_earnings_limit, ni.employer_from),
         *(loan.threshold, loan.postgraduate_threshold, pension.qualifying_lower, pension.qualifying_upper),

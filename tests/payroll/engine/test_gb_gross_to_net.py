@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engineroom.payroll.engine.gb import tax_codes
 from engineroom.payroll.engine.gb.gross_to_net import (
     ELEMENTS,
     STEPS,
@@ -328,14 +329,7 @@ def test_an_empty_chunk_has_no_payslips_and_no_problems():
 def test_every_column_is_int64_and_every_step_reads_what_stands_before_it():
     done = calculate(people(20), TABLES)
     assert {column.dtype for column in done.columns.values()} == {np.dtype(np.int64)}
-    codes = {
-        "tax_code_region",
-        "tax_code_kind",
-        "tax_code_number",
-        "tax_code_suffix",
-        "tax_code_week1_month1",
-    }
-    known = set(NUMBERS) | set(TABLES.inputs.choices) | codes
+    known = {*NUMBERS, *TABLES.inputs.choices, *tax_codes.COLUMNS}
     for step in STEPS:
         assert set(step.reads) <= known, step.name
         assert not set(step.writes) & known, step.name

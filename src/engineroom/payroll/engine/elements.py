@@ -76,12 +76,24 @@ class PayElements:
     def totals(self, purposes: Sequence[str], pay: Mapping[str, Column]) -> tuple[Minor, ...]:
         """`total` for each purpose; those for which the same elements count are one column."""
         added_up: dict[tuple[str, ...], Minor] = {(): same_for_all(0, len(next(iter(pay.values()))))}
-        counting = [tuple(code for code in self.counting(purpose) if code in pay) for purpose in purposes]
+        counting = self._counting_of(tuple(purposes), frozenset(pay))
         for codes in counting:
             if codes not in added_up:
                 first, *others = (pay[code] for code in codes)
                 added_up[codes] = sum(others, start=first)
         return tuple(added_up[codes] for codes in counting)
+
+    def _counting_of(self, purposes: tuple[str, ...], given: frozenset[str]) -> list[tuple[str, ...]]:
+        """For each purpose the given codes that count for it; found once for the many chunks alike."""
+        known = self._counting_found.get((purposes, given))
+        if known is None:
+            known = [tuple(code for code in self.counting(p) if code in given) for p in purposes]
+            self._counting_found[purposes, given] = known
+        return known
+
+    @cached_property
+    def _counting_found(self) -> dict[tuple[tuple[str, ...], frozenset[str]], list[tuple[str, ...]]]:
+        return {}
 
 
 def _element(code: str, entry: Any, meanings: Mapping[str, str], version: Version) -> PayElement:

@@ -8,7 +8,7 @@ and what came out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -49,6 +49,16 @@ def same_for_all(value: int, n: int) -> Column:
     return np.broadcast_to(np.int64(value), (n,))
 
 
+def look_up(values: Column, place: Column) -> Column:
+    """Of each row the value at its place; one value in memory where every row has the same place.
+
+    Most chunks are of people paid alike, whose thresholds need no looking up row by row.
+    """
+    if place.strides == (0,) and len(place):
+        return same_for_all(int(values[place[0]]), len(place))
+    return values.take(place)
+
+
 MEMORY_OF_CHUNKS = 16 << 20
 """Bytes: several chunks' columns."""
 
@@ -86,8 +96,10 @@ def refuse(wrong: npt.NDArray[np.bool_], field: str, problem: str, remedy: str) 
     return [RowProblem(row, field, problem, remedy) for row in np.flatnonzero(wrong).tolist()]
 
 
-def rows_without(problems: Iterable[RowProblem], n: int) -> Column:
+def rows_without(problems: Sequence[RowProblem], n: int) -> Column:
     """Of n rows those that have no problem, ascending."""
+    if not problems:
+        return np.arange(n, dtype=np.int64)
     good = np.ones(n, dtype=bool)
     good[[problem.row for problem in problems]] = False
     return np.flatnonzero(good)
@@ -120,11 +132,15 @@ class Step:
 
     def run(self, columns: dict[str, Column], parameters: Mapping[str, Any]) -> None:
         """Add what this step writes to the columns."""
-        arguments: list[Any] = [columns[name] for name in self.reads]
+        arguments: list[Any] = list(map(columns.__getitem__, self.reads))
         if self.table is not None:
             arguments.append(parameters[self.table])
         written = self.function(*arguments)
-        columns.update(zip(self.writes, written if isinstance(written, tuple) else (written,), strict=True))
+        if isinstance(written, tuple):
+            columns.update(zip(self.writes, written, strict=True))
+        else:
+            (name,) = self.writes
+            columns[name] = written
 
 
 class Calculation(NamedTuple):

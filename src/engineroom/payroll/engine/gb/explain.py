@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engineroom.kernel.rates import PPM
 from engineroom.payroll.engine.elements import PayElements
 from engineroom.payroll.engine.gb import pension
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS, GbTables
@@ -153,9 +152,7 @@ def _how_relieved(p: _Row, t: pension.AutoEnrolment) -> Iterator[Line]:
     whole = p.money("pension_contribution")
     match p["pension_relief"]:
         case pension.RELIEF_AT_SOURCE:
-            net = share(
-                p.money("qualifying_earnings"), PPM - t.relief_at_source_ppm, p["pension_employee_ppm"]
-            )
+            net = share(p.money("qualifying_earnings"), t.taken_at_source_ppm, p["pension_employee_ppm"])
             yield p.line(
                 "pension",
                 "Pension deducted after relief at source",
@@ -257,7 +254,7 @@ def _free_pay(p: _Row, about: str) -> Iterator[Line]:
         return
     t = p.tables.parameters["income_tax"]
     blocks, rest = (number - 1) // t.block_size, (number - 1) % t.block_size + 1
-    block = t.block_weekly if p["paye_units_in_year"] == WEEKS_IN_TAX_YEAR else t.block_monthly
+    block = int(t.block[p["frequency"]])
     worth, year = one - blocks * block, p["paye_units_in_year"]
     of_rest = f"(10 x {rest} + 9) / {year}"
     if blocks:

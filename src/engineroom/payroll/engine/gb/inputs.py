@@ -21,9 +21,11 @@ from engineroom.payroll.engine.inputs import (
     TextColumn,
     Values,
 )
-from engineroom.payroll.engine.steps import Column, RowProblem, is_nought, refuse
+from engineroom.payroll.engine.steps import Column, RowProblem, is_nought, look_up, refuse
 
 MAX_MINUTES = 366 * 24 * 60
+
+TOO_MUCH_TO_DATE = f"pay to date with this payslip is more than {format_minor(MAX_PAY_PENCE, symbol=True)}"
 
 PAY_ELEMENTS = all_elements(load_table(__package__ or "", "pay_elements"))
 """Every element of pay that any year of the table knows, in the order of the payslip."""
@@ -94,7 +96,7 @@ def _read_tax_codes(texts: TextColumn, columns: dict[str, Column]) -> list[RowPr
 def _across_columns(columns: Mapping[str, Column]) -> Iterator[RowProblem]:
     """What only two columns together can show."""
     frequency, period = columns["frequency"], columns["tax_period"]
-    last = LAST_TAX_PERIOD[frequency]
+    last = look_up(LAST_TAX_PERIOD, frequency)
     for row in np.flatnonzero(period > last).tolist():
         paid = FREQUENCIES[frequency[row]]
         problem = f"{period[row]} is not a tax period of someone paid {paid}"
@@ -112,13 +114,12 @@ def _beyond_all_bounds(columns: Mapping[str, Column]) -> Iterator[RowProblem]:
     """Rows whose pay to date would be too much; what is refused on its own counts as its bound here."""
     pay = [columns[name] for name in PAY if not is_nought(columns[name])]
     most = sum(int(column.max(initial=0)) for column in pay)
-    problem = f"pay to date with this payslip is more than {format_minor(MAX_PAY_PENCE, symbol=True)}"
     for before in ("taxable_pay_to_date_before", "niable_pay_to_date_before"):
         if most + int(columns[before].max(initial=0)) <= MAX_PAY_PENCE:
             continue  # whoever has most of everything is within them
         to_date: Column = np.sum([np.clip(c, 0, MAX_PAY_PENCE) for c in (*pay, columns[before])], axis=0)
         wrong = to_date > MAX_PAY_PENCE
-        yield from refuse(wrong, before, problem, "Check the amounts and their decimal points")
+        yield from refuse(wrong, before, TOO_MUCH_TO_DATE, "Check the amounts and their decimal points")
 
 
 def _not_of_this_year(columns: Mapping[str, Column], version: Version) -> Iterator[RowProblem]:

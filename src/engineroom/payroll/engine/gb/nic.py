@@ -24,7 +24,7 @@ from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import Minor, ceil_div, nic_round
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, by_frequency, share_of_year
-from engineroom.payroll.engine.steps import Column
+from engineroom.payroll.engine.steps import Column, is_nought, look_up
 
 CATEGORIES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """A category's number in columns is its letter's place. Which letters exist is the table's to say."""
@@ -108,6 +108,8 @@ def earnings_period(
 
 def charged_before(period: Column, to_date_before: Minor) -> Minor:
     """What was charged in this earnings period before: only a director's has had payments already."""
+    if is_nought(to_date_before):
+        return to_date_before
     return np.where(period >= YEAR_OF_WEEKS, to_date_before, 0)
 
 
@@ -119,10 +121,10 @@ def earnings_bands(
     The first two are nothing until earnings reach the LEL. Category X has none. In a director's yearly period
     they are the year's to date, not this payment's alone.
     """
-    lel, pt = t.lower_earnings_limit[period], t.primary_threshold[period]
-    uel = t.upper_earnings_limit[period]
-    earnings = t.liable[category] * nic_earnings
-    reached = (earnings > 0) & (earnings >= lel)
+    lel, pt = look_up(t.lower_earnings_limit, period), look_up(t.primary_threshold, period)
+    uel = look_up(t.upper_earnings_limit, period)
+    earnings = look_up(t.liable, category) * nic_earnings
+    reached = earnings >= lel
     return (
         reached * lel,
         reached * (np.minimum(earnings, pt) - lel),
@@ -138,8 +140,8 @@ def class1_primary(
 
     Of a director's year, what was charged before comes off; below zero it is given back.
     """
-    main = nic_round(pt_to_uel * t.employee_ppm[category], PPM)
-    above = nic_round(above_uel * t.employee_above_uel_ppm[category], PPM)
+    main = nic_round(pt_to_uel * look_up(t.employee_ppm, category), PPM)
+    above = nic_round(above_uel * look_up(t.employee_above_uel_ppm, category), PPM)
     return main + above - charged_before(period, to_date_before)
 
 
@@ -158,8 +160,8 @@ def class1_secondary(
     apart. Of a director's year, what was charged before comes off.
     """
     starts = t.employer_from.take(category * PERIODS + period)
-    uel = t.upper_earnings_limit[period]
-    charged = t.liable[category] * np.maximum(np.minimum(nic_earnings, uel) - starts, 0)
-    rate = t.employer_ppm[category]
+    uel = look_up(t.upper_earnings_limit, period)
+    charged = look_up(t.liable, category) * np.maximum(np.minimum(nic_earnings, uel) - starts, 0)
+    rate = look_up(t.employer_ppm, category)
     due = nic_round(charged * rate, PPM) + nic_round(above_uel * rate, PPM)
     return charged, due - charged_before(period, to_date_before)

@@ -11,7 +11,7 @@ pension. Each contribution rounds half up to a penny. Largest product: 5,000,000
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd
+from fractions import Fraction
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import Minor, half_up
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES
-from engineroom.payroll.engine.steps import Column
+from engineroom.payroll.engine.steps import Column, look_up
 
 RELIEFS = ("", "relief_at_source", "net_pay", "salary_sacrifice")
 """A way's number in columns is its place here; the first is nobody's who is a member."""
@@ -33,20 +33,32 @@ class AutoEnrolment:
 
     qualifying_lower: Column
     qualifying_upper: Column
-    relief_at_source_ppm: int
+    taken: Column  # by way of relief: what is taken from pay, of `taken_of` parts of a contribution
+    taken_of: int
+
+    @property
+    def taken_at_source_ppm(self) -> int:
+        return PPM * int(self.taken[RELIEF_AT_SOURCE]) // self.taken_of
 
     @classmethod
     def of(cls, version: Version) -> AutoEnrolment:
         def pence(name: str) -> Column:
             return np.array([100 * version[name].get(f, 0) for f in FREQUENCIES], dtype=np.int64)
 
-        return cls(pence("qualifying_lower"), pence("qualifying_upper"), ppm(version["relief_at_source"]))
+        at_source = Fraction(PPM - ppm(version["relief_at_source"]), PPM)
+        taken = {RELIEF_AT_SOURCE: at_source.numerator, NET_PAY: at_source.denominator}
+        return cls(
+            pence("qualifying_lower"),
+            pence("qualifying_upper"),
+            np.array([taken.get(way, 0) for way in range(len(RELIEFS))], dtype=np.int64),
+            at_source.denominator,
+        )
 
 
 def qualifying_earnings(pay: Minor, frequency: Column, member: Column, t: AutoEnrolment) -> Minor:
     """Pay between the lower and the upper limit of the pay period; nothing for those who are not members."""
-    capped = np.minimum(pay, t.qualifying_upper[frequency])
-    return member * np.maximum(capped - t.qualifying_lower[frequency], 0)
+    capped = np.minimum(pay, look_up(t.qualifying_upper, frequency))
+    return member * np.maximum(capped - look_up(t.qualifying_lower, frequency), 0)
 
 
 def employee_contribution(
@@ -57,11 +69,9 @@ def employee_contribution(
     At source the deduction is the net percentage of qualifying earnings (4% for 5%), rounded once, so it
     agrees with the scheme's own reckoning; what is reclaimed is the rest.
     """
-    whole = half_up(earnings * employee_ppm, PPM)
-    kept = PPM - t.relief_at_source_ppm
-    shared = gcd(kept, PPM)
-    net = half_up(earnings * employee_ppm * (kept // shared), PPM * (PPM // shared))
-    deducted = np.where(relief == RELIEF_AT_SOURCE, net, (relief == NET_PAY) * whole)
+    exact = earnings * employee_ppm
+    whole = half_up(exact, PPM)
+    deducted = half_up(exact * look_up(t.taken, relief), PPM * t.taken_of)
     sacrificed = (relief == SALARY_SACRIFICE) * whole
     return whole, deducted, whole - deducted - sacrificed, sacrificed
 

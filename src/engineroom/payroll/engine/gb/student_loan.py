@@ -17,7 +17,7 @@ from engineroom.kernel.rates import PPM, ppm
 from engineroom.kernel.rounding import Minor, floor_div, floor_to_pound
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, by_frequency, share_of_year
-from engineroom.payroll.engine.steps import Column, is_nought
+from engineroom.payroll.engine.steps import Column, is_nought, look_up
 
 PLANS = ("", *"123456789")
 """A plan's number in columns is its own number, 0 for none. Which plans exist is the table's to say."""
@@ -66,14 +66,14 @@ def in_whole_pounds(pence_times_ppm: Minor) -> Minor:
 def student_loan(niable_pay: Minor, frequency: Column, plan: Column, t: StudentLoan) -> tuple[Minor, Minor]:
     """Pay above the plan's threshold, and the deduction in whole pounds (as pence). Plan 0 owes nothing."""
     above = np.maximum(niable_pay - t.threshold.take(plan * len(FREQUENCIES) + frequency), 0)
-    return above, in_whole_pounds(above * t.rate_ppm[plan])
+    return above, in_whole_pounds(above * look_up(t.rate_ppm, plan))
 
 
 def postgraduate_loan(
     niable_pay: Minor, frequency: Column, has_loan: Column, t: StudentLoan
 ) -> tuple[Minor, Minor]:
     """Pay above the postgraduate threshold, and the deduction in whole pounds (as pence)."""
-    above = has_loan * np.maximum(niable_pay - t.postgraduate_threshold[frequency], 0)
+    above = has_loan * np.maximum(niable_pay - look_up(t.postgraduate_threshold, frequency), 0)
     return above, in_whole_pounds(above * t.postgraduate_rate_ppm)
 
 

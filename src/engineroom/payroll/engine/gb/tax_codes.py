@@ -27,7 +27,17 @@ ALLOWANCE, K, FLAT, NO_TAX = range(len(KINDS))
 FLAT_CODES = ("BR", "D0", "D1", "D2", "D3")
 """A flat-rate code's number is its place here."""
 
-COLUMNS = ("tax_code_region", "tax_code_kind", "tax_code_number", "tax_code_suffix", "tax_code_week1_month1")
+COLUMNS = (
+    "tax_code_region",
+    "tax_code_kind",
+    "tax_code_number",
+    "tax_code_suffix",
+    "tax_code_week1_month1",
+    "tax_code_rates",
+)
+
+RATES = (*REGIONS, *(prefix + code for prefix in PREFIXES for code in FLAT_CODES), "NT")
+"""The rates a code taxes pay at: the bands of its region, the one rate of a flat-rate code, or none."""
 
 FIND_THE_CODE = "Enter the code from the latest notice (P6, P9) or from the P45, such as 1257L"
 
@@ -127,8 +137,8 @@ def _number(text: str, digits: str) -> int:
 def tax_code_columns(texts: Sequence[str]) -> tuple[dict[str, Column], dict[str, TaxCodeRefused]]:
     """Codes as COLUMNS of shape (n,), and what is wrong with each text that is no code (its rows read NT).
 
-    region and kind are places in REGIONS and KINDS; suffix is the letter's Unicode number or 0; week1_month1
-    0 or 1.
+    region, kind and rates are places in REGIONS, KINDS and RATES; suffix is the letter's Unicode number or 0;
+    week1_month1 0 or 1.
     """
     refused: dict[str, TaxCodeRefused] = {}
     records: list[tuple[int, ...]] = []
@@ -148,10 +158,16 @@ def _numbered(text: str) -> tuple[int, ...]:
     code = parse_tax_code(text)
     suffix = ord(code.suffix) if code.suffix else 0
     alone = int(code.week1_month1)
-    return REGIONS.index(code.region), KINDS.index(code.kind), code.number, suffix, alone
+    in_bands = code.kind in ("allowance", "k")
+    rates = RATES.index(code.region if in_bands else _prefix(code) + code.without_prefix)
+    return REGIONS.index(code.region), KINDS.index(code.kind), code.number, suffix, alone, rates
+
+
+def _prefix(code: TaxCode) -> str:
+    return PREFIXES[REGIONS.index(code.region)]
 
 
 def tax_code_at(columns: Mapping[str, Column], row: int) -> TaxCode:
     """The code that COLUMNS hold for one row."""
-    region, kind, number, suffix, alone = (int(columns[name][row]) for name in COLUMNS)
+    region, kind, number, suffix, alone, _ = (int(columns[name][row]) for name in COLUMNS)
     return TaxCode(REGIONS[region], KINDS[kind], number, chr(suffix) if suffix else "", bool(alone))
