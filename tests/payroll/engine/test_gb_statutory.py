@@ -497,12 +497,18 @@ def test_the_employment_allowance_agrees_with_the_oracle(nic, claimed):
         (employer.EMPLOYMENT_ALLOWANCE, {"employer_nic": 1, "claimed_before": 10_500_01}, "claimed_before"),
         (parental_pay.WEEK, {"payment": "spq", "week_no": 1, "relevant_earnings": 1}, "payment"),
         (parental_pay.WEEK, {"payment": "smp", "week_no": 0, "relevant_earnings": 1}, "week_no"),
+        (
+            employer.LEVY,
+            {"pay_bill_to_date": 1, "tax_month": 1, "share_of_allowance": -1},
+            "share_of_allowance",
+        ),
         (parental_pay.RECOVERY, {"paid": -1, "small_employer": 0}, "paid"),
+        (parental_pay.RECOVERY, {"paid": 1, "class1_of_last_year": -1}, "class1_of_last_year"),
         (holiday.ROLLED_UP, {"pay_for_work": -1}, "pay_for_work"),
         (holiday.ENTITLEMENT, {"minutes_a_week": -60, "hundredths_of_days_a_week": 500}, "minutes_a_week"),
         (holiday.ENTITLEMENT, {"minutes_a_week": 1_500, "hundredths_of_days_a_week": 100}, "minutes_a_week"),
-        (minimum_wage.CHECK, {"born_on": 0, "period_starts": 20_000, "pay": 0, "minutes": -1}, "minutes"),
-        (minimum_wage.CHECK, {"born_on": 16_000, "period_starts": 20_000, "pay": 0, "minutes": 1}, "born_on"),
+        (minimum_wage.CHECK, {"born_on": 0, "period_starts": 20_600, "pay": 0, "minutes": -1}, "minutes"),
+        (minimum_wage.CHECK, {"born_on": 16_000, "period_starts": 20_600, "pay": 0, "minutes": 1}, "born_on"),
     ],
 )
 def test_what_cannot_be_is_an_error_of_its_row_and_never_a_number(worksheet, row, field):
@@ -666,3 +672,12 @@ def test_a_birthday_or_a_new_rate_counts_from_the_next_pay_reference_period():
     for starts, rate in ((date(2026, 6, 14), 1_085), (date(2026, 6, 15), 1_271), (date(2026, 3, 31), 1_000)):
         row = {"born_on": day_number(born), "period_starts": day_number(starts), "pay": 0, "minutes": 60}
         assert one(minimum_wage.CHECK, starts, **row)["hourly_rate"] == rate
+
+
+def test_a_pay_reference_period_is_not_measured_by_the_rates_of_another_year():
+    starts = [date(2026, 3, 31), date(2026, 4, 1), date(2027, 3, 31), date(2027, 4, 1)]
+    rows = {"born_on": 0, "period_starts": list(map(day_number, starts)), "pay": 0, "minutes": 60}
+    done = minimum_wage.CHECK.calculate(rows, minimum_wage.CHECK.tables_at(date(2026, 7, 1)))
+    assert done.rows.tolist() == [1, 2]
+    assert [(p.row, p.field) for p in done.problems] == [(0, "period_starts"), (3, "period_starts")]
+    assert "begins on 2026-03-31, the rates are those from 2026-04-01" in done.problems[0].problem

@@ -227,6 +227,7 @@ CASES = {
         ("ni_director", {"category": "Q"}, "inputs.category", "not a National Insurance category"),
         ("ni_director", {"pay_ytd_including": "1.00"}, "inputs.pay_ytd_including", "below zero"),
         ("apprenticeship_levy", {"annual_allowance": "15000.01"}, "inputs.annual_allowance", "more than"),
+        ("apprenticeship_levy", {"annual_allowance": "-0.01"}, "inputs.annual_allowance", "below zero"),
         ("apprenticeship_levy", {"pay_bill_ytd": "-1.00"}, "inputs.pay_bill_ytd", "below zero"),
         ("attachment_dea", {"rate_table": "middling"}, "inputs.rate_table", "not one of"),
         ("attachment_dea", {"net_earnings": "-0.01"}, "inputs.net_earnings", "below zero"),
@@ -273,7 +274,7 @@ def test_half_a_character_in_a_row_can_still_be_printed(verify):
     assert "\\ud800" in "\n".join(report.lines()).encode().decode()
 
 
-@pytest.mark.parametrize("rate", ["Infinity", "1e999999", "NaN"])
+@pytest.mark.parametrize("rate", ["Infinity", "1e999999", "NaN", "9e-2", "\u0660.09", "0_0.09", ""])
 def test_a_rate_without_end_is_a_failure_of_its_row(verify, rate):
     inputs = {
         "annual_threshold": "17495.00", "attachable_after_priority_orders": "903.00", "niable_pay": "2075.00",
@@ -281,6 +282,14 @@ def test_a_rate_without_end_is_a_failure_of_its_row(verify, rate):
     }  # fmt: skip
     row = case("student_loan_protected_earnings", inputs, {"deduction": "53.00"})
     assert [failure.key for failure in verify(row).failures] == ["inputs.rate"]
+
+
+@pytest.mark.parametrize("name", ["pension_relief", "student_loan_plan"])
+def test_what_a_payslip_is_without_is_left_out_and_not_left_empty(verify, name):
+    inputs = {"basic_pay": "3000.00", "basis": "cumulative", "ni_category": "A", "tax_code": "1257L"}
+    assert verify(case("payslip", inputs, {"gross": "3000.00"})).failures == []
+    row = case("payslip", {**inputs, name: ""}, {"gross": "3000.00"})
+    assert [failure.key for failure in verify(row).failures] == [f"inputs.{name}"]
 
 
 @pytest.mark.parametrize("share", ["pension_employee_pct", "pension_employer_pct"])

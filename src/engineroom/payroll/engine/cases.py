@@ -6,6 +6,7 @@ The format is KINDS.md's: inputs and expected results are JSON objects, money is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -135,7 +136,7 @@ class Case:
         """A rate ("0.09") in parts per million (90,000)."""
         text = self.text(name)
         try:
-            return ppm(text)
+            return ppm(_plain(text))
         except (ValueError, ArithmeticError) as error:
             raise BadCase(f"inputs.{name}", f"{text!r} is not a rate: {error}") from error
 
@@ -143,7 +144,7 @@ class Case:
         """A percent ("5") in parts per million (50,000)."""
         text = self.text(name, default)
         try:
-            return ppm(Decimal(text) / 100)
+            return ppm(_plain(text) / 100)
         except (ValueError, ArithmeticError) as error:
             raise BadCase(f"inputs.{name}", f"{text!r} is not a percentage: {error}") from error
 
@@ -160,6 +161,13 @@ class Case:
         if default is None:
             raise BadCase(f"inputs.{name}", "it is missing")
         return default
+
+
+def _plain(text: str) -> Decimal:
+    """Digits and at most one point, as people write a rate. Raises ValueError."""
+    if not re.fullmatch(r"-?[0-9]{1,12}(\.[0-9]{1,12})?", text):
+        raise ValueError("write digits with a point, such as 4.5")
+    return Decimal(text)
 
 
 def _json_object(name: str, text: str) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from engineroom.payroll.engine.steps import Column, RowProblem, Step
 MAX_PAY_BILL_PENCE = 10**12
 """Ten thousand million pounds a year; the largest product is this times 5,000 ppm x 2."""
 
-OWN = -1
-"""Of an allowance that is not given: the whole of it."""
+WHOLE = MAX_PAY_BILL_PENCE + 1
+"""Of an allowance that is not given: all of it. No amount there can be."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def levy(
     levy is credit: a pay bill that falls gives back what earlier months paid too much, but never more.
     """
     rounded = ROUNDINGS[t.levy_rounding]
-    allowance = np.where(share_of_allowance == OWN, t.levy_allowance, share_of_allowance)
+    allowance = np.where(share_of_allowance == WHOLE, t.levy_allowance, share_of_allowance)
     on_pay_bill: Minor = rounded(pay_bill_to_date * t.levy_ppm, PPM)
     allowance_to_date: Minor = rounded(allowance * tax_month, 12)
     due = np.maximum(on_pay_bill - allowance_to_date, 0)
@@ -68,7 +68,7 @@ def employment_allowance(employer_nic: Minor, claimed_before: Minor, t: Employer
 def _within(column: str, parameter: str, what: str) -> Any:
     def check(columns: Mapping[str, Column], parameters: Mapping[str, Any]) -> Iterator[RowProblem]:
         most = getattr(parameters["employer"], parameter)
-        for row in np.flatnonzero(columns[column] > most).tolist():
+        for row in np.flatnonzero((columns[column] > most) & (columns[column] != WHOLE)).tolist():
             amount = format_minor(int(columns[column][row]), symbol=True)
             limit = format_minor(most, symbol=True)
             yield RowProblem(row, column, f"{amount} is more than {what}, {limit}", "Check the amount")
@@ -80,7 +80,7 @@ LEVY = Worksheet(
     name="Apprenticeship levy",
     numbers={
         "pay_bill_to_date": NumberInput("pence", MAX_PAY_BILL_PENCE, 0, None),
-        "share_of_allowance": NumberInput("pence", MAX_PAY_BILL_PENCE, OWN, OWN),
+        "share_of_allowance": NumberInput("pence", WHOLE, 0, WHOLE),
         "tax_month": NumberInput("month", 12, 1, None),
         "levy_before": NumberInput("pence", MAX_PAY_BILL_PENCE),
     },

@@ -93,7 +93,7 @@ def pension_qualifying_earnings(case: Case) -> Results:
 
 def payslip(case: Case) -> Results:
     """A whole payslip, the first of the tax year."""
-    plan = case.choice("student_loan_plan", ("", *LOANS), "")
+    plan = case.choice("student_loan_plan", LOANS) if case.has("student_loan_plan") else ""
     for share in ("pension_employee_pct", "pension_employer_pct"):
         if case.has(share) and not case.has("pension_relief"):
             raise BadCase(f"inputs.{share}", "a contribution without pension_relief: say how it is taken")
@@ -110,7 +110,7 @@ def payslip(case: Case) -> Results:
         pension_member=int(case.has("pension_relief")),
         pension_employee_ppm=case.percent_ppm("pension_employee_pct", "0"),
         pension_employer_ppm=case.percent_ppm("pension_employer_pct", "0"),
-        pension_relief=case.choice("pension_relief", RELIEFS, ""),
+        pension_relief=case.choice("pension_relief", RELIEFS[1:]) if case.has("pension_relief") else "",
     )
     if figures["net_pay"] < 0:
         raise BadCase("inputs.basic_pay", "the deductions are more than the pay")

@@ -17,6 +17,7 @@ import numpy as np
 from engineroom.kernel.rounding import Minor, ceil_div
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.gb.inputs import MAX_MINUTES
+from engineroom.payroll.engine.gb.sick_pay import LAST_DAY, day_number
 from engineroom.payroll.engine.gb.worksheets import Worksheet
 from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, NumberInput
 from engineroom.payroll.engine.steps import Column, RowProblem, Step, refuse
@@ -31,6 +32,8 @@ class MinimumWage:
     apprentice_hourly: int
     apprentice_below: int
     accommodation_daily: int
+    starts: int  # day numbers: of the periods it is for
+    ends: int
 
     @classmethod
     def of(cls, version: Version) -> MinimumWage:
@@ -41,6 +44,8 @@ class MinimumWage:
             version["apprentice_hourly_pence"],
             version["apprentice_below"],
             version["accommodation_daily_pence"],
+            day_number(version.starts),
+            day_number(version.ends) if version.ends else LAST_DAY,
         )
 
 
@@ -74,8 +79,14 @@ def arrears(counted: Minor, minutes: Column, rate: Minor) -> tuple[Minor, Minor]
     return least, np.maximum(least - counted, 0)
 
 
-def _too_young(columns: Mapping[str, Column], parameters: Mapping[str, Any]) -> Iterator[RowProblem]:
-    youngest = int(parameters["minimum_wage"].from_age[0])
+def _has_a_rate(columns: Mapping[str, Column], parameters: Mapping[str, Any]) -> Iterator[RowProblem]:
+    """The rates are those of the day on which the period begins, and nobody is too young for them."""
+    t: MinimumWage = parameters["minimum_wage"]
+    for row in np.flatnonzero((columns["period_starts"] < t.starts) | (columns["period_starts"] > t.ends)):
+        begins, first = (np.datetime64(int(day), "D") for day in (columns["period_starts"][row], t.starts))
+        problem = f"the period begins on {begins}, the rates are those from {first}"
+        yield RowProblem(int(row), "period_starts", problem, "Take the table of the day on which it begins")
+    youngest = int(t.from_age[0])
     age = age_on(columns["born_on"], columns["period_starts"])
     problem = f"under {youngest} there is no minimum wage"
     yield from refuse(age < youngest, "born_on", problem, "Check the day of birth")
@@ -94,7 +105,7 @@ CHECK = Worksheet(
         "accommodation_days": NumberInput("days", 366),
     },
     tables={"minimum_wage": MinimumWage.of},
-    check=_too_young,
+    check=_has_a_rate,
     steps=(
         Step("Age", age_on, ("born_on", "period_starts"), ("age",), "NMW Regulations 2015 reg. 4B"),
         Step(

@@ -22,8 +22,8 @@ from engineroom.payroll.engine.gb.worksheets import Worksheet
 from engineroom.payroll.engine.inputs import MAX_PAY_PENCE, Choice, NumberInput
 from engineroom.payroll.engine.steps import Column, Step
 
-NOT_SAID = -1
-"""Of Class 1 that is not given."""
+NOT_SAID = MAX_PAY_PENCE + 1
+"""Of Class 1 that is not given. No amount there can be."""
 
 PAYMENTS = ("smp", "sap", "spp", "shpp", "spbp", "sncp")
 """A payment's number in columns is its place here."""
@@ -147,7 +147,7 @@ RECOVERY = Worksheet(
     numbers={
         "paid": NumberInput("pence", MAX_PAY_PENCE, 0, None),
         "small_employer": NumberInput("flag", 1),
-        "class1_of_last_year": NumberInput("pence", MAX_PAY_PENCE, NOT_SAID, NOT_SAID),
+        "class1_of_last_year": NumberInput("pence", NOT_SAID, 0, NOT_SAID),
     },
     tables={"statutory_recovery": Recovery.of},
     steps=(
