@@ -82,7 +82,7 @@ def test_the_file_says_what_was_approved(client: TestClient) -> None:
     file = read_back(client, released)
     with client.acting("checker"):
         net = {
-            slip.person_id: slip.amounts[payroll.ELEMENTS.index("net_pay")]
+            slip.person_id: slip.amounts[slip.attempt.elements.index("net_pay")]
             for slip in Payslip.objects.filter(client_id=client.id, run_id=run_id)
         }
         payments = list(Payment.objects.filter(client_id=client.id).order_by("reference"))

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 from django.db import connection
 
 from engineroom.foundation.approvals import canonical
 from engineroom.foundation.prepared import planned_anew
+from engineroom.payroll.jurisdictions import Asked, Details, Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
 
 WORKED = """
@@ -36,28 +35,9 @@ WHERE pt.client_id = %(client)s AND pt.run_id = %(run)s AND p.id BETWEEN %(first
 GROUP BY p.id, p.payroll_number ORDER BY p.id
 """
 
-DETAILS = """
-SELECT d.person_id, d.tax_code, d.is_cumulative, d.ni_category, d.student_loan_plan, d.postgraduate_loan,
-  d.pension_relief, d.pension_employee_ppm, d.pension_employer_ppm
-FROM payroll_taxdetails d
-WHERE d.client_id = %(client)s AND d.person_id BETWEEN %(first)s AND %(last)s
-  AND d.starts <= %(day)s AND (d.ends IS NULL OR d.ends >= %(day)s)
-"""
-
-# Figures of earlier employment in the tax year: the latest that were given. A P45 that comes after the first
-# payslip counts from then on, and figures in a later coding notice stand in place of the P45's (HMRC, CWG2:
-# form P6).
-PREVIOUS_EMPLOYMENT = """
-SELECT DISTINCT ON (d.person_id) d.person_id, d.previous_pay, d.previous_tax FROM payroll_taxdetails d
-WHERE d.client_id = %(client)s AND d.person_id BETWEEN %(first)s AND %(last)s
-  AND d.starts BETWEEN %(year_starts)s AND %(day)s AND (d.previous_pay <> 0 OR d.previous_tax <> 0)
-ORDER BY d.person_id, d.starts DESC
-"""
-
-# What this employer paid and deducted in the tax year before the run.
+# What this employer paid and deducted in the year before the run, summed by element.
 PAID_BEFORE = """
-SELECT s.person_id, sum(s.amounts[array_position(a.elements, 'taxable_pay')])::bigint,
-  sum(s.amounts[array_position(a.elements, 'paye')])::bigint
+SELECT s.person_id, {sums}
 FROM payroll_payslip s
 JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
 JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
@@ -90,11 +70,14 @@ class ChunkInputs:
 
     person_id: list[UUID]
     payroll_number: list[str]
-    tax_code: list[str]
-    ni_category: list[str]
     fingerprint: list[bytes | None]
     columns: dict[str, Any]
     missing: list[Missing]
+
+    def texts(self, name: str) -> list[str]:
+        """A column of texts, empty where the jurisdiction has no such input."""
+        texts: list[str] = self.columns.get(name) or [""] * len(self.person_id)
+        return texts
 
     def hash(self) -> bytes:
         """SHA-256 over the inputs, a column at a time, people by payroll number: the same on every
@@ -122,6 +105,7 @@ def _in_order(values: Any, order: list[int]) -> str:
 @planned_anew()
 def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     """Everything for the people of the run from `first` to `last` in id order."""
+    law = jurisdiction(run.jurisdiction)
     bounds = {
         "client": run.client_id,
         "run": run.id,
@@ -130,10 +114,9 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
         "day": run.pay_date,
         "year": run.tax_year,
         "number": run.number,
-        "year_starts": date(int(run.tax_year[:4]), 4, 6),
     }
     worked = _rows(WORKED, bounds)
-    details = {row[0]: row[1:] for row in _rows(DETAILS, bounds)}
+    details = law.read_details(Asked(run.client_id, first, last, run.pay_date, law.year_of(run.pay_date)))
     missing = [
         Missing(
             row[1],
@@ -142,9 +125,9 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
             "Import the person's tax details",
         )
         for row in worked
-        if row[0] not in details
+        if row[0] not in details.of
     ]
-    rows = [row for row in worked if row[0] in details]
+    rows = [row for row in worked if row[0] in details.of]
     accounts = {person: bytes(print_of) for person, print_of in _rows(ACCOUNTS, bounds)}
     missing += [
         Missing(
@@ -156,13 +139,18 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
         for row in rows
         if row[0] not in accounts
     ]
+    people = [row[0] for row in rows]
+    columns = (
+        {"frequency": run.frequency, "tax_period": run.tax_period}
+        | _pay(rows)
+        | _to_date(law, people, details, bounds)
+        | details.columns([details.of[person] for person in people])
+    )
     return ChunkInputs(
-        person_id=[row[0] for row in rows],
+        person_id=people,
         payroll_number=[row[1] for row in rows],
-        tax_code=[details[row[0]][0] for row in rows],
-        ni_category=[details[row[0]][2] for row in rows],
-        fingerprint=[accounts.get(row[0]) for row in rows],
-        columns=_columns(run, rows, details, _to_date(bounds)),
+        fingerprint=[accounts.get(person) for person in people],
+        columns=columns,
         missing=missing,
     )
 
@@ -174,45 +162,29 @@ def _rows(sql: str, bounds: dict[str, Any]) -> list[tuple[Any, ...]]:
         return rows
 
 
-def _to_date(bounds: dict[str, Any]) -> dict[UUID, tuple[int, int]]:
-    """Taxable pay and tax of the tax year before this run: of earlier employment and of our own payslips."""
-    figures: dict[UUID, tuple[int, int]] = {}
-    for person, pay, tax in [*_rows(PREVIOUS_EMPLOYMENT, bounds), *_rows(PAID_BEFORE, bounds)]:
-        before = figures.get(person, (0, 0))
-        figures[person] = (before[0] + pay, before[1] + tax)
-    return figures
-
-
-def _columns(
-    run: PayRun,
-    rows: list[tuple[Any, ...]],
-    details: dict[UUID, tuple[Any, ...]],
-    to_date: dict[UUID, tuple[int, int]],
-) -> dict[str, Any]:
+def _pay(rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+    """What the hours were charged at, by kind of hour."""
     figures = np.array([row[2:6] for row in rows], dtype=np.int64).reshape(-1, 4)
-    before = np.array([to_date.get(row[0], (0, 0)) for row in rows], dtype=np.int64).reshape(-1, 2)
-    terms = [details[row[0]] for row in rows]
     return {
-        "frequency": run.frequency,
-        "tax_period": run.tax_period,
         "minutes_worked": figures[:, 0],
         "basic_pay": figures[:, 1],
         "overtime_pay": figures[:, 2],
         "weekend_pay": figures[:, 3],
-        "taxable_pay_to_date_before": before[:, 0],
-        "tax_to_date_before": before[:, 1],
-        "tax_code": [t[0] for t in terms],
-        "week1_month1": _flags([not t[1] for t in terms]),
-        "ni_category": [t[2] for t in terms],
-        "student_loan_plan": [t[3] for t in terms],
-        "has_postgraduate_loan": _flags([t[4] for t in terms]),
-        "pension_member": _flags([bool(t[5]) for t in terms]),
-        "pension_relief": [t[5] for t in terms],
-        "pension_employee_ppm": np.array([t[6] for t in terms], dtype=np.int64),
-        "pension_employer_ppm": np.array([t[7] for t in terms], dtype=np.int64),
-        "holiday_accrues": 1,
     }
 
 
-def _flags(values: list[bool]) -> npt.NDArray[np.int64]:
-    return np.array(values, dtype=np.int64)
+def _to_date(
+    law: Jurisdiction, people: list[UUID], details: Details, bounds: dict[str, Any]
+) -> dict[str, Any]:
+    """What the law goes on from: the year before this run, of earlier employment and of our own payslips."""
+    elements = list(law.to_date.values())
+    names = {f"element_{i}": element for i, element in enumerate(elements)}
+    sums = ", ".join(f"sum(s.amounts[array_position(a.elements, %({name})s)])::bigint" for name in names)
+    paid = {row[0]: row[1:] for row in _rows(PAID_BEFORE.format(sums=sums), bounds | names)}
+    nothing = (0,) * len(elements)
+    columns = np.array([paid.get(person, nothing) for person in people], dtype=np.int64)
+    columns = columns.reshape(-1, len(elements))
+    for row, person in enumerate(people):
+        for element, amount in details.before.get(person, {}).items():
+            columns[row, elements.index(element)] += amount
+    return {name: columns[:, i] for i, name in enumerate(law.to_date)}

@@ -37,6 +37,7 @@ class PayRun(ClientModel):
     """One calculation of pay for a set of people. `published` is the attempt that counts."""
 
     kind = models.CharField(max_length=20, default="regular")
+    jurisdiction = models.CharField(max_length=2, default="gb")
     frequency = models.CharField(max_length=12, default="weekly")
     pay_date = models.DateField()
     period_starts = models.DateField()

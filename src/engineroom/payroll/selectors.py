@@ -15,10 +15,8 @@ from django.db import connection
 from engineroom.foundation import prepared, vault
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import current_client_id
-from engineroom.payroll.engine.gb import gross_to_net as gb
-from engineroom.payroll.engine.gb.explain import explain as explain_row
-from engineroom.payroll.engine.gb.explain import explanation as explanation_of_row
 from engineroom.payroll.engine.lines import Line
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip, TaxDetails
 from engineroom.ui.listing import Order, Slice, read_slice
 
@@ -156,21 +154,24 @@ def paid_hours(run: PayRun, person_id: UUID | None = None) -> dict[UUID, list[Ho
 
 def explain(payslip_id: UUID) -> list[Line]:
     """How one payslip was calculated, line by line, from the columns the run itself kept."""
-    return explain_row(*_calculated(payslip_id))
+    law, *calculated = _calculated(payslip_id)
+    return law.explain(*calculated)
 
 
 def explanation(payslip_id: UUID) -> list[str]:
     """The same as text, and at the end the tables with their sources."""
-    return explanation_of_row(*_calculated(payslip_id))
+    law, *calculated = _calculated(payslip_id)
+    return law.explanation(*calculated)
 
 
-def _calculated(payslip_id: UUID) -> tuple[int, dict[str, Any], gb.GbTables]:
-    """A payslip's row, the columns of its chunk, and the tables of its pay date."""
+def _calculated(payslip_id: UUID) -> tuple[Jurisdiction, int, dict[str, Any], Any]:
+    """A payslip's law, its row, the columns of its chunk, and the tables of its pay date."""
     slip = Payslip.objects.select_related("attempt__run").get(client_id=current_client_id(), id=payslip_id)
     chunk = AttemptChunk.objects.get(client_id=slip.client_id, attempt=slip.attempt, chunk=slip.chunk)
     trace = read_trace(chunk)
     columns = {name[4:]: values for name, values in trace.items() if name.startswith("out.")}
-    return slip.row, columns, gb.resolve_tables(slip.attempt.run.pay_date)
+    law = jurisdiction(slip.attempt.run.jurisdiction)
+    return law, slip.row, columns, law.resolve_tables(slip.attempt.run.pay_date)
 
 
 def read_trace(chunk: AttemptChunk) -> dict[str, Any]:
@@ -202,12 +203,13 @@ def recheck(run: PayRun) -> Recheck:
     to blame."""
     assert run.published_id is not None, "only a published run has been calculated"
     attempt = Attempt.objects.get(client_id=run.client_id, id=run.published_id)
-    tables = gb.resolve_tables(run.pay_date)
+    law = jurisdiction(run.jurisdiction)
+    tables = law.resolve_tables(run.pay_date)
     count = different = 0
     for chunk in AttemptChunk.objects.filter(client_id=run.client_id, attempt=attempt).order_by("chunk"):
         trace = read_trace(chunk)
         inputs = {name[3:]: _as_given(values) for name, values in trace.items() if name.startswith("in.")}
-        done = gb.calculate(inputs, tables) if "rows" in trace else None
+        done = law.calculate(inputs, tables) if "rows" in trace else None
         rows = dict(
             Payslip.objects.filter(client_id=run.client_id, attempt=attempt, chunk=chunk.chunk).values_list(
                 "row", "amounts"
@@ -227,7 +229,7 @@ def recheck(run: PayRun) -> Recheck:
         attempt.rules_hash,
         tables.hash,
         attempt.engine_version,
-        gb.ENGINE_VERSION,
+        law.engine_version,
     )
 
 

@@ -26,17 +26,18 @@ from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.commands import command
 from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.prepared import planned_anew
+from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column
-from engineroom.kernel.periods import GbTaxYear, gb_tax_week, week_ending
-from engineroom.payroll.engine.gb import gross_to_net as gb
+from engineroom.kernel.periods import week_ending
+from engineroom.payroll.engine.steps import Calculation
 from engineroom.payroll.inputs import ChunkInputs, Missing, read_inputs
+from engineroom.payroll.jurisdictions import element_codes, jurisdiction
 from engineroom.payroll.models import Attempt, AttemptChunk, PaidTimesheet, PayRun, Payslip
 
 CHUNK_PEOPLE = 16_384
-ELEMENTS = tuple(element.code for element in gb.ELEMENTS)
 
 
 class PayRunNotReady(Conflict):
@@ -79,28 +80,29 @@ def open_pay_run(pay_date: date) -> RunOpened:
         client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date
     ).first()
     if run is None:
-        _refuse_out_of_order(client_id, pay_date)
+        code = Client.objects.values_list("jurisdiction", flat=True).get(id=client_id)
+        year, period = jurisdiction(code).year_of(pay_date), jurisdiction(code).period_of("weekly", pay_date)
+        _refuse_out_of_order(client_id, pay_date, year.name, period)
         period_ends = week_ending(pay_date) - timedelta(days=7)
         run = PayRun.objects.create(
             client_id=client_id,
             pay_date=pay_date,
             period_starts=period_ends - timedelta(days=6),
             period_ends=period_ends,
-            tax_year=str(GbTaxYear.of(pay_date)),
-            tax_period=gb_tax_week(pay_date),
+            jurisdiction=code,
+            tax_year=year.name,
+            tax_period=period,
             number=numbering.take("pay-run"),
         )
     return RunOpened(run.id, run.number, run.pay_date, run.period_ends, run.tax_year, run.tax_period)
 
 
-def _refuse_out_of_order(client_id: UUID, pay_date: date) -> None:
+def _refuse_out_of_order(client_id: UUID, pay_date: date, year: str, period: int) -> None:
     """One regular run a tax week, and none before a released one: thresholds and figures to date would be
     wrong.
     """
-    weekly = PayRun.objects.filter(
-        client_id=client_id, kind="regular", frequency="weekly", tax_year=str(GbTaxYear.of(pay_date))
-    )
-    if same := weekly.filter(tax_period=gb_tax_week(pay_date)).first():
+    weekly = PayRun.objects.filter(client_id=client_id, kind="regular", frequency="weekly", tax_year=year)
+    if same := weekly.filter(tax_period=period).first():
         raise Conflict(
             f"{same} of {same.pay_date} is the run of tax week {same.tax_period}; "
             "late hours go into the next week's run"
@@ -179,13 +181,14 @@ def _take_timesheets(run: PayRun) -> int:
 
 
 def _new_attempt(run: PayRun, number: int) -> Attempt:
-    tables = gb.resolve_tables(run.pay_date)
+    law = jurisdiction(run.jurisdiction)
+    tables = law.resolve_tables(run.pay_date)
     attempt = Attempt.objects.create(
         client_id=run.client_id,
         run=run,
         number=number,
-        engine_version=gb.ENGINE_VERSION,
-        elements=list(ELEMENTS),
+        engine_version=law.engine_version,
+        elements=element_codes(law),
         rules_hash=tables.hash,
         rules=[
             {
@@ -279,13 +282,14 @@ def calculate_chunk(attempt_id: UUID, chunk: int) -> ChunkDone:
 def _calculate(row: AttemptChunk) -> None:
     run = find_run(row.run_id)
     inputs = read_inputs(run, row.first_person, row.last_person)
-    done = gb.calculate(inputs.columns, gb.resolve_tables(run.pay_date)) if inputs.person_id else None
+    law = jurisdiction(run.jurisdiction)
+    done = law.calculate(inputs.columns, law.resolve_tables(run.pay_date)) if inputs.person_id else None
     problems = [asdict(m) for m in inputs.missing]
     if done is not None:
         problems += [
             asdict(Missing(inputs.payroll_number[p.row], p.field, p.problem, p.remedy)) for p in done.problems
         ]
-        _write_payslips(row, inputs, done)
+        _write_payslips(row, inputs, done, element_codes(law))
     failpoint("calculate")
     row.problems = problems
     row.inputs_hash = inputs.hash()
@@ -294,8 +298,9 @@ def _calculate(row: AttemptChunk) -> None:
     row.save(update_fields=["problems", "inputs_hash", "trace", "done_at"])
 
 
-def _write_payslips(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> None:
+def _write_payslips(row: AttemptChunk, inputs: ChunkInputs, done: Calculation, elements: list[str]) -> None:
     picked = done.rows.tolist()
+    tax_code, ni_category = inputs.texts("tax_code"), inputs.texts("ni_category")
     n = len(picked)
     insert_columns(
         Payslip,
@@ -307,9 +312,9 @@ def _write_payslips(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> None:
             "chunk": np.full(n, row.chunk, dtype=np.int32),
             "row": np.arange(n, dtype=np.int32),
             "person_id": [inputs.person_id[i] for i in picked],
-            "tax_code": [inputs.tax_code[i] for i in picked],
-            "ni_category": [inputs.ni_category[i] for i in picked],
-            "amounts": np.stack([done.columns[code] for code in ELEMENTS], axis=1),
+            "tax_code": [tax_code[i] for i in picked],
+            "ni_category": [ni_category[i] for i in picked],
+            "amounts": np.stack([done.columns[code] for code in elements], axis=1),
             "payee_fingerprint": [inputs.fingerprint[i] for i in picked],
         },
         n,

@@ -1,0 +1,160 @@
+"""The pay periods of a schedule: from when to when each runs, when it is paid, and when its inputs close.
+
+A schedule counts from an anchor, the first day of any one of its periods. Those of weeks follow one another
+every 7, 14 or 28 days; those of months begin on the anchor's day of the month, which is 28 at most, so every
+month has it. Periods therefore follow one another without a gap or an overlap, for as long as anybody asks.
+
+*Due* is the day that the rule names; *paid* is that day, or the banking day before it where banks are closed.
+Which tax period a payday is in follows from the due day: a usual payday that banks move is still that payday
+(HMRC, CWG2, payments on non-banking days; from memory, unverified).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from engineroom.kernel.calendar import Calendar
+
+DAY = timedelta(days=1)
+WEEKS = {"weekly": 1, "biweekly": 2, "four_weekly": 4}
+MONTHS = {"monthly": 1, "quarterly": 3, "semi_annual": 6, "annual": 12}
+PERIODS_IN_YEAR = {
+    "weekly": 52, "biweekly": 26, "four_weekly": 13, "monthly": 12, "quarterly": 4, "semi_annual": 2,
+    "annual": 1,
+}  # fmt: skip
+
+DAY_OF_MONTH, DAY_OF_NEXT_MONTH = "day_of_month", "day_of_next_month"
+LAST_BANKING_DAY, DAYS_AFTER = "last_banking_day", "days_after"
+PAY_RULES = (DAY_OF_MONTH, DAY_OF_NEXT_MONTH, LAST_BANKING_DAY, DAYS_AFTER)
+"""When a period is paid: on a day of the month in which it ends, of the month after that, on the last banking
+day of the month in which it ends, or so many days after its end."""
+
+LAST_ANCHOR_DAY = 28
+MOST_DAYS_AFTER = 60
+MOST_CUT_OFF_DAYS = 30
+LONGEST_WAIT = timedelta(days=MOST_DAYS_AFTER + 31)
+"""From the end of a period to its payday."""
+LONGEST_MOVE = timedelta(days=10)
+"""From a payday back over days on which banks are closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often, from which day, and when it is paid.
+
+    pay_day: the day of the month (31: the last of a shorter one), or the days after; nothing to the last
+    banking day. cut_off_days: banking days before pay day on which inputs close.
+    """
+
+    frequency: str
+    anchor: date
+    pay_rule: str
+    pay_day: int = 0
+    cut_off_days: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """Days inclusive. due: the payday as the rule names it; paid: when banks are open."""
+
+    starts: date
+    ends: date
+    due: date
+    paid: date
+    cut_off: date
+
+
+def wrong_with(rhythm: Rhythm) -> list[tuple[str, str, str]]:
+    """Field, what is wrong, what to do."""
+    found = []
+    if rhythm.frequency not in PERIODS_IN_YEAR:
+        found.append(
+            (
+                "frequency",
+                f"{rhythm.frequency!r} is not a pay frequency",
+                f"Use one of {', '.join(PERIODS_IN_YEAR)}",
+            )
+        )
+    if rhythm.frequency in MONTHS and rhythm.anchor.day > LAST_ANCHOR_DAY:
+        problem = f"not every month has a day {rhythm.anchor.day}"
+        found.append(("anchor", problem, f"Begin on day 1 to {LAST_ANCHOR_DAY} of a month"))
+    if rhythm.pay_rule not in PAY_RULES:
+        found.append(("pay_rule", f"{rhythm.pay_rule!r} is not a rule", f"Use one of {', '.join(PAY_RULES)}"))
+    if rhythm.pay_rule in (DAY_OF_MONTH, DAY_OF_NEXT_MONTH, LAST_BANKING_DAY) and rhythm.frequency in WEEKS:
+        problem = "several periods that end in one month would be paid on one day"
+        found.append(("pay_rule", problem, f"Use {DAYS_AFTER} for pay of weeks"))
+    if rhythm.pay_rule in (DAY_OF_MONTH, DAY_OF_NEXT_MONTH) and not 1 <= rhythm.pay_day <= 31:
+        found.append(("pay_day", f"{rhythm.pay_day} is not a day of a month", "Give 1 to 31"))
+    if rhythm.pay_rule == DAYS_AFTER and not 0 <= rhythm.pay_day <= MOST_DAYS_AFTER:
+        found.append(("pay_day", f"{rhythm.pay_day} days after are too many", f"Give 0 to {MOST_DAYS_AFTER}"))
+    if not 0 <= rhythm.cut_off_days <= MOST_CUT_OFF_DAYS:
+        problem = f"{rhythm.cut_off_days} banking days before pay day"
+        found.append(("cut_off_days", problem, f"Give 0 to {MOST_CUT_OFF_DAYS}"))
+    return found
+
+
+def period_at(rhythm: Rhythm, day: date, banks: Calendar) -> Period:
+    """The period that the day lies in. Raises CalendarNotKnown where the payday's holidays are not known."""
+    return _period(rhythm, _number_at(rhythm, day), banks)
+
+
+def periods(rhythm: Rhythm, first: date, last: date, banks: Calendar) -> Iterator[Period]:
+    """The periods that touch the days from first to last, in order."""
+    number = _number_at(rhythm, first)
+    while _starts(rhythm, number) <= last:
+        yield _period(rhythm, number, banks)
+        number += 1
+
+
+def period_paid_on(rhythm: Rhythm, pay_date: date, banks: Calendar) -> Period | None:
+    """The period that is paid, or due, on a day: what a person who knows the pay date means."""
+    number = _number_at(rhythm, pay_date)
+    while _starts(rhythm, number) <= pay_date + LONGEST_MOVE:
+        number += 1
+    while _starts(rhythm, number) >= pay_date - LONGEST_WAIT:
+        number -= 1
+        found = _period(rhythm, number, banks)
+        if pay_date in (found.paid, found.due):
+            return found
+    return None
+
+
+def _number_at(rhythm: Rhythm, day: date) -> int:
+    """The number of the day's period; the anchor begins number 0."""
+    if weeks := WEEKS.get(rhythm.frequency):
+        return (day - rhythm.anchor).days // (7 * weeks)
+    months = (day.year - rhythm.anchor.year) * 12 + day.month - rhythm.anchor.month
+    whole = months if day.day >= rhythm.anchor.day else months - 1
+    return whole // MONTHS[rhythm.frequency]
+
+
+def _starts(rhythm: Rhythm, number: int) -> date:
+    if weeks := WEEKS.get(rhythm.frequency):
+        return rhythm.anchor + timedelta(weeks=weeks * number)
+    months = rhythm.anchor.year * 12 + rhythm.anchor.month - 1 + MONTHS[rhythm.frequency] * number
+    return date(months // 12, months % 12 + 1, rhythm.anchor.day)
+
+
+def _period(rhythm: Rhythm, number: int, banks: Calendar) -> Period:
+    starts, ends = _starts(rhythm, number), _starts(rhythm, number + 1) - DAY
+    due = _due(rhythm, ends, banks)
+    paid = banks.on_or_before(due)
+    cut_off = banks.add(paid, -rhythm.cut_off_days) if rhythm.cut_off_days else paid
+    return Period(starts, ends, due, paid, cut_off)
+
+
+def _due(rhythm: Rhythm, ends: date, banks: Calendar) -> date:
+    if rhythm.pay_rule == DAYS_AFTER:
+        return ends + timedelta(days=rhythm.pay_day)
+    month = _month_after(ends) if rhythm.pay_rule == DAY_OF_NEXT_MONTH else ends.replace(day=1)
+    last = _month_after(month) - DAY
+    if rhythm.pay_rule == LAST_BANKING_DAY:
+        return banks.on_or_before(last)
+    return last if rhythm.pay_day > last.day else month.replace(day=rhythm.pay_day)
+
+
+def _month_after(day: date) -> date:
+    """The first of the month after the day's."""
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)

@@ -1,0 +1,128 @@
+"""Great Britain as a jurisdiction: its engine, the tax year from 6 April, and tax details as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+
+from engineroom.kernel.periods import GbTaxYear
+from engineroom.payroll import jurisdictions
+from engineroom.payroll.engine.elements import PayElement, PayElements
+from engineroom.payroll.engine.gb import gross_to_net
+from engineroom.payroll.engine.gb.explain import explain, explanation
+from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, tax_period
+from engineroom.payroll.engine.lines import Line
+from engineroom.payroll.engine.steps import Calculation, Element
+from engineroom.payroll.jurisdictions import Asked, BackPay, Details, PayYear
+
+DETAILS = """
+SELECT d.person_id, d.tax_code, d.is_cumulative, d.ni_category, d.student_loan_plan, d.postgraduate_loan,
+  d.pension_relief, d.pension_employee_ppm, d.pension_employer_ppm
+FROM payroll_taxdetails d
+WHERE d.client_id = %(client)s AND d.person_id BETWEEN %(first)s AND %(last)s
+  AND d.starts <= %(day)s AND (d.ends IS NULL OR d.ends >= %(day)s)
+"""
+
+# Figures of earlier employment in the tax year: the latest that were given. A P45 that comes after the first
+# payslip counts from then on, and figures in a later coding notice stand in place of the P45's (HMRC, CWG2:
+# form P6).
+PREVIOUS_EMPLOYMENT = """
+SELECT DISTINCT ON (d.person_id) d.person_id, d.previous_pay, d.previous_tax FROM payroll_taxdetails d
+WHERE d.client_id = %(client)s AND d.person_id BETWEEN %(first)s AND %(last)s
+  AND d.starts BETWEEN %(year_starts)s AND %(day)s AND (d.previous_pay <> 0 OR d.previous_tax <> 0)
+ORDER BY d.person_id, d.starts DESC
+"""
+
+
+@dataclass(frozen=True)
+class GreatBritain:
+    """PAYE. The pay date decides year and period; back pay is taxed when it is paid (HMRC, CWG2: arrears of
+    pay; SSCBA 1992 s.6, earnings are charged in the period in which they are paid)."""
+
+    code: str = "gb"
+    elements: tuple[Element, ...] = gross_to_net.ELEMENTS
+    frequencies: tuple[str, ...] = FREQUENCIES
+    calendar: str = "ENG"
+    back_pay: BackPay = "period of payment"
+
+    @property
+    def engine_version(self) -> int:
+        return gross_to_net.ENGINE_VERSION
+
+    @property
+    def to_date(self) -> Mapping[str, str]:
+        return {"taxable_pay_to_date_before": "taxable_pay", "tax_to_date_before": "paye"}
+
+    def resolve_tables(self, pay_date: date) -> gross_to_net.GbTables:
+        return gross_to_net.resolve_tables(pay_date)
+
+    def calculate(
+        self,
+        chunk: Mapping[str, Any],
+        tables: gross_to_net.GbTables,
+        orders: Mapping[str, Any] | None = None,
+    ) -> Calculation:
+        return gross_to_net.calculate(chunk, tables, orders)
+
+    def year_of(self, pay_date: date) -> PayYear:
+        year = GbTaxYear.of(pay_date)
+        return PayYear(str(year), year.first_day, year.last_day)
+
+    def period_of(self, frequency: str, pay_date: date) -> int:
+        return tax_period(frequency, pay_date)
+
+    def pay_elements(self, day: date) -> tuple[PayElement, ...]:
+        return PayElements.of(self.resolve_tables(day).versions["pay_elements"]).elements
+
+    def read_details(self, asked: Asked) -> Details:
+        bounds: dict[str, Any] = {
+            "client": asked.client_id,
+            "first": asked.first,
+            "last": asked.last,
+            "day": asked.pay_date,
+            "year_starts": asked.year.starts,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(DETAILS, bounds)
+            of = {row[0]: row[1:] for row in cursor.fetchall()}
+            cursor.execute(PREVIOUS_EMPLOYMENT, bounds)
+            before: dict[UUID, Mapping[str, int]] = {
+                person: {"taxable_pay": pay, "paye": tax} for person, pay, tax in cursor.fetchall()
+            }
+        return Details(of, _columns, before)
+
+    def explain(self, row: int, columns: Mapping[str, Any], tables: gross_to_net.GbTables) -> list[Line]:
+        return explain(row, columns, tables)
+
+    def explanation(self, row: int, columns: Mapping[str, Any], tables: gross_to_net.GbTables) -> list[str]:
+        return explanation(row, columns, tables)
+
+
+def _columns(details: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    return {
+        "tax_code": [d[0] for d in details],
+        "week1_month1": _flags([not d[1] for d in details]),
+        "ni_category": [d[2] for d in details],
+        "student_loan_plan": [d[3] for d in details],
+        "has_postgraduate_loan": _flags([d[4] for d in details]),
+        "pension_member": _flags([bool(d[5]) for d in details]),
+        "pension_relief": [d[5] for d in details],
+        "pension_employee_ppm": np.array([d[6] for d in details], dtype=np.int64),
+        "pension_employer_ppm": np.array([d[7] for d in details], dtype=np.int64),
+        "holiday_accrues": 1,
+    }
+
+
+def _flags(values: list[bool]) -> npt.NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)
+
+
+GB = GreatBritain()
+jurisdictions.register(GB)

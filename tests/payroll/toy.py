@@ -1,0 +1,117 @@
+"""A country made up for tests: a tenth of what was earned in the calendar year beyond 1,000.00.
+
+It shows that nothing of a run is British: other elements, other inputs, another year, no details of anybody,
+and back pay that is taxed again in the period that it is pay for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from engineroom.kernel.tables import Version, parse_table, rules_hash
+from engineroom.payroll.engine.elements import PayElement
+from engineroom.payroll.engine.inputs import Inputs, NumberInput
+from engineroom.payroll.engine.lines import Line
+from engineroom.payroll.engine.steps import Calculation, Element, rows_without
+from engineroom.payroll.jurisdictions import Asked, BackPay, Details, PayYear
+
+TITHE = parse_table(
+    """
+table: tithe
+jurisdiction: xx
+versions:
+  - from: 2026-01-01
+    source: "made up"
+    confidence: verified
+    values: {free_pence: 100000, one_in: 10}
+"""
+)
+MOST = 10**11
+
+
+class Anybody(dict[UUID, None]):
+    """Details of everybody: there are none to keep."""
+
+    def __contains__(self, person: object) -> bool:
+        return True
+
+    def __missing__(self, person: UUID) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class ToyTables:
+    versions: Mapping[str, Version]
+
+    @property
+    def hash(self) -> str:
+        return rules_hash(self.versions.values())
+
+
+@dataclass(frozen=True)
+class Toyland:
+    code: str = "xx"
+    engine_version: int = 3
+    frequencies: tuple[str, ...] = ("weekly", "monthly")
+    calendar: str = "ENG"
+    back_pay: BackPay = "original period"
+    elements: tuple[Element, ...] = (
+        Element("basic_pay", "Wage", "earning"),
+        Element("overtime_pay", "Late wage", "earning"),
+        Element("weekend_pay", "Sunday wage", "earning"),
+        Element("gross", "Wages", "total"),
+        Element("tithe", "Tithe", "deduction"),
+        Element("net_pay", "In hand", "total"),
+        Element("minutes_worked", "Time", "figure", "minutes"),
+    )
+
+    @property
+    def to_date(self) -> Mapping[str, str]:
+        return {"earned_before": "gross", "tithe_before": "tithe"}
+
+    def resolve_tables(self, pay_date: date) -> ToyTables:
+        return ToyTables({"tithe": TITHE.at(pay_date)})
+
+    def calculate(
+        self, chunk: Mapping[str, Any], tables: ToyTables, orders: Mapping[str, Any] | None = None
+    ) -> Calculation:
+        numbers = {
+            name: NumberInput("pence", MOST)
+            for name in (*(e.code for e in self.elements if e.kind == "earning"), *self.to_date)
+        } | {"minutes_worked": NumberInput("minutes", 10**6), "tax_period": NumberInput("count", 53, 1, None)}
+        columns, problems, n = Inputs(numbers, others=("frequency",)).read(chunk)
+        rows = rows_without(problems, n)
+        c = {name: column[rows] for name, column in columns.items()}
+        law = tables.versions["tithe"]
+        c["gross"] = c["basic_pay"] + c["overtime_pay"] + c["weekend_pay"]
+        liable = np.maximum(c["earned_before"] + c["gross"] - law["free_pence"], 0)
+        c["tithe"] = liable // law["one_in"] - c["tithe_before"]
+        c["net_pay"] = c["gross"] - c["tithe"]
+        return Calculation(c, rows, problems)
+
+    def year_of(self, pay_date: date) -> PayYear:
+        return PayYear(str(pay_date.year), date(pay_date.year, 1, 1), date(pay_date.year, 12, 31))
+
+    def period_of(self, frequency: str, pay_date: date) -> int:
+        return pay_date.month if frequency == "monthly" else (pay_date.timetuple().tm_yday - 1) // 7 + 1
+
+    def pay_elements(self, day: date) -> tuple[PayElement, ...]:
+        return tuple(
+            PayElement(e.code, e.label, frozenset({"paid"})) for e in self.elements if e.kind == "earning"
+        )
+
+    def read_details(self, asked: Asked) -> Details:
+        """Nobody tells Toyland anything: everybody in the run can be calculated."""
+        return Details(Anybody())
+
+    def explain(self, row: int, columns: Mapping[str, Any], tables: ToyTables) -> list[Line]:
+        return [Line("tithe", "tithe", int(columns["tithe"][row]), "a tenth of what is over", rule="Tithe")]
+
+    def explanation(self, row: int, columns: Mapping[str, Any], tables: ToyTables) -> list[str]:
+        return [f"{line.about} {line.written} {line.how}" for line in self.explain(row, columns, tables)]
