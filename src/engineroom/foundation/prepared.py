@@ -102,8 +102,8 @@ def planned_once() -> Iterator[None]:
 
 @contextmanager
 def sent_together() -> Iterator[Connection[Any]]:
-    """The driver's connection, which sends what is asked inside without waiting for answers in between. The
-    first that fails is raised at the end, and nothing after it was done."""
+    """The driver's connection, which sends what is asked inside without waiting for answers in between: they
+    are fetched after it. The first that fails is raised at the end, and nothing after it was done."""
     connection.ensure_connection()
     raw: Connection[Any] = connection.connection
     with connection.wrap_database_errors, raw.pipeline():

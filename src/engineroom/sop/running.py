@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.utils import timezone
-from psycopg import Cursor
 
 from engineroom.foundation.prepared import sent_together
 from engineroom.foundation.tenancy.scope import current_scope
@@ -209,10 +208,9 @@ def load_at(task_id: UUID) -> Running | None:
     """The case that a task is of, if it runs; locked."""
     values = {"client": current_scope().client_id, "task": task_id}
     # Sent in one go. The second begins when the first has its lock, so it sees what stands under it.
-    with sent_together() as raw, Cursor(raw) as cases, Cursor(raw) as tasks:
-        cases.execute(LOCKED_AT, values)
-        tasks.execute(TASKS_AT, values)
-        found = _with_tasks(_running(cases.fetchall()), tasks.fetchall())
+    with sent_together() as raw:
+        cases, tasks = raw.execute(LOCKED_AT, values), raw.execute(TASKS_AT, values)
+    found = _with_tasks(_running(cases.fetchall()), tasks.fetchall())
     return found[0] if found else None
 
 

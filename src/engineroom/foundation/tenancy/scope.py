@@ -14,11 +14,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.utils import DatabaseError
 
 from engineroom.foundation.access import roles as rules
-from engineroom.foundation.prepared import planned_anew
+from engineroom.foundation.prepared import planned_anew, sent_together
 from engineroom.kernel.errors import EngineroomError, NotPermitted
 
 
@@ -152,14 +152,15 @@ def _refuse_beyond_token(user: Identity, readable: tuple[UUID, ...], write: UUID
 def _enter(
     user: Identity, on_behalf: Identity | None, face: str, read: tuple[UUID, ...], write: UUID | None
 ) -> dict[UUID, frozenset[str]]:
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute(
+    try:
+        # In one go with the BEGIN that the driver sends ahead of it.
+        with sent_together() as raw:
+            entered = raw.execute(
                 "SELECT client_id, roles FROM app_enter(%s, %s, %s, %s, %s)",
                 [user.id, on_behalf.id if on_behalf else None, face, list(read), write],
             )
-        except DatabaseError as error:
-            if getattr(error.__cause__, "sqlstate", None) == "ER403":
-                raise NotPermitted(str(error.__cause__).splitlines()[0]) from error
-            raise
-        return {client: frozenset(roles) for client, roles in cursor.fetchall()}
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) == "ER403":
+            raise NotPermitted(str(error.__cause__).splitlines()[0]) from error
+        raise
+    return {client: frozenset(roles) for client, roles in entered.fetchall()}
