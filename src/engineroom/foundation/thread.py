@@ -12,7 +12,6 @@ from datetime import date
 from uuid import UUID
 
 from engineroom.foundation import prepared
-from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import NotFound
 
 
@@ -57,12 +56,15 @@ class Link:
         return _pairs(prepared.answers([self.question(column, ids)])[0])
 
     def question(self, column: str, ids: Sequence[UUID]) -> prepared.Question:
+        """Of which clients, row security says. Said once more here, PostgreSQL would count it twice, take any
+        index that begins with the client, and read all that a client of 10,000 people has (15 ms for 0.3).
+        """
         table = self.back if self.back and column == self.to_column else self.table
         return prepared.Question(
             f"SELECT DISTINCT {self.from_column}, {self.to_column} FROM {table} "  # noqa: S608 names are ours
-            f"WHERE client_id = ANY(%s) AND {column} = ANY(%s) AND {self.from_column} IS NOT NULL "
+            f"WHERE {column} = ANY(%s) AND {self.from_column} IS NOT NULL "
             f"AND {self.to_column} IS NOT NULL AND {self.where} ORDER BY 1, 2",
-            [list(current_scope().read), list(ids)],
+            [list(ids)],
             # Backwards a plan made without the ids may go over everything there is, but not by a table's key.
             anew=column == self.to_column and not self.back and (column != "id" or " " in self.table),
         )
