@@ -9,11 +9,12 @@ import pytest
 from engineroom.foundation import thread
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import acting
+from engineroom.timesheets import selectors as timesheets
 from tests.firm import MONDAY, Temp, TestClient, run_payday, set_up
 from tests.web.conftest import signed_in
 
 KINDS_OF_AN_HOUR = {
-    "hour", "payable", "billable", "payslip", "item", "payment", "batch", "invoice_line", "invoice",
+    "import", "hour", "payable", "billable", "payslip", "item", "payment", "batch", "invoice_line", "invoice",
     "entry",
 }  # fmt: skip
 
@@ -115,3 +116,32 @@ def test_another_clients_thread_is_not_there(paid: TestClient, other_client: Tes
     assert (
         signed_in(other_client.staff["lead"]).get(f"/c/{paid.code}/thread/hour/{node_id}").status_code == 404
     )
+
+
+def test_an_hour_says_which_file_and_row_it_came_in_with_who_took_it_in_and_when_and_back(paid: TestClient):
+    lead = signed_in(paid.staff["lead"])
+    hour = an_hour(paid, "T2")
+    page = lead.get(f"/c/{paid.code}/thread/hour/{hour}").content.decode()
+    assert "Brought in" in page and "Row 7 of its file" in page.replace("row 7", "Row 7")
+    assert "File hours-2026-11-27.csv, 10 rows of timesheets" in page and "taken in by" in page
+    with acting(paid.staff["lead"], read=[paid.id]):
+        graph = thread.graph("hour", hour)
+        [node] = [node for (kind, _), node in graph.nodes.items() if kind == "import"]
+        assert [each for each, _ in graph.nodes].count("hour") == 1, "not the file's other hours"
+    assert f"/c/{paid.code}/thread/import/{node.id}" in page
+    seen = lead.get(f"/c/{paid.code}/imports/{node.page[1][0]}").content.decode()
+    assert seen.count("/thread/hour/") >= 10 and f"/thread/hour/{hour}" in seen
+    assert f"/c/{paid.code}/thread/import/{node.id}" in seen
+    whole = lead.get(f"/c/{paid.code}/thread/import/{node.id}").content.decode()
+    assert f"/thread/hour/{hour}" in whole
+
+
+def test_a_long_file_lists_its_hours_in_parts(paid: TestClient, other_client: TestClient):
+    with acting(paid.staff["lead"], read=[paid.id]):
+        _, hour = thread.find(f"hour:T1@{MONDAY}")
+        [imported] = [i for kind, i in thread.graph("hour", hour).nodes if kind == "import"]
+        first, onward = timesheets.hours_of_import(imported, most=6)
+        rest, end = timesheets.hours_of_import(imported, after=onward or 0, most=6)
+        assert [h.file_row for h in (*first, *rest)] == list(range(2, 12)) and end is None
+    with acting(other_client.staff["lead"], read=[other_client.id]):
+        assert timesheets.hours_of_import(imported) == ([], None)

@@ -77,7 +77,7 @@ def _pairs(answer: prepared.Answer) -> list[tuple[UUID, UUID]]:
 Describe = Callable[[Sequence[UUID]], list[Node]]
 Find = Callable[[str], Sequence[UUID]]
 
-LANES = ("Worked", "Became", "On a document", "Owed", "Paid", "At the bank", "In the books")
+LANES = ("Brought in", "Worked", "Became", "On a document", "Owed", "Paid", "At the bank", "In the books")
 """From left to right, what the kinds of things on a thread are."""
 
 LINKS: list[Link] = []

@@ -350,6 +350,7 @@ class Timesheets(TableImporter):
             minutes=np.array([c["hours"][i] for i in kept], dtype=np.int64),
             disputed=[c["status"][i] == "disputed" for i in kept],
             comment=[c["comment"][i] or "" for i in kept],
+            file_row=np.array([parsed.content.row_numbers[i] for i in kept], dtype=np.int32),
         )
         return record_hours(hours, commit_id)
 

@@ -97,6 +97,8 @@ class TimeEntry(ClientModel):
     )
     day = models.DateField()
     minutes = models.IntegerField()
+    file_row = models.IntegerField(null=True)
+    """Where it stood in the file that it was taken in with, as a spreadsheet counts."""
 
     class Meta:
         constraints = [

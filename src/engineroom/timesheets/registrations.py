@@ -13,10 +13,10 @@ from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.money import format_minor
 from engineroom.timesheets import imports, search  # noqa: F401  registers the importers and what is found
-from engineroom.ui.display import format_duration
+from engineroom.ui.display import format_count, format_duration, printable
 
 HOURS = """
-SELECT e.id, p.payroll_number, p.name, k.name, e.day, e.minutes, t.status, u.name, t.id
+SELECT e.id, p.payroll_number, p.name, k.name, e.day, e.minutes, t.status, u.name, t.id, e.file_row
 FROM timesheets_timeentry e
 JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_id
 JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
@@ -37,11 +37,37 @@ def _hours(ids: Sequence[UUID]) -> list[thread.Node]:
             f"{row[1]} {row[2]} at {row[3]}, {format_duration(row[5])}",
             day=row[4],
             who=row[7] or "",
+            rule=f"row {row[9]} of its file" if row[9] else "",
             state=row[6],
             minutes=row[5],
             page=("timesheets:timesheet", (row[8],)),
         )
         for row in _rows(HOURS, ids)
+    ]
+
+
+FILES = """
+SELECT i.id, f.name, i.kind, i.at, u.name, v.id, v.rows
+FROM foundation_importcommit i
+JOIN foundation_importpreview v ON v.client_id = i.client_id AND v.id = i.preview_id
+JOIN foundation_vaultfile f ON f.client_id = v.client_id AND f.id = v.file_id
+LEFT JOIN foundation_user u ON u.id = v.by_user_id
+WHERE i.client_id = ANY(%s) AND i.id = ANY(%s)
+"""
+
+
+def _files(ids: Sequence[UUID]) -> list[thread.Node]:
+    """Files that were taken in, as what came in with them names them."""
+    return [
+        thread.Node(
+            "import",
+            row[0],
+            f"file {printable(row[1])}, {format_count(row[6], 'row')} of {row[2]}",
+            day=row[3].date(),
+            who=f"taken in by {row[4]}" if row[4] else "",
+            page=("import_seen", (row[5],)),
+        )
+        for row in _rows(FILES, ids)
     ]
 
 
@@ -118,10 +144,18 @@ def _find_hour(text: str) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
+TAKEN_IN = """(
+  SELECT e.client_id, t.taken_in_id AS import_id, e.id AS entry_id
+  FROM timesheets_timesheet t
+  JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
+) taken"""
+
+thread.register_kind("import", _files, lane="Brought in", shared=True)
 thread.register_kind("hour", _hours, _find_hour, lane="Worked")
 thread.register_kind("payable", _payable, lane="Became")
 thread.register_kind("billable", _billable, lane="Became")
 thread.register_link(
+    thread.Link("import", "hour", TAKEN_IN, "import_id", "entry_id"),
     thread.Link("hour", "payable", "timesheets_charge", "time_entry_id", "id"),
     thread.Link("hour", "billable", "timesheets_charge", "time_entry_id", "id"),
 )

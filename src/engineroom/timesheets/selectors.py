@@ -242,6 +242,8 @@ class TimesheetView:
     role: str
     order_number: str
     import_file: str
+    preview_id: UUID
+    import_id: UUID
     taken_at: Any
     taken_by: str
     days: list[Day]
@@ -264,7 +266,7 @@ class TimesheetView:
 
 
 ABOUT = """
-SELECT t.revision, a.role, coalesce(o.number, ''), f.name, i.at, coalesce(u.name, '')
+SELECT t.revision, a.role, coalesce(o.number, ''), f.name, v.id, i.id, i.at, coalesce(u.name, '')
 FROM timesheets_timesheet t
 JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
 LEFT JOIN timesheets_purchaseorder o ON o.client_id = a.client_id AND o.id = a.order_id
@@ -301,8 +303,48 @@ def timesheet(timesheet_id: UUID) -> TimesheetView | None:
         days: dict[UUID, Day] = {}
         for entry_id, worked, minutes, *charge in cursor.fetchall():
             days.setdefault(entry_id, Day(entry_id, worked, minutes)).charges.append(ChargeLine(*charge))
-    revision, role, order_number, file, at, by = about
-    return TimesheetView(TimesheetRow(*head), revision, role, order_number, file, at, by, list(days.values()))
+    return TimesheetView(TimesheetRow(*head), *about, list(days.values()))
+
+
+@dataclass(frozen=True)
+class HourTaken:
+    """An hour as it came in with a file."""
+
+    id: UUID
+    file_row: int | None
+    day: date
+    minutes: int
+    payroll_number: str
+    name: str
+    customer: str
+    timesheet_id: UUID
+
+
+# One line more than is shown says whether there are more.
+HOURS_OF_IMPORT = """
+SELECT e.id, e.file_row, e.day, e.minutes, p.payroll_number, p.name, k.name, t.id
+FROM timesheets_timesheet t
+JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
+JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id
+JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
+WHERE t.client_id = %(client)s AND t.taken_in_id = %(import)s AND coalesce(e.file_row, 0) > %(after)s
+ORDER BY e.file_row, e.id LIMIT %(most)s
+"""
+
+
+def hours_of_import(import_id: UUID, *, after: int = 0, most: int = 50) -> tuple[list[HourTaken], int | None]:
+    """Hours that came in with a file, in its order; and the row to go on after, where there are more."""
+    asked = {
+        "client": current_client_id(),
+        "import": import_id,
+        "after": after if after else -1,
+        "most": most + 1,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(HOURS_OF_IMPORT, asked)
+        found = [HourTaken(*row) for row in cursor.fetchall()]
+    return found[:most], found[most - 1].file_row if len(found) > most else None
 
 
 @dataclass(frozen=True)

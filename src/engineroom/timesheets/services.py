@@ -38,7 +38,7 @@ class NoRate(EngineroomError):
 @dataclass
 class Hours:
     """n days worked, by column, as accepted from a file. order_id: the purchase order the hour is billed
-    under."""
+    under. file_row: where it stands in the file."""
 
     assignment_id: list[UUID]
     code: list[str]
@@ -47,6 +47,7 @@ class Hours:
     minutes: npt.NDArray[np.int64]
     disputed: list[bool]
     comment: list[str]
+    file_row: npt.NDArray[np.int32]
 
 
 def record_hours(hours: Hours, commit_id: UUID) -> dict[str, int]:
@@ -84,6 +85,7 @@ def _sorted(hours: Hours) -> Hours:
         hours.minutes[order],
         [hours.disputed[i] for i in picked],
         [hours.comment[i] for i in picked],
+        hours.file_row[order],
     )
 
 
@@ -196,6 +198,7 @@ def _insert(
         "timesheet_id": timesheet_ids,
         "day": hours.day,
         "minutes": hours.minutes.astype(np.int32),
+        "file_row": hours.file_row,
     }
     kinds = np.array(engine.KINDS)[charges.kind].tolist()
     charged = {

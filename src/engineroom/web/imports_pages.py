@@ -28,8 +28,9 @@ from engineroom.foundation.imports.tables import TableImporter
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND, current_client_id
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.payday import steps
+from engineroom.timesheets import selectors as timesheets
 from engineroom.ui.display import format_count
-from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
+from engineroom.ui.pages import Done, PageRequest, action, address, filled_in, form_of, page
 
 LONGEST_NAME_BYTES = 200
 RECENT = 20
@@ -162,8 +163,26 @@ def _seen(request: PageRequest, client: str, preview_id: UUID) -> HttpResponse:
         or BY_OTHERS[_prefix(request)],
         "imports_url": _address(request, "imports"),
         "take_url": _address(request, "import_take", row.id),
+        **(_made(request, row) if taken else {}),
     }
     return render(request, "web/import_seen.html", context)
+
+
+def _made(request: PageRequest, row: ImportPreview) -> dict[str, Any]:
+    """The hours that came in with the file, each with its thread, and the file's own."""
+    commits = ImportCommit.objects.filter(client_id=row.client_id, kind=row.kind)
+    commit = commits.filter(sha256=row.file.sha256).values_list("id", flat=True).first()
+    if commit is None or row.kind != "timesheets":
+        return {}
+    asked = request.GET.get("after", "")
+    after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 0
+    hours, onward = timesheets.hours_of_import(commit, after=after)
+    assert request.client is not None
+    return {
+        "hours": [(hour, address("thread", request.client.code, "hour", hour.id)) for hour in hours],
+        "hours_next": f"{request.path}?after={onward}" if onward else "",
+        "import_thread": address("thread", request.client.code, "import", commit),
+    }
 
 
 def _take(request: PageRequest, client: str, preview_id: UUID) -> Done:
