@@ -16,6 +16,7 @@ from django.test import Client as Browser
 
 from engineroom.foundation.access import sign_in
 from engineroom.foundation.access.sign_in import user_at_the_door
+from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import Identity, acting
 from tests.firm import Firm
 
@@ -61,7 +62,8 @@ def member(firm: Firm) -> Callable[..., Identity]:
 
 
 def letters(to: str) -> list[str]:
-    """The texts of the outbox's letters to an address, oldest first."""
+    """The texts of the outbox's letters to an address, oldest first, once the worker has sent what waits."""
+    run_worker(wait=False)
     found = []
     for path in sorted(Path(settings.OUTBOX_DIR).glob("*.eml")):
         message = email.message_from_bytes(path.read_bytes())

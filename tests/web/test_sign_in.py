@@ -286,7 +286,7 @@ def invited(firm: Firm):
 
     user = firm.new_user()
     with acting(firm.admin, write=firm.house_id):
-        link = invitations.invite(user.id)
+        link, _ = invitations.invite(user.id)
     return user, link.removeprefix(settings.BASE_URL)
 
 

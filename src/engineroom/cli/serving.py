@@ -262,6 +262,8 @@ def invite(email: Annotated[str, typer.Argument()]) -> None:
         found = user_by_email(email)
         if found is None:
             raise NotFound(f"there is no user {email}")
-        link = invitations.invite(found.id)
+        link, not_mailed = invitations.invite(found.id)
     typer.echo(link)
+    if not_mailed:
+        typer.echo(f"It could not be mailed ({not_mailed}); hand it over yourself.", err=True)
     seal_everything()

@@ -52,7 +52,7 @@ from engineroom.people.models import Person, PersonLogin
 from engineroom.settlement import services as settlement
 from engineroom.settlement.models import OwnAccount, Payment
 from engineroom.settlement.selectors import reconcile
-from engineroom.web import links
+from engineroom.web import letters, links
 
 OPENING_BALANCE_MINOR = 250_000_00
 HOST, FIRST_PORT = "127.0.0.1", 8000
@@ -302,9 +302,13 @@ def _tell_people(firm: Firm, sample: Sample, client_id: UUID) -> None:
         run = run_of(sample.pay_date)
         if run is not None:
             told = links.notify_payslips(run.id)
-            there = len(list(Path(settings.OUTBOX_DIR).glob("*.eml")))
-            letters = f"{told.sent} letters in" if told.sent else f"no new letters, {there} there:"
-            typer.echo(f"  {letters} {settings.OUTBOX_DIR}; {told.without_address} have no address")
+    if run is None:
+        return
+    if told.mailing_id:  # the worker's job; whoever only looks need not start one
+        letters.send(client_id, told.mailing_id)
+    there = len(list(Path(settings.OUTBOX_DIR).glob("*.eml")))
+    said = f"{told.written} letters in" if told.written else f"no new letters, {there} there:"
+    typer.echo(f"  {said} {settings.OUTBOX_DIR}; {told.without_address} have no address")
 
 
 WEEK = timedelta(days=7)

@@ -7,4 +7,7 @@ class WebConfig(AppConfig):
 
     def ready(self) -> None:
         from engineroom.payday import commands  # noqa: F401  procedures find its steps by their names
-        from engineroom.web import accounts  # noqa: F401  it listens for sign-ins
+        from engineroom.web import (
+            accounts,  # noqa: F401  it listens for sign-ins
+            letters_pages,  # noqa: F401  it shows mailings among the jobs, and on Today
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from smtplib import SMTPException
 from uuid import UUID
 
 from django import forms
@@ -22,8 +23,9 @@ from engineroom.kernel.errors import InputRefused, NotFound
 from engineroom.web.accounts import come_in
 
 
-def invite(user_id: UUID) -> str:
-    """Make the link and mail it. Inside `acting`, writing the house. Returns the link."""
+def invite(user_id: UUID) -> tuple[str, str]:
+    """Make the link and mail it. Inside `acting`, writing the house. Returns the link, and why it could not
+    be mailed: whoever asked hands it over then, and nothing is taken back."""
     user = User.objects.filter(id=user_id).first()
     if user is None:
         raise NotFound(f"there is no user {user_id}")
@@ -32,13 +34,16 @@ def invite(user_id: UUID) -> str:
     firm = installation()
     days = settings.PASSWORD_RESET_TIMEOUT // 86400
     words = {"user": user, "link": link, "firm": firm.firm_name if firm else "Engineroom", "days": days}
-    send_mail(
-        f"Your sign-in at {words['firm']}",
-        render_to_string("web/invitation.txt", words),
-        None,
-        [user.email],
-    )
-    return link
+    try:
+        send_mail(
+            f"Your sign-in at {words['firm']}",
+            render_to_string("web/invitation.txt", words),
+            None,
+            [user.email],
+        )
+    except (SMTPException, OSError) as error:
+        return link, str(error) or type(error).__name__
+    return link, ""
 
 
 class FirstPassword(forms.Form):

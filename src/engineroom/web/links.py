@@ -7,20 +7,16 @@ for; it approves nothing, since who forwards a mail forwards its link. Of the to
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -41,12 +37,10 @@ from engineroom.payroll import papers, selectors
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import blockers_of, find_run
 from engineroom.ui.display import format_count, format_day, format_moment
-from engineroom.ui.pages import PageRequest, action
-from engineroom.web.models import Link
+from engineroom.ui.pages import Done, PageRequest, action
+from engineroom.web import letters
+from engineroom.web.letters import Draft
 from engineroom.web.portal_pages import run_facts
-
-DAYS = 14
-"""A payslip waits while its reader is on holiday; after that they ask for it."""
 
 REFERENCE = re.compile(r"ref:([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
 """A link's id and token in the subject of a mail that may be answered by a reply."""
@@ -61,41 +55,7 @@ class LinkOver(EngineroomError):
 # --- making ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Letter:
-    """A mail to be sent with a link of its own."""
-
-    address: str
-    subject: str
-    template: str
-    words: dict[str, object]
-
-
-def new_link(
-    kind: str, subject_id: UUID, address: str, *, user_id: UUID | None = None, person_id: UUID | None = None
-) -> tuple[Link, str]:
-    """A row to be written, and the address that opens it: the only place where its token ever stands."""
-    scope = current_scope()
-    token = secrets.token_urlsafe(32)
-    link = Link(
-        client_id=scope.client_id,
-        sha256=_digest(token),
-        kind=kind,
-        subject_id=subject_id,
-        for_user_id=user_id,
-        for_person_id=person_id,
-        address=address,
-        expires_at=timezone.now() + timedelta(days=DAYS),
-        by_user_id=scope.user.id,
-    )
-    return link, settings.BASE_URL + reverse("link", args=[link.id, token])
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
-
-
-def letter_to(
+def draft_to(
     user: User,
     kind: str,
     subject_id: UUID,
@@ -104,42 +64,23 @@ def letter_to(
     *,
     answered_by_reply: bool = False,
     **words: object,
-) -> Letter:
-    """A letter with a link of this user's own, which is kept. Its words get name, client, firm, link, until.
-
-    answered_by_reply: the subject ends in the link's token, by which a reply is known; see REFERENCE.
-    """
-    link, url = new_link(kind, subject_id, user.email, user_id=user.id)
-    link.save(force_insert=True)
+) -> Draft:
+    """A letter with a link of this user's own. Its words get name, client, firm, and the link's."""
+    link = letters.new_link(kind, subject_id, user.email, user_id=user.id)
     client = Client.objects.get(id=link.client_id)
-    words |= {"name": user.name, "client": client.name, "firm": firm_name(), "link": url,
-              "until": link.expires_at}  # fmt: skip
-    if answered_by_reply:
-        words["reference"] = reference = f"ref:{link.id.hex}.{url.rpartition('/')[2]}"
-        subject = f"{subject} [{reference}]"
-    return Letter(user.email, subject, template, words)
-
-
-def send(letters: Iterable[Letter]) -> None:
-    """Last in the transaction: if the mail server refuses, no link is kept and nothing says it was sent."""
-    get_connection().send_messages(
-        [
-            EmailMessage(
-                letter.subject, render_to_string(letter.template, letter.words), None, [letter.address]
-            )
-            for letter in letters
-        ]
-    )
+    words |= {"name": user.name, "client": client.name, "firm": firm_name()}
+    return Draft(link, subject, template, words, answered_by_reply)
 
 
 @dataclass(frozen=True)
 class PayslipsNoticed:
-    """How many were mailed, had been before, and cannot be: no login and no address."""
+    """How many letters were written, had been before, and cannot be: no login and no address."""
 
     run_id: UUID
-    sent: int
-    sent_before: int
+    written: int
+    written_before: int
     without_address: int
+    mailing_id: UUID | None = None
 
     @property
     def subject(self) -> str:
@@ -155,14 +96,20 @@ LEFT JOIN people_personlogin l ON l.client_id = p.client_id AND l.person_id = p.
   AND l.starts <= current_date AND (l.ends IS NULL OR l.ends >= current_date)
 LEFT JOIN foundation_user u ON u.id = l.user_id AND u.is_active
 WHERE s.client_id = %s AND s.attempt_id = %s AND NOT EXISTS (
-  SELECT FROM web_link k WHERE k.client_id = s.client_id AND k.kind = 'payslip' AND k.subject_id = s.id)
+  SELECT FROM web_link k
+  LEFT JOIN web_letter m ON m.client_id = k.client_id AND m.link_id = k.id
+  LEFT JOIN LATERAL (SELECT t.outcome FROM web_lettertry t
+    WHERE t.client_id = m.client_id AND t.letter_id = m.id ORDER BY t.number DESC LIMIT 1) t ON true
+  WHERE k.client_id = s.client_id AND k.kind = 'payslip' AND k.subject_id = s.id
+    AND coalesce(t.outcome, '') NOT IN ('refused', 'given_up', 'left'))
 ORDER BY p.payroll_number COLLATE "C"
 """
 
 
 @command("payroll.prepare")
 def notify_payslips(run_id: UUID) -> PayslipsNoticed:
-    """Mail everybody of a released run that their payslip is there, once. Amounts stand in no mail."""
+    """Mail everybody of a released run that their payslip is there, once; those anew whose letter did not
+    arrive. Amounts stand in no mail."""
     run = find_run(run_id)
     if not VaultFile.objects.filter(
         client_id=run.client_id,
@@ -173,21 +120,30 @@ def notify_payslips(run_id: UUID) -> PayslipsNoticed:
     with connection.cursor() as cursor:
         cursor.execute(RECIPIENTS, [run.client_id, run.published_id])
         found = cursor.fetchall()
-    client, firm = Client.objects.get(id=run.client_id), firm_name()
-    links: list[Link] = []
-    letters: list[Letter] = []
-    for slip_id, person_id, name, user_id, address in found:
-        if not address:
-            continue
-        link, url = new_link("payslip", slip_id, address, user_id=user_id, person_id=person_id)
-        links.append(link)
-        words = {"name": name, "client": client.name, "day": format_day(run.pay_date), "link": url,
-                 "until": link.expires_at, "firm": firm}  # fmt: skip
-        letters.append(Letter(address, f"Your payslip of {words['day']}", "web/mail_payslip.txt", words))
-    Link.objects.bulk_create(links)
-    send(letters)
+    reachable = [row for row in found if row[4]]
+    letters.leave(letters.undelivered("payslip", [row[0] for row in reachable]), "it was written anew")
+    drafts = _payslip_notices(run, reachable)
+    title = f"Payslip notices of pay run {run.number}"
+    mailing_id = letters.write("payslips", ("pay_run", run.id), title, drafts)
     everybody = selectors.run_figures(run).payslips
-    return PayslipsNoticed(run.id, len(links), everybody - len(found), len(found) - len(links))
+    return PayslipsNoticed(run.id, len(drafts), everybody - len(found), len(found) - len(drafts), mailing_id)
+
+
+def _payslip_notices(run: PayRun, found: Sequence[tuple[Any, ...]]) -> list[Draft]:
+    words = {
+        "client": Client.objects.get(id=run.client_id).name,
+        "day": format_day(run.pay_date),
+        "firm": firm_name(),
+    }
+    return [
+        Draft(
+            letters.new_link("payslip", slip_id, address, user_id=user_id, person_id=person_id),
+            f"Your payslip of {words['day']}",
+            "web/mail_payslip.txt",
+            words | {"name": name},
+        )
+        for slip_id, person_id, name, user_id, address in found
+    ]
 
 
 def _payslip_ids(run: PayRun) -> list[UUID]:
@@ -202,6 +158,7 @@ class ApproversAsked:
     asked: int
     content_hash: str
     """What they were asked to approve: of exactly that, nobody is asked twice."""
+    mailing_id: UUID | None = None
 
     @property
     def subject(self) -> str:
@@ -230,13 +187,14 @@ def ask_approver(run_id: UUID) -> ApproversAsked:
         raise Conflict("nobody of the client's may approve this run; grant somebody the role client_approver")
     subject = f"Please approve pay run {run.number} of {Client.objects.get(id=run.client_id).name}"
     day = format_day(run.pay_date)
-    letters = [
-        letter_to(user, "pay_run", run.id, subject, "web/mail_approve.txt", run=run.number, day=day)
+    drafts = [
+        draft_to(user, "pay_run", run.id, subject, "web/mail_approve.txt", run=run.number, day=day)
         for user in people
     ]
-    send(letters)
+    title = f"Pay run {run.number}: the client asked to approve"
+    mailing_id = letters.write("approval", ("pay_run", run.id), title, drafts)
     assert run.content_hash is not None, "a calculated run has its hash"
-    return ApproversAsked(run.id, len(letters), bytes(run.content_hash).hex())
+    return ApproversAsked(run.id, len(drafts), bytes(run.content_hash).hex(), mailing_id)
 
 
 def firm_name() -> str:
@@ -267,7 +225,7 @@ class Found:
 
 def look(link_id: UUID, token: str) -> Found | None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM app_link(%s, %s)", [link_id, _digest(token)])
+        cursor.execute("SELECT * FROM app_link(%s, %s)", [link_id, letters.digest(token)])
         row = cursor.fetchone()
     return Found(link_id, *row) if row else None
 
@@ -275,7 +233,7 @@ def look(link_id: UUID, token: str) -> Found | None:
 def use(link_id: UUID, token: str) -> None:
     """Used up now, by us: of two at once, one gets it. Raises LinkOver for the other."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT app_use_link(%s, %s)", [link_id, _digest(token)])
+        cursor.execute("SELECT app_use_link(%s, %s)", [link_id, letters.digest(token)])
         if not cursor.fetchone()[0]:
             raise LinkOver("the link is used or too old")
 
@@ -376,16 +334,20 @@ def _numbered(number: int) -> PayRun:
     return run
 
 
+def _where(client: str, mailing_id: UUID | None) -> str | None:
+    return reverse("letters", args=[client, mailing_id]) if mailing_id else None
+
+
 @action("payroll.prepare")
-def notify(request: PageRequest, client: str, number: int) -> str:
+def notify(request: PageRequest, client: str, number: int) -> Done:
     """Tell everybody of the run that their payslip is there."""
     done = notify_payslips(_numbered(number).id, key=request.key)  # type: ignore[call-arg]
     parts: Sequence[str] = [
-        f"{format_count(done.sent, 'payslip notice is', 'payslip notices are')} mailed",
-        f"{done.sent_before} were before" if done.sent_before else "",
+        f"{format_count(done.written, 'payslip notice is', 'payslip notices are')} on the way",
+        f"{done.written_before} were mailed before" if done.written_before else "",
         f"{done.without_address} have no address" if done.without_address else "",
     ]
-    return "; ".join(filter(None, parts)) + "."
+    return Done("; ".join(filter(None, parts)) + ".", to=_where(client, done.mailing_id))
 
 
 @action("payroll.prepare")

@@ -48,3 +48,62 @@ class LinkUse(ClientModel):
     id = None  # type: ignore[assignment]
     link = ClientKey(Link, primary_key=True, db_column="id")
     at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class Mailing(ClientModel):
+    """Letters that somebody had sent at once, about one subject. title: what they were, in words."""
+
+    history = True
+
+    kind = models.CharField(max_length=20)
+    """payslips, approval or request: `letters.PREPARES`."""
+    subject_kind = models.CharField(max_length=50)
+    subject_id = models.UUIDField()
+    title = models.CharField(max_length=200)
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["client", "at"], name="mailing_at")]
+
+
+class Letter(ClientModel):
+    """A letter to one address, with a link of its own; where that belongs in it stands a mark."""
+
+    history = True
+
+    mailing = ClientKey(Mailing)
+    link = ClientKey(Link)
+    subject = models.CharField(max_length=250)
+    text = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "link"], name="letter_of_link")]
+        indexes = [models.Index(fields=["client", "mailing"], name="letter_mailing")]
+
+
+class LetterTry(ClientModel):
+    """What became of a letter when it was to be sent. One try of a letter succeeds, at most."""
+
+    history = True
+
+    letter = ClientKey(Letter)
+    number = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=10)
+    """sent; failed (it is tried again); refused or given_up (a person decides); left (it is not sent)."""
+    said = models.CharField(max_length=300)
+    """What the mail server said, or why it was left."""
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "letter", "number"], name="letter_try"),
+            models.UniqueConstraint(
+                fields=["client", "letter"], condition=models.Q(outcome="sent"), name="letter_sent_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["sent", "failed", "refused", "given_up", "left"]),
+                name="letter_outcome",
+            ),
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from engineroom.kernel.ids import uuid7
 
+LETTER = re.compile(r"<([0-9a-f-]{36})@engineroom>")
+
 
 class Outbox(BaseEmailBackend):
     """Django's own file backend appends messages to one log; an outbox holds letters."""
@@ -19,7 +22,9 @@ class Outbox(BaseEmailBackend):
         folder = Path(settings.OUTBOX_DIR)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for message in email_messages:
-            path = folder / f"{uuid7()}.eml"
+            # Handed over twice, as when we are killed before we note the first time, it is one file.
+            known = LETTER.match(message.extra_headers.get("Message-ID", ""))
+            path = folder / f"{known[1] if known else uuid7()}.eml"
             path.touch(mode=0o600)
             path.write_bytes(message.message().as_bytes(linesep="\r\n"))
         return len(email_messages)

@@ -24,7 +24,7 @@ from engineroom.sop.case_pages import typed_evidence
 from engineroom.sop.graph import Evidence, Step
 from engineroom.sop.models import Case, Task
 from engineroom.ui.pages import Done, PageRequest, action, page
-from engineroom.web import links
+from engineroom.web import letters, links
 
 KIND = "request"
 FACES = ("client",)
@@ -110,15 +110,15 @@ def ask_client(task_id: UUID) -> Asked:
     if not people:
         raise Conflict("nobody of the client's can answer; grant somebody the role client_finance")
     title, template = found.task.title, "web/mail_request.txt"
-    letters = [
-        links.letter_to(user, KIND, task_id, title, template, answered_by_reply=True, asked=found)
+    drafts = [
+        links.draft_to(user, KIND, task_id, title, template, answered_by_reply=True, asked=found)
         for user in people
     ]
     case = running.load_one(found.case.id)
-    case.tell("asked", case.tasks[task_id], asked=len(letters))
+    case.tell("asked", case.tasks[task_id], asked=len(drafts))
     running.write([case], running.clock())
-    links.send(letters)
-    return Asked(task_id, found.case.id, len(letters))
+    letters.write("request", ("case", found.case.id), f"Question to the client: {title}", drafts)
+    return Asked(task_id, found.case.id, len(drafts))
 
 
 @action("sop.work")

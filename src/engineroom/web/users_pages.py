@@ -83,8 +83,8 @@ def add_user(request: PageRequest) -> Done:
 def invite_user(request: PageRequest, user_id: UUID) -> HttpResponse:
     """The link is mailed, and shown once to the admin: mail does not always arrive."""
     found = _user(user_id)
-    link = invitations.invite(user_id)
-    return render(request, "web/invited.html", {"person": found, "link": link})
+    link, why = invitations.invite(user_id)
+    return render(request, "web/invited.html", {"person": found, "link": link, "not_mailed": why})
 
 
 @action("foundation.grant", scope="house")

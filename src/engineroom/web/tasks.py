@@ -1,0 +1,27 @@
+"""Background jobs of the faces: letters are sent."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from procrastinate import JobContext, RetryStrategy
+from procrastinate.contrib.django import app
+
+from engineroom.web import letters
+
+TRIES = 8
+"""After 4 s, then each time four times as long: the last one 18 hours after the one before, a day in all."""
+
+
+@app.task(
+    name=letters.JOB,
+    queue="mail",
+    pass_context=True,
+    retry=RetryStrategy(max_attempts=TRIES, exponential_wait=4, retry_exceptions=[letters.MailServerAway]),
+)
+def send_letters_job(context: JobContext, client_id: str, mailing_id: str) -> None:
+    """Send what is not sent of a mailing. Run twice, nothing is sent twice."""
+    last_time = context.job.attempts >= TRIES
+    done = letters.send(UUID(client_id), UUID(mailing_id), last_time=last_time)
+    if done.waiting and not last_time:
+        raise letters.MailServerAway(f"{done.waiting} letters wait for the mail server: {done.why}")
