@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,6 +17,7 @@ from tests.web.conftest import signed_in
 from engineroom.billing import selectors, services
 from engineroom.billing.models import BillRun, Invoice
 from engineroom.foundation.approvals.models import Approval
+from engineroom.foundation.jobs.worker import run_worker
 from engineroom.ui.display import format_money
 
 TEMPS = [
@@ -88,7 +91,21 @@ def test_an_invoice_stands_as_issued_and_its_lines_open_to_their_hours(billed: T
 def test_the_pdf_is_the_one_of_the_vault(billed: TestClient) -> None:
     browser = browser_of(billed, "specialist")
     assert browser.get(f"/c/{billed.code}/invoices/INV-000001/pdf").status_code == 404
-    browser.post(f"/c/{billed.code}/bills/runs/1/print", {"form_key": str(uuid4())})
+    for _ in range(2):
+        browser.post(f"/c/{billed.code}/bills/runs/1/print", {"form_key": str(uuid4())})
+    page = text(browser.get(f"/c/{billed.code}/bills/runs/1"))
+    assert "Printing invoices" in page and "Print the invoices" not in page
+    assert "Invoices of bill run 1" in text(browser.get("/jobs"))
+    run_worker(wait=False)
+    over = browser.get(f"/c/{billed.code}/bills/runs/1/printing")
+    assert over.headers["HX-Refresh"] == "true"
+    assert "printed already" in text(
+        browser.post(f"/c/{billed.code}/bills/runs/1/print", {"form_key": str(uuid4())}, follow=True)
+    )
+    with zipfile.ZipFile(
+        io.BytesIO(browser.get(f"/c/{billed.code}/bills/runs/1/invoices-1.zip").content)
+    ) as packed:
+        assert "INV-000001.pdf" in packed.namelist()
     answer = browser.get(f"/c/{billed.code}/invoices/INV-000001/pdf")
     assert answer.content[:5] == b"%PDF-"
     assert "INV-000001.pdf" in answer.headers["Content-Disposition"]

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from datetime import date, timedelta
 
 import pytest
 from django.urls import reverse
-from tests.firm import MONDAY, PAY_DATE, Temp, approve_payday, hours_file, run_payday, set_up
+from tests.firm import (
+    MONDAY,
+    PAY_DATE,
+    Temp,
+    TestClient,
+    approve_payday,
+    connect,
+    hours_file,
+    run_payday,
+    set_up,
+)
 from tests.web.conftest import signed_in
 
 from engineroom.foundation.approvals.models import Approval, Release
@@ -117,24 +129,67 @@ def test_more_people_than_a_page_waits_for_are_calculated_in_the_background(staf
     assert over.headers["HX-Refresh"] == "true" and "hx-get" not in over.content.decode()
 
 
-def test_more_payslips_than_a_page_waits_for_are_printed_in_the_background(staffed, monkeypatch):
+def test_payslips_are_printed_in_the_background_with_live_progress_and_then_downloaded(staffed, monkeypatch):
     """A part a transaction; the button once more while they are printed makes none twice."""
     steps.calculate(staffed.staff["specialist"], staffed.id, PAY_DATE)
     approve_payday(staffed)
     steps.release(staffed.staff["checker"], staffed.id, PAY_DATE)
-    monkeypatch.setattr(payroll_pages, "PAPERS_AT_ONCE", 1)
     monkeypatch.setattr(papers, "RENDER_AT_ONCE", 1)
     for _ in range(2):
         answer = post(staffed, "specialist", "payroll:issue", 1)
-        assert "2 payslips are being printed; a notice says when they are." in answer.content.decode()
+        assert "2 payslips are being printed." in answer.content.decode()
+    assert queued(staffed) == 1, "what is queued is not queued again"
+    page = answer.content.decode()
+    assert "0 of 2" in page and "hx-get" in page and "Print the payslips" not in page
+    assert "0 of 2" in page_of(staffed, "specialist", "payroll:printing", 1)
+    assert "Payslips of pay run 1" in signed_in(staffed.staff["specialist"]).get("/jobs").content.decode()
     with staffed.acting():
         assert not VaultFile.objects.filter(kind=papers.KIND).exists()
     run_worker(wait=False)
     with staffed.acting():
         assert VaultFile.objects.filter(kind=papers.KIND).count() == 2
-    maker = AuditEvent.objects.filter(verb="payroll.issue_payslips")
-    with staffed.acting():
+        maker = AuditEvent.objects.filter(verb="payroll.issue_payslips")
         assert {event.on_behalf_id for event in maker} == {staffed.staff["specialist"].id}
+    specialist = signed_in(staffed.staff["specialist"])
+    over = specialist.get(reverse("payroll:printing", args=[staffed.code, 1]))
+    assert over.headers["HX-Refresh"] == "true"
+    assert "2 payslips" in specialist.get("/jobs").content.decode()
+    where = reverse("payroll:papers", args=[staffed.code, 1, 1])
+    assert where in page_of(staffed, "specialist", "payroll:run", 1)
+    with zipfile.ZipFile(io.BytesIO(specialist.get(where).content)) as packed:
+        assert len(packed.namelist()) == 2
+        assert all(packed.read(name).startswith(b"%PDF") for name in packed.namelist())
+    assert specialist.get(reverse("payroll:papers", args=[staffed.code, 1, 2])).status_code == 404
+
+
+def queued(client: TestClient) -> int:
+    with connect() as app:
+        return app.execute(
+            "SELECT count(*) FROM procrastinate_jobs WHERE task_name = %s AND args->>'client_id' = %s",
+            [papers.JOB, str(client.id)],
+        ).fetchone()[0]
+
+
+def test_a_print_that_stopped_says_so_and_is_tried_again(staffed):
+    steps.calculate(staffed.staff["specialist"], staffed.id, PAY_DATE)
+    approve_payday(staffed)
+    steps.release(staffed.staff["checker"], staffed.id, PAY_DATE)
+    post(staffed, "specialist", "payroll:issue", 1)
+    with connect() as app:
+        app.execute(
+            "UPDATE procrastinate_jobs SET status = 'failed', attempts = 1 "
+            "WHERE task_name = %s AND args->>'client_id' = %s",
+            [papers.JOB, str(staffed.id)],
+        )
+    browser = signed_in(staffed.staff["specialist"])
+    assert "2 of 2 payslips are not printed; try again" in browser.get("/jobs").content.decode()
+    with staffed.acting():
+        run = selectors.run_numbered(1)
+    again = reverse("job_again", args=[staffed.code, "payslips", run.id])
+    assert signed_in(staffed.staff["checker"]).post(again).status_code == 403
+    assert "in the queue again" in browser.post(again, {"form_key": "k"}, follow=True).content.decode()
+    run_worker(wait=False)
+    assert "try again" not in browser.get("/jobs").content.decode().lower()
 
 
 def test_what_a_run_shows_is_what_its_selectors_say(calculated):
@@ -389,12 +444,16 @@ def test_the_pdf_is_there_once_printed_and_only_for_who_may_see_all_it_shows(cli
     where = reverse("payroll:paper", args=[client.code, slip.id])
     lead = signed_in(client.staff["lead"])
     assert lead.get(where).status_code == 404
-    assert "2 payslips are printed" in post(client, "specialist", "payroll:issue", 1).content.decode()
+    post(client, "specialist", "payroll:issue", 1)
+    run_worker(wait=False)
     answer = lead.get(where)
     assert answer.content.startswith(b"%PDF")
     auditor = firm.new_user()
     firm.grant(auditor, client.id, "auditor", ends=date(2099, 1, 1))
     assert signed_in(auditor).get(where).status_code == 403
+    together = reverse("payroll:papers", args=[client.code, 1, 1])
+    assert signed_in(auditor).get(together).status_code == 403
+    assert together not in signed_in(auditor).get(f"/c/{client.code}/runs/1").content.decode()
 
 
 def test_a_person_shows_how_they_are_taxed_and_their_payslips(calculated):

@@ -33,6 +33,7 @@ from engineroom.settlement.models import BankLine, OwnAccount
 from engineroom.sop import drafts, services
 from engineroom.sop.models import Task
 from engineroom.timesheets.models import Timesheet
+from engineroom.web import links
 from engineroom.web.context import surroundings
 from tests.firm import MONDAY, Firm, Temp, TestClient, hours_file, run_payday, set_up
 from tests.settlement.bank import Booked, statement, write
@@ -155,6 +156,9 @@ TABLE: dict[str, Row] = {
     "payroll:runs": get(READERS),
     "payroll:run": get(READERS),
     "payroll:progress": get(READERS),
+    "payroll:printing": get(READERS),
+    # A payslip on paper shows pay, identity and bank data: as its single PDF.
+    "payroll:papers": get({"lead", "specialist", "checker"}),
     "payroll:payslip": get(READERS),
     # A paper cannot be shown in part, and a payslip shows a national identifier.
     "payroll:paper": get({"lead", "specialist", "checker"}),
@@ -164,6 +168,10 @@ TABLE: dict[str, Row] = {
     "payroll:release": post(CHECKERS),
     "payroll:issue": post(SERVICES),
     "payroll:abandon": post(SERVICES),
+    "letters": get(READERS),
+    "letters_progress": get(READERS),
+    "letters_again": post(SERVICES),
+    "letters_leave": post(SERVICES),
     "run_notify": post(SERVICES),
     "run_ask": post(SERVICES),
     # Bills.
@@ -180,6 +188,8 @@ TABLE: dict[str, Row] = {
     "billing:approve": post(CHECKERS),
     "billing:issue": post(CHECKERS),
     "billing:print": post(SERVICES),
+    "billing:printing": get(READERS),
+    "billing:papers": get(READERS),
     # Payments and the bank.
     "settlement:batches": get(READERS),
     "settlement:batch": get(READERS),
@@ -382,6 +392,9 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
         services.complete(case_task.id, checks=[1], files={"list": shown.id})
         asking = Task.objects.get(client_id=client.id, case_id=begun.case_id, kind="client_request")
 
+    with client.acting("specialist"):
+        told = links.notify_payslips(PayRun.objects.get(client_id=client.id, number=1).id)
+
     with client.acting("lead"):
         run = PayRun.objects.get(client_id=client.id, number=1)
         slip = Payslip.objects.get(client_id=client.id, run_id=run.id, person__payroll_number="T1")
@@ -399,7 +412,11 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "people:person.number": "T1",
             "payroll_number": "T1",
             "slip_id": slip.id,
-            "attempt_id": Attempt.objects.get(client_id=client.id, run__number=2).id,
+            "job_progress.kind": "calculation",
+            "job_again.kind": "calculation",
+            "part": 1,
+            "mailing_id": told.mailing_id,
+            "job_id": Attempt.objects.get(client_id=client.id, run__number=2).id,
             "timesheet_id": first(Timesheet),
             "billing:invoice.number": "INV-000001",
             "billing:pdf.number": "INV-000001",

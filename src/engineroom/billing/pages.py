@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
@@ -18,7 +18,8 @@ from engineroom.billing.engine import Draft
 from engineroom.billing.models import Invoice, InvoiceLine
 from engineroom.foundation import thread
 from engineroom.foundation.approvals import selectors as approvals
-from engineroom.foundation.vault.answers import file_answer
+from engineroom.foundation.jobs import shown
+from engineroom.foundation.vault.answers import IN_A_ZIP, file_answer, zip_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.kernel.periods import week_ending
@@ -267,10 +268,47 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         context |= {
             "invoices": [(row, INVOICE_SHAPES[row.state]) for row in found.rows],
             "pager": listing.onward(request, found),
+            **_papers(view),
         }
     else:
         context |= _drafts(view)
     return render(request, "billing/run.html", context)
+
+
+def _papers(view: selectors.BillRunView) -> dict[str, Any]:
+    """How many invoices are printed, whether more are just now, and where they are had."""
+    there = papers.invoice_files(view.id).count()
+    missing = view.invoices > there
+    return {
+        "papers": there,
+        "unprinted": missing,
+        "printing": missing and shown.is_queued(papers.JOB, "bill_run_id", view.id),
+        "zips": [
+            (part + 1, part * IN_A_ZIP + 1, min((part + 1) * IN_A_ZIP, there))
+            for part in range(-(-there // IN_A_ZIP))
+        ],
+    }
+
+
+@page("billing.read")
+def printing(request: PageRequest, client: str, number: int) -> HttpResponse:
+    """How far the printing of invoices is; once it is over, the page is asked for anew."""
+    view = _run(number)
+    context = {"run": view, **_papers(view)}
+    response = render(request, "billing/printing.html", context)
+    if not context["printing"]:
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+@page("billing.read")
+def papers_of_run(request: PageRequest, client: str, number: int, part: int) -> HttpResponse:
+    """The printed invoices of a bill run in one file, a part of a large run."""
+    first = (part - 1) * IN_A_ZIP
+    files = papers.invoice_files(_run(number).id)[first : first + IN_A_ZIP] if part > 0 else []
+    if not files:
+        raise Http404
+    return zip_answer(files, f"invoices-run-{number}-{part}.zip")
 
 
 def _approval_event(yes: approvals.Approved) -> Event:
@@ -341,11 +379,11 @@ def issue(request: PageRequest, client: str, number: int) -> Done:
 
 @action("billing.prepare")
 def print_run(request: PageRequest, client: str, number: int) -> Done:
-    """Typeset what is not typeset yet."""
-    done = papers.print_invoices(_run(number).id, key=request.key)  # type: ignore[call-arg]
-    if not done.invoices:
+    """Have typeset what is not typeset yet."""
+    planned = papers.plan_printing(_run(number).id, key=request.key)  # type: ignore[call-arg]
+    if not planned.missing:
         return Done("Every invoice of this run is printed already.")
-    return Done(f"{format_count(done.invoices, 'invoice')} printed; the PDFs are kept.")
+    return Done(f"{format_count(planned.missing, 'invoice is', 'invoices are')} being printed.")
 
 
 def _run_url(client: str, number: int) -> str:
@@ -407,6 +445,8 @@ urlpatterns = [
     path("c/<str:client>/bills/runs/<int:number>/approve", approve, name="approve"),
     path("c/<str:client>/bills/runs/<int:number>/issue", issue, name="issue"),
     path("c/<str:client>/bills/runs/<int:number>/print", print_run, name="print"),
+    path("c/<str:client>/bills/runs/<int:number>/printing", printing, name="printing"),
+    path("c/<str:client>/bills/runs/<int:number>/invoices-<int:part>.zip", papers_of_run, name="papers"),
     path("c/<str:client>/bills/held", held, name="held"),
     path("c/<str:client>/bills/reconciliation", reconciliation, name="reconciliation"),
     path("c/<str:client>/invoices/<str:number>", invoice, name="invoice"),

@@ -7,24 +7,46 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from engineroom.billing import selectors
 from engineroom.billing.documents import InvoiceDocument, InvoiceLine, PaymentDetail, VatLine, render_invoices
-from engineroom.billing.models import Invoice
+from engineroom.billing.models import BillRun, Invoice
 from engineroom.billing.models import InvoiceLine as Row
 from engineroom.billing.services import find_bill_run
 from engineroom.foundation import vault
 from engineroom.foundation.commands import command
+from engineroom.foundation.jobs import shown
+from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.money import format_minor
 from engineroom.ui.display import format_duration
 
 KIND = "billing.invoice"
 
+RENDER_AT_ONCE = 100
+"""Invoices typeset before they are stored; bounds the memory of a large bill run."""
+
+JOB = "billing.print_invoices"
+
 
 @dataclass(frozen=True)
 class InvoicesPrinted:
     bill_run_id: UUID
     invoices: int
+    left: int = 0
+
+    @property
+    def subject(self) -> str:
+        return f"bill_run:{self.bill_run_id}"
+
+
+@dataclass(frozen=True)
+class PrintingPlanned:
+    """missing: invoices that are not printed yet; with none of them, nothing was queued."""
+
+    bill_run_id: UUID
+    missing: int
 
     @property
     def subject(self) -> str:
@@ -32,20 +54,45 @@ class InvoicesPrinted:
 
 
 @command("billing.prepare")
-def print_invoices(bill_run_id: UUID) -> InvoicesPrinted:
-    """Typeset the issued invoices of a bill run into the vault. Those that are there already stay as they
-    are."""
+def plan_printing(bill_run_id: UUID) -> PrintingPlanned:
+    """Have the invoices of a bill run typeset in the background. While that goes on, it is not queued
+    twice."""
+    from engineroom.billing.tasks import print_invoices_job
+
     run = find_bill_run(bill_run_id)
-    invoices = list(
-        Invoice.objects.filter(client_id=run.client_id, bill_run=run)
-        .exclude(
-            id__in=VaultFile.objects.filter(
-                client_id=run.client_id, kind=KIND, subject_id__isnull=False
-            ).values("subject_id")
+    missing = _missing(run).count()
+    if missing and not shown.is_queued(JOB, "bill_run_id", run.id):
+        print_invoices_job.configure(lock=f"print:{run.id}").defer(
+            client_id=str(run.client_id), bill_run_id=str(run.id), user_id=str(current_scope().user.id)
         )
-        .select_related("customer")
-        .order_by("number")
-    )
+    return PrintingPlanned(run.id, missing)
+
+
+def _missing(run: BillRun) -> QuerySet[Invoice]:
+    """The issued invoices of a bill run that are not in the vault, by number."""
+    files = VaultFile.objects.filter(client_id=run.client_id, kind=KIND, subject_id=OuterRef("id"))
+    rows = Invoice.objects.filter(~Exists(files), client_id=run.client_id, bill_run=run)
+    return rows.select_related("customer").order_by("number")
+
+
+def invoice_files(bill_run_id: UUID) -> QuerySet[VaultFile]:
+    """The PDFs of a bill run's invoices, by name."""
+    client_id = current_client_id()
+    invoices = Invoice.objects.filter(client_id=client_id, bill_run_id=bill_run_id)
+    files = VaultFile.objects.filter(client_id=client_id, kind=KIND, subject_id__in=invoices.values("id"))
+    return files.order_by("name", "id")
+
+
+@command("billing.prepare")
+def print_invoices(bill_run_id: UUID, *, at_most: int | None = None) -> InvoicesPrinted:
+    """Typeset the issued invoices of a bill run into the vault. Those that are there already stay as they
+    are.
+
+    at_most: a part of those that are missing, by number; `left` says how many still are.
+    """
+    run = find_bill_run(bill_run_id)
+    missing = list(_missing(run))
+    invoices = missing[:at_most]
     if not invoices:
         return InvoicesPrinted(run.id, 0)
     held = held_by_customer()
@@ -57,7 +104,7 @@ def print_invoices(bill_run_id: UUID) -> InvoicesPrinted:
         vault.store(
             pdf, name=f"{invoice.number}.pdf", kind=KIND, media_type="application/pdf", subject_id=invoice.id
         )
-    return InvoicesPrinted(run.id, len(invoices))
+    return InvoicesPrinted(run.id, len(invoices), len(missing) - len(invoices))
 
 
 def document(invoice: Invoice, held_note: str) -> InvoiceDocument:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from engineroom.billing import duties, search  # noqa: F401  registers them
+from engineroom.billing import duties, printing, search, tasks  # noqa: F401  registers what each offers
 from engineroom.billing.models import BillRun, Invoice
 from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope

@@ -1,51 +1,24 @@
-"""Calculations in the background, as whoever asked for them finds them again.
-
-Nothing is stored for this: the audit trail knows who asked, the chunks how far it is, procrastinate's queue
-whether anything still works on it. procrastinate keeps no error of a failed job: why it stopped is read from
-what stands, and the worker's log has the rest.
-"""
+"""Payroll's background jobs as whoever asked for them finds them again: calculations, and papers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
 
 from engineroom.foundation.access.roles import may
+from engineroom.foundation.jobs import shown
+from engineroom.foundation.jobs.shown import LOOK_BACK_DAYS, MOST, NO_WORKER, Shown, State
 from engineroom.foundation.jobs.tasks import MOST_REQUEUES, STALLED_AFTER_SECONDS
 from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.payroll import papers, services
 
-LOOK_BACK_DAYS = 14
-MOST = 50
-
-State = Literal["queued", "running", "done", "failed", "left"]
-
-
-@dataclass(frozen=True)
-class Calculation:
-    """An attempt that was calculated in the background. done, people: people of its chunks.
-
-    why: of a failed one, what stopped it and what to do; may_retry: whether another try can help.
-    """
-
-    client_id: UUID
-    run_id: UUID
-    run: int
-    attempt_id: UUID
-    at: datetime
-    chunks_done: int
-    chunks: int
-    done: int
-    people: int
-    state: State
-    why: str = ""
-    may_retry: bool = False
-
+KIND = "calculation"
+PRINTING = "payslips"
 
 MINE = """
 WITH asked AS MATERIALIZED (
@@ -84,7 +57,7 @@ ORDER BY asked.at DESC
 """
 
 
-def mine(clients: Sequence[UUID], attempt_id: UUID | None = None) -> list[Calculation]:
+def mine(clients: Sequence[UUID], attempt_id: UUID | None = None) -> list[Shown]:
     """What I had calculated in the background on these clients, the latest first."""
     now = timezone.now()
     values: dict[str, Any] = {
@@ -100,11 +73,22 @@ def mine(clients: Sequence[UUID], attempt_id: UUID | None = None) -> list[Calcul
         return [_calculation(row) for row in cursor.fetchall()]
 
 
-def _calculation(row: tuple[Any, ...]) -> Calculation:
+def _calculation(row: tuple[Any, ...]) -> Shown:
     state, why, may_retry = _state(row[0], *row[5:7], *row[9:])
-    client_id, run_id, run, attempt_id, at, chunks_done, chunks, done, people = row[:9]
-    return Calculation(
-        client_id, run_id, run, attempt_id, at, chunks_done, chunks, done, people, state, why, may_retry
+    client_id, _, run, attempt_id, at, _, _, done, people = row[:9]
+    return Shown(
+        client_id,
+        KIND,
+        attempt_id,
+        f"Pay run {run}",
+        at,
+        done,
+        people,
+        "person,people",
+        state,
+        ("payroll:run", (run,)),
+        why,
+        may_retry,
     )
 
 
@@ -129,8 +113,7 @@ def _state(
     if doing:
         return "running", "", False
     if todo:
-        why = "" if has_worker else "No worker is running: start `engineroom serve` or `engineroom worker`."
-        return ("running" if chunks_done else "queued"), why, False
+        return ("running" if chunks_done else "queued"), "" if has_worker else NO_WORKER, False
     if released:
         return "failed", "The run is released: what was issued is frozen. Correct it in another run.", False
     if not may(current_scope().roles.get(client_id, frozenset()), "payroll.prepare"):
@@ -143,3 +126,58 @@ def _state(
     if failed:
         return "failed", f"Job {failed} stopped with an error, which the worker's log has. {left}", True
     return "failed", f"Nothing works on it any more. {left}", True
+
+
+FIND_RUN = "SELECT run_id FROM payroll_attempt WHERE client_id = %s AND id = %s"
+
+
+def _again(job: Shown) -> str:
+    """What is left of it is calculated; where only the publishing is, that is done now."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_RUN, [job.client_id, job.id])
+        run_id = cursor.fetchone()[0]
+    if job.done == job.total:
+        services.publish_attempt(job.id)
+        return f"{job.what} is calculated."
+    services.plan_calculation(run_id, in_background=True)
+    return f"{job.what} is in the queue again."
+
+
+PRINTED = """
+SELECT r.id, r.number, count(s.id), count(f.id)
+FROM payroll_payrun r
+JOIN payroll_payslip s ON s.client_id = r.client_id AND s.attempt_id = r.published_id
+LEFT JOIN foundation_vaultfile f ON f.client_id = s.client_id AND f.kind = %(kind)s AND f.subject_id = s.id
+WHERE r.client_id = ANY(%(clients)s) AND r.id = ANY(%(runs)s)
+GROUP BY r.id, r.number
+"""
+
+
+def printing(clients: Sequence[UUID], run_id: UUID | None = None) -> list[Shown]:
+    """The runs whose payslips I had printed."""
+    asked = shown.asked_by_me("payroll.plan_printing", clients, run_id)
+    if not asked:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(PRINTED, {"kind": papers.KIND, "clients": list(clients), "runs": list(asked)})
+        found = cursor.fetchall()
+    queue = shown.queue_of(papers.JOB, "run_id", list(asked))
+    return [_printing(row, *asked[row[0]], queue.get(row[0], shown.Queued())) for row in found]
+
+
+def _printing(row: tuple[Any, ...], client_id: UUID, at: Any, queued: shown.Queued) -> Shown:
+    run_id, number, total, done = row
+    left = f"{total - done} of {total} payslips are not printed; try again, what is printed stays."
+    state, why, may_retry = shown.state_of(client_id, queued, done, total, "payroll.prepare", left)
+    what = f"Payslips of pay run {number}"
+    page = ("payroll:run", (number,))
+    return Shown(client_id, PRINTING, run_id, what, at, done, total, "payslip", state, page, why, may_retry)
+
+
+def _print_again(job: Shown) -> str:
+    papers.plan_printing(job.id)
+    return f"{job.what} are in the queue again."
+
+
+shown.register(KIND, shown.Kind("payroll.read", "payroll.prepare", mine, _again))
+shown.register(PRINTING, shown.Kind("payroll.read", "payroll.prepare", printing, _print_again))

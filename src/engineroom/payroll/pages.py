@@ -26,12 +26,13 @@ from engineroom.foundation.approvals import selectors as yeses
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.models import Approval
 from engineroom.foundation.commands import REGISTRY, keyed
+from engineroom.foundation.jobs import shown
 from engineroom.foundation.prepared import planned_anew, planned_once
-from engineroom.foundation.vault.answers import file_answer
+from engineroom.foundation.vault.answers import IN_A_ZIP, file_answer, zip_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
-from engineroom.payroll import papers, review, selectors, services, tasks, why
+from engineroom.payroll import papers, review, selectors, services, why
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.payroll.inputs import Missing
 from engineroom.payroll.models import AttemptChunk, PayRun, Payslip
@@ -47,9 +48,6 @@ from engineroom.ui.parts import Event
 app_name = "payroll"
 
 NAVIGATION = [NavigationEntry("Pay runs", "payroll:runs", "payroll.read", key="r", order=230)]
-
-PAPERS_AT_ONCE = 200
-"""Payslips that are printed while one waits: three to four seconds of them."""
 
 PEOPLE_AT_ONCE = 2_000
 """More are calculated in the background: a request would take longer than anybody waits for a page."""
@@ -156,12 +154,27 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "i_approved": seen.approval is not None
         and request.identity.id in (seen.approval.user_id, seen.approval.on_behalf_id),
         "events": _events(found, row, signed),
-        "papers": seen.papers,
         "items_url": address("openitems:items", client),
         **_may(request),
         **_slips(request, found, seen.before),
     }
+    context |= _papers(request, found, row, seen.papers, context["figures"].payslips)
     return render(request, "payroll/run.html", context)
+
+
+def _papers(
+    request: PageRequest, run: PayRun, row: selectors.RunRow, there: int, payslips: int
+) -> dict[str, Any]:
+    """How many payslips are printed, whether more are just now, and where they are had."""
+    offered = there if not request.masked & set(PAPER_SHOWS) else 0
+    return {
+        "papers": there,
+        "printing": row.is_released and there < payslips and shown.is_queued(papers.JOB, "run_id", run.id),
+        "zips": [
+            (part + 1, part * IN_A_ZIP + 1, min((part + 1) * IN_A_ZIP, there))
+            for part in range(-(-offered // IN_A_ZIP))
+        ],
+    }
 
 
 @dataclass(frozen=True)
@@ -182,13 +195,12 @@ def _seen(run: PayRun) -> Seen:
         before = review.run_before(run)
         asked_at = selectors.approval_asked_at(run)
         approval = approvals.standing("pay_run", run.id)
-    papers_of = VaultFile.objects.filter(client_id=run.client_id, kind=papers.KIND)
     return Seen(
         before,
         review.variance(run, before),
         tuple(services.blockers_of(run)) if run.published_id else (),
         tuple(review.oddities(run)),
-        papers_of.filter(subject_id__in=_slip_ids(run)).count(),
+        _printed(run),
         asked_at,
         approval,
     )
@@ -285,6 +297,41 @@ def progress(request: PageRequest, client: str, number: int) -> HttpResponse:
     return response
 
 
+@page("payroll.read")
+def printing(request: PageRequest, client: str, number: int) -> HttpResponse:
+    """How far the printing of payslips is; once it is over, the page is asked for anew."""
+    found, row = _run(number)
+    payslips = selectors.run_figures(found).payslips
+    context = {
+        "run": found,
+        "figures": {"payslips": payslips},
+        **_papers(request, found, row, _printed(found), payslips),
+    }
+    response = render(request, "payroll/printing.html", context)
+    if not context["printing"]:
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+def _printed(run: PayRun) -> int:
+    files = VaultFile.objects.filter(client_id=run.client_id, kind=papers.KIND)
+    return files.filter(subject_id__in=_slip_ids(run)).count()
+
+
+@page("payroll.read", reads="payslip")
+def papers_of_run(request: PageRequest, client: str, number: int, part: int) -> HttpResponse:
+    """The printed payslips of a run in one file, a part of a large run. Who may not see what they show gets
+    none."""
+    found, _ = _run(number)
+    request.reading(found.id, papers_of_part=part)
+    _require_papers(request)
+    first = (part - 1) * IN_A_ZIP
+    files = papers.payslip_files(found)[first : first + IN_A_ZIP] if part > 0 else []
+    if not files:
+        raise Http404
+    return zip_answer(files, f"payslips-{found.pay_date}-run-{number}-{part}.zip")
+
+
 # --- what is done with a run ------------------------------------------------------------------------------
 
 
@@ -370,20 +417,12 @@ def release(request: PageRequest, client: str, number: int) -> Done:
 
 @action("payroll.prepare")
 def issue(request: PageRequest, client: str, number: int) -> Done:
-    """Typeset the payslips of a released run; those that are there stay as they are. Many are a job's."""
-    found, row = _run(number)
-    if row.people > PAPERS_AT_ONCE and row.is_released:
-        tasks.print_payslips_job.defer(
-            client_id=str(found.client_id), run_id=str(found.id), user_id=str(request.identity.id)
-        )
-        return Done(
-            f"{format_count(row.people, 'payslip')} are being printed; a notice says when they are.",
-            to=reverse("payroll:run", args=[client, number]),
-        )
-    with keyed(request.key):
-        made = papers.issue_payslips(found.id)
+    """Have the payslips of a released run typeset; those that are there stay as they are."""
+    found, _ = _run(number)
+    planned = papers.plan_printing(found.id, key=request.key)  # type: ignore[call-arg]
+    are_printed = f"{format_count(planned.missing, 'payslip is', 'payslips are')} being printed."
     return Done(
-        f"{format_count(made.payslips, 'payslip is', 'payslips are')} printed.",
+        are_printed if planned.missing else "Every payslip of this run is printed already.",
         to=reverse("payroll:run", args=[client, number]),
     )
 
@@ -471,15 +510,19 @@ def _to_date(found: PayRun, slip: selectors.SlipView) -> list[tuple[str, int]]:
 def paper(request: PageRequest, client: str, slip_id: UUID) -> HttpResponse:
     """The payslip as issued, proven against its hash. Who may not see what it shows gets none."""
     request.reading(slip_id, paper=True)
-    if hidden := request.masked & set(PAPER_SHOWS):
-        raise NotPermitted(
-            f"a payslip shows {' and '.join(sorted(hidden))} data, which your role does not see"
-        )
+    _require_papers(request)
     assert request.client is not None
     file = VaultFile.objects.filter(client_id=request.client.id, kind=papers.KIND, subject_id=slip_id).first()
     if file is None:
         raise Http404
     return file_answer(file)
+
+
+def _require_papers(request: PageRequest) -> None:
+    if hidden := request.masked & set(PAPER_SHOWS):
+        raise NotPermitted(
+            f"a payslip shows {' and '.join(sorted(hidden))} data, which your role does not see"
+        )
 
 
 # --- on a person's page -----------------------------------------------------------------------------------
@@ -515,6 +558,8 @@ urlpatterns = [
     path("c/<str:client>/runs/<int:number>/do/release", release, name="release"),
     path("c/<str:client>/runs/<int:number>/do/issue", issue, name="issue"),
     path("c/<str:client>/runs/<int:number>/do/abandon", abandon, name="abandon"),
+    path("c/<str:client>/runs/<int:number>/do/printing", printing, name="printing"),
+    path("c/<str:client>/runs/<int:number>/do/payslips-<int:part>.zip", papers_of_run, name="papers"),
     path("c/<str:client>/runs/<int:number>/<path:payroll_number>", payslip, name="payslip"),
     path("c/<str:client>/payslips/<uuid:slip_id>.pdf", paper, name="paper"),
 ]

@@ -10,7 +10,14 @@ from django.db import connection
 from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.openitems import kinds
-from engineroom.payroll import duties, great_britain, imports, search, tasks  # noqa: F401  registers what each offers
+from engineroom.payroll import (  # noqa: F401  registers what each offers
+    calculations,
+    duties,
+    great_britain,
+    imports,
+    search,
+    tasks,
+)
 from engineroom.payroll.services import expected_payees
 from engineroom.timesheets import selectors as timesheets
 
