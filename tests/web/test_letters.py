@@ -32,6 +32,7 @@ def paid(client: TestClient) -> TestClient:
     run_payday(client, temps, with_papers=True)
     for number in ("T1", "T2"):
         move(client, number, address(client, number))
+    run_worker(wait=False)  # letters of other tests
     return client
 
 

@@ -303,7 +303,19 @@ def timesheet(timesheet_id: UUID) -> TimesheetView | None:
         days: dict[UUID, Day] = {}
         for entry_id, worked, minutes, *charge in cursor.fetchall():
             days.setdefault(entry_id, Day(entry_id, worked, minutes)).charges.append(ChargeLine(*charge))
-    return TimesheetView(TimesheetRow(*head), *about, list(days.values()))
+    revision, role, order_number, file, preview_id, import_id, at, by = about
+    return TimesheetView(
+        TimesheetRow(*head),
+        revision,
+        role,
+        order_number,
+        file,
+        preview_id,
+        import_id,
+        at,
+        by,
+        list(days.values()),
+    )
 
 
 @dataclass(frozen=True)
@@ -335,7 +347,7 @@ ORDER BY e.file_row, e.id LIMIT %(most)s
 
 def hours_of_import(import_id: UUID, *, after: int = 0, most: int = 50) -> tuple[list[HourTaken], int | None]:
     """Hours that came in with a file, in its order; and the row to go on after, where there are more."""
-    asked = {
+    asked: dict[str, Any] = {
         "client": current_client_id(),
         "import": import_id,
         "after": after if after else -1,

@@ -79,7 +79,7 @@ def register(name: str, kind: Kind) -> None:
 
 def mine(clients: Mapping[UUID, frozenset[str]]) -> list[Shown]:
     """What works for me on these clients, with my roles on them, or did so lately; the latest first."""
-    found = []
+    found: list[Shown] = []
     for kind in KINDS.values():
         if readable := [client for client, roles in clients.items() if may(roles, kind.reads)]:
             found += kind.mine(readable, None)
@@ -113,7 +113,7 @@ GROUP BY 1
 
 def queue_of(task: str, argument: str, ids: Sequence[UUID]) -> dict[UUID, Queued]:
     """What is queued of a task, by the id that it is given under this name."""
-    values = {"task": task, "argument": argument, "ids": [str(i) for i in ids]}
+    values: dict[str, Any] = {"task": task, "argument": argument, "ids": [str(i) for i in ids]}
     with connection.cursor() as cursor:
         cursor.execute(QUEUE, values)
         return {UUID(row[0]): Queued(*row[1:]) for row in cursor.fetchall()}
