@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -192,3 +193,17 @@ def test_a_token_that_works_does_nothing_else(
     reader = caller(desk.staff["specialist"], verbs=["read"])
     assert reader.get(begun).status == 200
     assert reader.post(f"/clients/{desk.code}/tasks/{task['id']}/release", {}).status == 403
+
+
+def test_a_task_is_due_at_another_moment_and_says_why(
+    desk: TestClient, by: Callable[[str], Caller], begun: str
+) -> None:
+    at = f"/clients/{desk.code}/tasks/{open_task(by('specialist'), begun, 'collect')['id']}/due"
+    moment = (datetime.now(UTC) + timedelta(days=9)).replace(microsecond=0)
+    for due in ("2026-12-01T16:00:00", "2020-01-01T16:00:00Z", "9999-12-31T23:59:59-14:00"):
+        assert by("specialist").post(at, {"due_at": due, "reason": "x"}).status == 422, due
+    done(by("specialist").post(at, {"due_at": moment.isoformat(), "reason": "the office is closed"}))
+    due = datetime.fromisoformat(open_task(by("specialist"), begun, "collect")["due_at"])
+    assert due == moment
+    [told] = [e for e in by("lead").get(f"{begun}/events").body["items"] if e["kind"] == "due_moved"]
+    assert told["data"]["reason"] == "the office is closed"

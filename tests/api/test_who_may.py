@@ -25,6 +25,7 @@ STAFF = READERS - {"client_finance", "client_approver"}
 WORK = (
     "inbox", "start_case", "comment", "send_message", "cancel_case", "claim", "release", "delegate",
     "keep_file", "add_evidence", "complete", "run_step", "accept", "reject", "skip", "escalate",
+    "move_due",
 )  # fmt: skip
 
 MAY: dict[str, set[str]] = {
@@ -105,6 +106,7 @@ BODIES: dict[str, Any] = {
     "sop.complete": {},
     "sop.reject": {"reason": "too few"},
     "sop.skip": {"reason": "not this month"},
+    "sop.move_due": {"due_at": "2000-01-01T12:00:00Z", "reason": "later"},
     "sop.escalate": {"to": "owner", "reason": "late"},
     "sop.answer": {},
     "ledger.lock_period": {"through": "2000-01-01", "reason": "test"},

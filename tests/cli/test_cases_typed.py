@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import mailbox
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from tests.cli.conftest import Cli
-from tests.firm import Firm, TestClient
+from tests.firm import Firm, TestClient, give_token
 from tests.sop.writing import procedure_text
 from tests.web.conftest import letters, outbox, reply  # noqa: F401  the fixture is used by its name
 
@@ -167,3 +168,106 @@ def test_replies_of_a_maildir_are_answers_and_what_is_none_stays(
     assert alone.code == 0 and "answer.eml: answers case 2" in alone.out, alone.out + alone.err
     nowhere = cli("mail", "import", tmp_path / "nothing", who=mail["specialist"])
     assert nowhere.code == 1 and "there is no file or maildir" in nowhere.err
+
+
+def test_a_step_goes_from_hand_to_hand_and_each_says_why(
+    cli: Cli, staffed: TestClient, mail: dict[str, str], procedure: str
+) -> None:
+    here, priya, lena = staffed.code, mail["specialist"], mail["lead"]
+    begin(cli, staffed, procedure, priya)
+    assert re.search(r"collect\s+Collect", cli("cases", "inbox", who=priya).out)
+    assert cli("cases", "claim", here, 1, "collect", who=priya).code == 0
+    nobody = cli("cases", "delegate", here, 1, "collect", "--to", "x@x.example", "--reason", "x", who=priya)
+    assert nobody.code == 1 and "there is no user x@x.example" in nobody.err
+    given = cli("cases", "delegate", here, 1, "collect", "--to", lena, "--reason", "on leave", who=priya)
+    assert given.code == 0 and "collect: open" in given.out, given.err
+    taken = cli("cases", "release", here, 1, "collect", who=priya)
+    assert taken.code == 1 and "ask them to release it" in taken.err
+    back = cli("cases", "release", here, 1, "collect", "--reason", "no time", who=lena)
+    assert back.code == 0, back.err
+    called = cli("cases", "escalate", here, 1, "collect", "--to", "lead", "--reason", "they wait", who=priya)
+    assert called.code == 0, called.err
+    wrong = cli("cases", "escalate", here, 1, "collect", "--to", "auditor", "--reason", "x", who=priya)
+    assert wrong.code == 2 and "cannot be called here" in wrong.out
+    assert cli("cases", "comment", here, 1, "They wait for us.", "--step", "collect", who=priya).code == 0
+    none = cli("cases", "comment", here, 9, "Hello", who=priya)
+    assert none.code == 1 and "there is no case 9" in none.err
+    shown = cli("cases", "show", here, 1, who=priya).out
+    for words in ("on leave", "no time", "they wait", "They wait for us."):
+        assert words in shown
+
+
+def test_evidence_is_shown_piece_by_piece(
+    cli: Cli, staffed: TestClient, mail: dict[str, str], procedure: str, tmp_path: Path
+) -> None:
+    here, priya = staffed.code, mail["specialist"]
+    begin(cli, staffed, procedure, priya)
+    none = cli("cases", "evidence", here, 1, "collect", who=priya)
+    assert none.code == 1 and "give --field or --file" in none.err
+    wrong = cli("cases", "evidence", here, 1, "collect", "--field", "colour=red", who=priya)
+    assert wrong.code == 2 and "asks for no colour" in wrong.out
+    paper = tmp_path / "list.csv"
+    paper.write_text("the list")
+    shown = cli("cases", "evidence", here, 1, "collect", "--file", f"list={paper}", who=priya)
+    assert shown.code == 0 and "collect: list is shown" in shown.out, shown.err
+    assert cli("cases", "complete", here, 1, "collect", "--check", 1, who=priya).code == 0
+
+
+def test_what_is_due_moves_to_a_moment_still_to_come(
+    cli: Cli, staffed: TestClient, mail: dict[str, str], procedure: str
+) -> None:
+    here, priya = staffed.code, mail["specialist"]
+    begin(cli, staffed, procedure, priya)
+    due = ("cases", "due", here, 1, "collect", "--reason", "the client is closed", "--at")
+    for at, code, words in (("soon", 1, "is no day and time"), ("2020-01-01T10:00", 2, "is over already")):
+        refused = cli(*due, at, who=priya)
+        assert refused.code == code and words in refused.out + refused.err
+    moment = datetime.now(UTC) + timedelta(days=9)
+    assert cli(*due, f"{moment:%Y-%m-%dT%H:%M}", who=priya).code == 0
+    shown = cli("cases", "show", here, 1, who=priya).out
+    assert f"{moment:%H:%M} UTC" in shown and "the client is closed" in shown
+
+
+@pytest.mark.usefixtures("outbox")
+def test_a_client_answers_what_it_is_asked_and_sees_no_case(
+    cli: Cli, firm: Firm, staffed: TestClient, mail: dict[str, str], contact: Identity, tmp_path: Path
+) -> None:
+    text = procedure_text("typed_answer").replace("  - text: What is missing", "  - file: What is missing")
+    with acting(firm.owner, write=firm.house_id):
+        drafts.publish(text)
+    give_token(firm, contact)
+    here, priya, them = staffed.code, mail["specialist"], contact.email
+    begin(cli, staffed, "typed_answer", priya)
+    cli("cases", "skip", here, 1, "collect", "--reason", "known", who=mail["lead"])
+    assert "missing (file)" in cli("cases", "requests", here, who=them).out
+    assert "missing (file)" in cli("cases", "requests", here, who=priya).out
+    assert "there is no client" in cli("cases", "show", here, 1, who=them).err
+    assert "there is no client" in cli("cases", "comment", here, 1, "Hello", who=them).err
+    assert (
+        "1 of the client's were asked by mail"
+        in cli("cases", "ask", here, 1, "ask_the_client", who=priya).out
+    )
+    staff = cli("cases", "answer", here, 1, "ask_the_client", who=priya)
+    assert staff.code == 1 and "sop.answer" in staff.err
+    empty = cli("cases", "answer", here, 1, "ask_the_client", who=them)
+    assert empty.code == 1 and "evidence is missing: What is missing" in empty.err
+    paper = tmp_path / "missing.csv"
+    paper.write_text("nothing")
+    done = cli("cases", "answer", here, 1, "ask_the_client", "--file", f"missing={paper}", who=them)
+    assert done.code == 0 and "ask_the_client: done" in done.out, done.err
+    again = cli("cases", "answer", here, 1, "ask_the_client", who=them)
+    assert again.code == 1 and f"engineroom cases requests {here}" in again.err
+
+
+def test_a_case_that_waits_goes_on_when_what_it_waits_for_is_said_to_have_come(
+    cli: Cli, firm: Firm, staffed: TestClient, mail: dict[str, str]
+) -> None:
+    text = "---\nprocedure: typed_wait\ntitle: Waits\n---\n## The bank\n```yaml\nwait: statement\n```\n"
+    with acting(firm.owner, write=firm.house_id):
+        drafts.publish(text + "## Look\n```yaml\nwho: specialist\n```\n")
+    assert cli("cases", "start", staffed.code, "typed_wait", who=mail["specialist"]).code == 0
+    other = cli("cases", "message", staffed.code, 1, "payslip", who=mail["specialist"])
+    assert other.code == 1 and "but for statement" in other.err
+    came = cli("cases", "message", staffed.code, 1, "statement", who=mail["specialist"])
+    assert came.code == 0 and "case 1 goes on" in came.out
+    assert "look" in cli("cases", "show", staffed.code, 1, who=mail["specialist"]).out

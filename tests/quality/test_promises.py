@@ -7,8 +7,9 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.utils import DatabaseError
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -378,3 +379,31 @@ def test_nobody_sees_another_clients_clocks(desk: TestClient, firm: Firm, key: s
     assert signed_in(other.staff["lead"]).get(address).status_code == 404
     with other.acting("lead"):
         assert clocks.running(desk.id) == []
+
+
+def test_the_board_asks_once_for_all_clients(firm: Firm, desk: TestClient, key: str) -> None:
+    """Two clients more make no question more, and each client's clocks stand as asked for alone."""
+    others = [firm.new_client(with_books=False) for _ in range(2)]
+    lead = desk.staff["lead"]
+    for other in others:
+        firm.grant(lead, other.id, "lead")
+        with acting(lead, write=other.id):
+            services.promise("An hour", H)
+        with other.acting("specialist"):
+            sop.start_case(key)
+    start(desk, key)
+    now = int(timezone.now().timestamp())
+    questions, numbers = [], []
+    for clients in ([desk.id], [desk.id, *(o.id for o in others)]):
+        with acting(lead, read=clients), CaptureQueriesContext(connection) as asked:
+            found = clocks.running_of(clients, now)
+        questions.append(len(asked))
+        numbers.append({(one.row.client_id, one.row.number): one.reading for one in found})
+    assert questions[0] == questions[1]
+    alone = {}
+    for client_id in (desk.id, *(o.id for o in others)):
+        with acting(lead, read=[client_id]):
+            alone |= {(client_id, one.row.number): one.reading for one in clocks.running(client_id, now)}
+    assert numbers[1] == alone and len(alone) == len(numbers[0]) + 2
+    page = signed_in(lead).get(reverse("quality:board")).content.decode()
+    assert all(other.code in page for other in (desk, *others))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from engineroom.foundation.tenancy.scope import acting
+from engineroom.kernel.errors import Conflict
 from engineroom.payday import steps
 from engineroom.sop import drafts, services
 from engineroom.sop.models import Case, Task
@@ -138,3 +141,34 @@ def test_a_comment_that_does_not_fit_is_refused_on_the_page(client: TestClient, 
     said = browser.post(where, {"text": "x" * 4_001}, follow=True).content.decode()
     assert "the text has 4,001 letters" in said
     assert "x" * 4_000 not in browser.get(reverse("sop:case", args=[client.code, number])).content.decode()
+
+
+def test_a_due_time_is_moved_on_the_page_and_stands_on_the_timeline(client: TestClient, short: str) -> None:
+    with client.acting("specialist"):
+        number = services.start_case(short, values={"day": "2026-11-27"}).number
+    task = newest(client, "collect")
+    browser = signed_in(client.staff["specialist"])
+    moment = datetime.now(UTC) + timedelta(days=30)
+    said = button(browser, client, task, "due", due=f"{moment:%Y-%m-%dT16:00}", reason="the office is closed")
+    assert "It is due at another moment" in said and "the office is closed" in said
+    page = browser.get(reverse("sop:case", args=[client.code, number])).content.decode()
+    assert f"Collect: due {moment.day} {moment:%b %Y}, 16:00 UTC" in page
+    with client.acting("lead"):
+        assert Task.objects.get(client_id=client.id, id=task.id).due_at == moment.replace(
+            hour=16, minute=0, second=0, microsecond=0
+        )
+    where = reverse("sop:task", args=[client.code, task.id, "due"])
+    for due, words in (("soon", "is no day and time"), ("2020-01-01T10:00", "over already")):
+        refused = browser.post(where, {"due": due, "reason": "x"}, follow=True)
+        assert words in refused.content.decode()
+
+
+def test_what_waits_by_itself_has_no_due_time_to_move(firm: Firm, client: TestClient) -> None:
+    text = "---\nprocedure: waits_by_itself\ntitle: Waits\n---\n## The bank\n```yaml\nwait: statement\n```\n"
+    with acting(firm.owner, write=firm.house_id):
+        drafts.publish(text + "## Look\n```yaml\nwho: specialist\n```\n")
+    with client.acting("specialist"):
+        services.start_case("waits_by_itself")
+    at, soon = newest(client, "the_bank"), datetime.now(UTC) + timedelta(days=1)
+    with client.acting("specialist"), pytest.raises(Conflict, match="waits by itself"):
+        services.move_due(at.id, soon, "later")

@@ -546,6 +546,7 @@ def _same(desk: TestClient, case_id: UUID) -> None:
         assert [e.seq for e in events] == list(range(1, row.seq + 1))
 
 
+@pytest.mark.behaviour("SOP-07")
 def test_days_are_days_of_the_calendar_whatever_the_clocks_do() -> None:
     """29 March 2026: London's clocks go forward at 01:00."""
     before = datetime(2026, 3, 28, 9, 0, tzinfo=UTC)

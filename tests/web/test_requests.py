@@ -136,6 +136,9 @@ def test_a_reply_by_mail_is_the_answer_once_and_from_whom_was_asked(
     assert said.case_number is None and "not from whom was asked" in said.why
     half = mail_answers.import_mail(bytes(reply(letter, contact.email, "A lease.")), "2.eml", [client.id])
     assert half.case_number is None and "evidence is missing: How much" in half.why
+    long = reply(letter, contact.email, f"How much: 5\n{'x' * 4_001}")
+    whole = mail_answers.import_mail(bytes(long), "2b.eml", [client.id])
+    assert whole.case_number is None and "the what has 4,001 letters" in whole.why
     mail = reply(letter, f"Them <{contact.email}>", "A lease.\nHow much: 1,250")
     mail.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="lease.pdf")
     assert mail_answers.import_mail(bytes(mail), "3.eml", []).case_number is None, (

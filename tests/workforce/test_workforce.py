@@ -132,7 +132,8 @@ def test_open_tasks_are_counted_by_whoever_has_them(firm: Firm, client: TestClie
         with client.acting("specialist"):
             sop.claim(task)
     with client.acting("specialist"):
-        sop.move_due(tasks[0], timezone.now() - timedelta(hours=1), "it was due before")
+        late = timezone.now() - timedelta(hours=1)
+        Task.objects.filter(client_id=client.id, id=tasks[0]).update(due_at=late)
     assert load() == {priya.email: (2, 1)}
     with client.acting("specialist"):
         sop.release(tasks[0])

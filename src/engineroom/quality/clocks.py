@@ -7,7 +7,7 @@ on and ended; the client's promises and hours say what was in force meanwhile. `
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -57,19 +57,24 @@ def _latest(rows: Sequence[tuple[int, Policy | None]], at: int) -> Policy | None
 
 
 def terms_of(client_id: UUID) -> Terms:
-    promises: dict[str, list[tuple[int, Policy | None]]] = defaultdict(list)
-    for row in Promise.objects.filter(client_id=client_id).order_by("at", "id"):
+    return terms_of_all([client_id])[client_id]
+
+
+def terms_of_all(client_ids: Iterable[UUID]) -> dict[UUID, Terms]:
+    """The promises and hours of clients, those without any too."""
+    found = {client_id: Terms({}, []) for client_id in client_ids}
+    for row in Promise.objects.filter(client_id__in=found).order_by("at", "id"):
         policy = (
             Policy(row.name, row.budget_s, tuple(row.pause_reasons), row.warn_percent)
             if row.budget_s
             else None
         )
-        promises[row.procedure_key].append((_second(row.at), policy))
-    hours = [
-        (_second(row.at), hours_from(row.definition), row.whole)
-        for row in Hours.objects.filter(client_id=client_id).order_by("at", "id")
-    ]
-    return Terms(dict(promises), hours)
+        promises = found[row.client_id].promises.setdefault(row.procedure_key, [])
+        promises.append((_second(row.at), policy))
+    for kept in Hours.objects.filter(client_id__in=found).order_by("at", "id"):
+        hours = hours_from(kept.definition)
+        found[kept.client_id].hours.append((_second(kept.at), hours, kept.whole))
+    return found
 
 
 def _second(moment: datetime) -> int:
@@ -180,11 +185,15 @@ def _in_turn(waits: list[Event], changes: list[Event], policy: Policy) -> list[E
 
 def clocks(rows: Sequence[Case], terms: Terms, now: int | None = None) -> list[CaseClock]:
     """The clocks of one client's cases, without those to which nothing was promised."""
+    return _clocks(rows, {row.client_id: terms for row in rows}, now)
+
+
+def _clocks(rows: Sequence[Case], terms: Mapping[UUID, Terms], now: int | None = None) -> list[CaseClock]:
     now = _second(timezone.now()) if now is None else now
     told: dict[UUID, list[Told]] = defaultdict(list)
     if rows:
         events = CaseEvent.objects.filter(
-            client_id=rows[0].client_id, case_id__in=[r.id for r in rows], kind__in=TELLING
+            client_id__in={r.client_id for r in rows}, case_id__in=[r.id for r in rows], kind__in=TELLING
         )
         for e in events.order_by("case_id", "seq").iterator(chunk_size=10_000):
             told[e.case_id].append(
@@ -195,60 +204,79 @@ def clocks(rows: Sequence[Case], terms: Terms, now: int | None = None) -> list[C
             )  # fmt: skip
     found = []
     for row in rows:
-        log = log_of(row, told[row.id], terms)
+        log = log_of(row, told[row.id], terms[row.client_id])
         if log is not None:
             clock = Clock.of(log)
             found.append(CaseClock(row, log, clock, told[row.id], clock.reading(now)))
     return found
 
 
+RUNNING = """
+SELECT c.* FROM unnest(%s::uuid[]) AS g (client_id) CROSS JOIN LATERAL (
+  SELECT * FROM sop_case w WHERE w.client_id = g.client_id AND w.state = 'running'
+  ORDER BY w.id LIMIT %s) c
+"""
+FINISHED = """
+SELECT c.* FROM unnest(%s::uuid[], %s::text[]) AS g (client_id, key) CROSS JOIN LATERAL (
+  SELECT * FROM sop_case w WHERE w.client_id = g.client_id AND w.procedure_key = g.key AND w.state = 'done'
+  ORDER BY w.ended_at DESC LIMIT %s) c
+"""
+
+
 def running(client_id: UUID, now: int | None = None) -> list[CaseClock]:
     """The clocks of a client's running cases, each with what earlier ones of its step predict."""
-    terms = terms_of(client_id)
-    if not terms.any:
+    return running_of([client_id], now)
+
+
+def running_of(client_ids: Iterable[UUID], now: int | None = None) -> list[CaseClock]:
+    """The same of many clients, asked once for all; MOST_CASES of each."""
+    terms = {client_id: found for client_id, found in terms_of_all(client_ids).items() if found.any}
+    if not terms:
         return []
-    rows = list(Case.objects.filter(client_id=client_id, state="running").order_by("id")[:MOST_CASES])
-    return _predicted(client_id, rows, terms, _second(timezone.now()) if now is None else now)
+    rows = list(Case.objects.raw(RUNNING, [list(terms), MOST_CASES]))
+    return _predicted(rows, terms, _second(timezone.now()) if now is None else now)
 
 
-def _predicted(client_id: UUID, rows: Sequence[Case], terms: Terms, now: int) -> list[CaseClock]:
-    found = clocks(rows, terms, now)
-    _open_steps(client_id, found)
-    took = _took({one.row.procedure_key for one in found}, client_id, terms)
+def _predicted(rows: Sequence[Case], terms: Mapping[UUID, Terms], now: int) -> list[CaseClock]:
+    found = _clocks(rows, terms, now)
+    _open_steps(found)
+    took = _took({(one.row.client_id, one.row.procedure_key) for one in found}, terms)
     for one in found:
         step, opened = next(iter(one.open_steps.items()), ("", 0))
         if step:
             since = worked_since(one.clock, opened, now)
             before = one.reading.elapsed_s - since
-            one.prediction = predict(since, took[(one.row.procedure_key, step)], before_s=before)
+            judges = took[(one.row.client_id, one.row.procedure_key, step)]
+            one.prediction = predict(since, judges, before_s=before)
             one.reading = one.clock.reading(now, one.prediction)
     return found
 
 
-def _open_steps(client_id: UUID, found: Sequence[CaseClock]) -> None:
+def _open_steps(found: Sequence[CaseClock]) -> None:
     by_case = {one.row.id: one for one in found}
-    tasks = Task.objects.filter(client_id=client_id, case_id__in=by_case, ended_at=None).exclude(
-        kind__in=("timer", "escalation")
-    )
+    tasks = Task.objects.filter(
+        client_id__in={one.row.client_id for one in found}, case_id__in=by_case, ended_at=None
+    ).exclude(kind__in=("timer", "escalation"))
     columns = ("case_id", "step", "opened_at", "title")
     for case_id, step, opened, title in tasks.order_by("id").values_list(*columns):
         by_case[case_id].open_steps.setdefault(step, _second(opened))
         by_case[case_id].waits_at.append(title)
 
 
-def _took(procedures: set[str], client_id: UUID, terms: Terms) -> dict[tuple[str, str], list[int]]:
-    """Working seconds from the first opening of each step to the end of its case, for finished cases."""
-    took: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for key in procedures:
-        done = Case.objects.filter(client_id=client_id, procedure_key=key, state="done").order_by("-ended_at")
-        for one in clocks(list(done[:JUDGES]), terms):
-            end = one.clock.finished or one.clock.last
-            seen: dict[str, int] = {}
-            for event in one.told:
-                if event.kind == "opened" and event.step:
-                    seen.setdefault(event.step, event.at)
-            for step, at in seen.items():
-                took[(key, step)].append(worked_since(one.clock, at, end))
+def _took(of: set[tuple[UUID, str]], terms: Mapping[UUID, Terms]) -> dict[tuple[UUID, str, str], list[int]]:
+    """Working seconds from the first opening of each step to the end of its case, for finished cases, by
+    client, procedure and step."""
+    took: dict[tuple[UUID, str, str], list[int]] = defaultdict(list)
+    pairs = sorted(of)
+    done = Case.objects.raw(FINISHED, [[c for c, _ in pairs], [k for _, k in pairs], JUDGES])
+    for one in _clocks(list(done) if pairs else [], terms):
+        end = one.clock.finished or one.clock.last
+        seen: dict[str, int] = {}
+        for event in one.told:
+            if event.kind == "opened" and event.step:
+                seen.setdefault(event.step, event.at)
+        for step, at in seen.items():
+            took[(one.row.client_id, one.row.procedure_key, step)].append(worked_since(one.clock, at, end))
     return took
 
 
@@ -263,8 +291,6 @@ def worked_since(clock: Clock, instant: int, now: int) -> int:
 def clock_of(row: Case, now: int | None = None) -> CaseClock | None:
     """The clock of one case, predicted while it runs."""
     now = _second(timezone.now()) if now is None else now
-    terms = terms_of(row.client_id)
-    found = (
-        _predicted(row.client_id, [row], terms, now) if row.state == "running" else clocks([row], terms, now)
-    )
+    terms = terms_of_all([row.client_id])
+    found = _predicted([row], terms, now) if row.state == "running" else _clocks([row], terms, now)
     return found[0] if found else None

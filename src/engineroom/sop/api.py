@@ -13,7 +13,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from ninja import Field, File, Query, Schema
 from ninja.files import UploadedFile
-from pydantic import StringConstraints
+from pydantic import AwareDatetime, StringConstraints
 
 from engineroom.foundation.api import (
     NO_NUL,
@@ -211,6 +211,13 @@ class ReleaseIn(Asked):
 
 class DelegateIn(Asked):
     user_id: UUID
+    reason: Reason
+
+
+class DueIn(Asked):
+    """due_at: with its zone, and still to come."""
+
+    due_at: AwareDatetime
     reason: Reason
 
 
@@ -536,6 +543,14 @@ def reject(client: Client, task_id: UUID, body: ReasonAsked) -> services.TaskDon
 def skip(client: Client, task_id: UUID, body: ReasonAsked) -> services.TaskDone:
     """Where the procedure says that one may, or as a lead."""
     return services.skip(task_id, body.reason)
+
+
+@router.command(
+    "/tasks/{task_id}/due", services.TaskDone, "Have a task due at another moment", permission="sop.work"
+)
+def move_due(client: Client, task_id: UUID, body: DueIn) -> services.TaskDone:
+    """What was promised for the case stays."""
+    return services.move_due(task_id, body.due_at, body.reason)
 
 
 @router.command(

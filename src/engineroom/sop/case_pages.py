@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,13 +15,13 @@ from django.utils.safestring import mark_safe
 
 from engineroom.foundation.access.selectors import holders_of
 from engineroom.foundation.vault.answers import file_answer
-from engineroom.kernel.errors import NotFound
+from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.sop import beside, boards, diagram, drafts, moving, running, selectors, services
 from engineroom.sop.boards import Happened, TaskView, Waiting
 from engineroom.sop.evidence import keep_upload
 from engineroom.sop.graph import WAITING, Graph
 from engineroom.sop.models import WORKED_KINDS, Task, TaskEvidence
-from engineroom.ui.display import format_count
+from engineroom.ui.display import format_count, format_moment
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, page
 from engineroom.ui.parts import Event
 
@@ -184,7 +185,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "paused": ("The clock stands still: waiting for the {reason}", "held"),
     "resumed": ("The clock goes on", "run"),
     "asked": ("{title}: the client was asked by mail", "held"),
-    "due_moved": ("{title}: due at another moment", "wait"),
+    "due_moved": ("{title}: due {when}", "wait"),
     "moved": ("The case goes on by version {version}", "run"),
     "finished": ("Case finished", "done"),
 }
@@ -199,7 +200,9 @@ def _goes_without_saying(e: Happened) -> bool:
 
 def _event(e: Happened) -> Event:
     text, kind = WORDS.get(e.kind, (e.kind, "run"))
-    what = text.format_map({"title": e.title, "reason": "", "to": "", "command": "", "version": "", **e.data})
+    when = format_moment(datetime.fromisoformat(str(e.data["due"]))) if e.kind == "due_moved" else ""
+    known = {"title": e.title, "reason": "", "to": "", "command": "", "version": "", "when": when}
+    what = text.format_map({**known, **e.data})
     who = f"{e.who} for {e.on_behalf}" if e.on_behalf else e.who
     note = str(
         e.data.get("text") or (e.data.get("reason") if e.kind not in ("paused", "resumed") else "") or ""
@@ -261,6 +264,19 @@ def _delegated(request: PageRequest, task_id: UUID) -> str:
     return "Your colleague has it now."
 
 
+def _due(request: PageRequest, task_id: UUID) -> str:
+    """Moments are typed as they are shown: in UTC."""
+    text = request.POST.get("due", "")
+    try:
+        due = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputRefused(
+            [Problem(f"{text!r} is no day and time", "Say both, as 2026-12-01T16:00", field="due")]
+        ) from None
+    services.move_due(task_id, due if due.tzinfo else due.replace(tzinfo=UTC), _why(request))
+    return "It is due at another moment."
+
+
 def _told(verb: Callable[..., object], said: str) -> Callable[[PageRequest, UUID], str]:
     def run(request: PageRequest, task_id: UUID) -> str:
         verb(request, task_id)
@@ -274,6 +290,7 @@ VERBS: dict[str, Callable[[PageRequest, UUID], str]] = {
     "claim": _told(lambda r, t: services.claim(t), "It is yours."),
     "release": _told(lambda r, t: services.release(t, _why(r)), "Given back."),
     "delegate": _delegated,
+    "due": _due,
     "accept": _told(lambda r, t: services.accept(t), "Accepted."),
     "reject": _told(lambda r, t: services.reject(t, _why(r)), "Sent back, with your reason."),
     "skip": _told(lambda r, t: services.skip(t, _why(r)), "Skipped, with your reason."),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, get_type_hints
 from uuid import UUID
 
@@ -37,7 +37,7 @@ from engineroom.sop import drafts, machine, running
 from engineroom.sop.conditions import ConditionRefused, Field, read_value
 from engineroom.sop.evidence import KIND as FILE_KIND
 from engineroom.sop.graph import Step
-from engineroom.sop.models import Case, Task
+from engineroom.sop.models import WORKED_KINDS, Case, Task
 from engineroom.sop.running import OpenTask, Running
 
 OVERRIDING = frozenset({"lead", "owner"})
@@ -46,6 +46,7 @@ OVERRIDING = frozenset({"lead", "owner"})
 LONGEST_TEXT = 4_000
 LONGEST_REASON = 500
 LONGEST_TITLE = 200
+FARTHEST_DUE = timedelta(days=732)
 
 
 class NotYours(NotPermitted):
@@ -676,10 +677,15 @@ def send_message(case_id: UUID, message: str) -> CaseStarted:
 
 @command("sop.work", brief=True)
 def move_due(task_id: UUID, due_at: datetime, reason: str) -> TaskDone:
-    """Promise another moment for a task, with a reason."""
+    """Have a task due at another moment, still to come, with a reason. The case's own promise stays."""
     reason = reason_given(reason, LONGEST_REASON)
-    with _at(task_id) as (case, task, step, _now):
+    with _at(task_id) as (case, task, step, now):
+        if task.kind not in WORKED_KINDS:
+            raise Conflict(f"{step.title!r} is nobody's to be late with: it waits by itself")
         _mine(case, task, step)
+        if not now < due_at <= now + FARTHEST_DUE:
+            wrong = "the moment is over already" if due_at <= now else "the moment is years away"
+            raise InputRefused([Problem(wrong, "Say one that is still to come, and soon", field="due")])
         _change(task, due_at=due_at)
         case.tell("due_moved", task, due=due_at, reason=reason)
     return _receipt(case, task, task.state)

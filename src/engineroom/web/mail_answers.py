@@ -105,7 +105,7 @@ def _values(step: Step, text: str) -> dict[str, str]:
     first = next((i.key for i in fields if i.field and i.field.type == "text" and i.key not in found), None)
     words = "\n".join(left).strip()
     if first and words:
-        found[first] = words[:4_000]
+        found[first] = words
     return found
 
 
