@@ -136,7 +136,7 @@ def _paths(given: list[str] | None) -> dict[str, Path]:
 
 
 def _client_asked(user: Identity, code: str) -> ClientRow:
-    """The same for the client's own people, who see no list of clients. What a client is asked, and no more
+    """The client with that code, for its own people too. What a client is asked, and no more
     of a case, is shown to them."""
     from engineroom.foundation.access.sign_in import clients_of
 
