@@ -36,6 +36,7 @@ ROOMS = [
     "ledger",
     "openitems",
     "people",
+    "leave",
     "timesheets",
     "sop",
     "workforce",

@@ -23,10 +23,15 @@ from engineroom.foundation.engagement.selectors import ServiceLine
 from engineroom.foundation.tenancy.models import ClientModel
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.ids import uuid7
+from engineroom.leave import entitling
+from engineroom.leave import services as leave
+from engineroom.leave.models import LeaveKind
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
 from engineroom.people import services as people
-from engineroom.people.models import Person
+from engineroom.people import terms
+from engineroom.people.engine import Agreed
+from engineroom.people.models import Person, Terms
 from engineroom.quality import services as quality
 from engineroom.quality.clocks import OFFICE
 from engineroom.settlement import by_hand, clearing
@@ -69,6 +74,7 @@ def busy(firm: Firm) -> TestClient:
     _agree(client)
     _explain_and_take_back(client)
     _work(firm, client)
+    _away(client)
     with client.acting("bookkeeper"):
         ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
     with acting(access.system_user(), write=client.id):
@@ -131,6 +137,21 @@ def _work(firm: Firm, client: TestClient) -> None:
         sop.add_evidence(task.id, "list", file_id=file.id)
         there = _move(client, begun.case_id, first.version_id, second.version_id)
         _move(client, begun.case_id, second.version_id, first.version_id, undoes_id=there.id)
+
+
+def _away(client: TestClient) -> None:
+    """Sickness with its certificate, taken back again."""
+    with client.acting("specialist"):
+        entitling.offer_ready_kinds()
+        person = Person.objects.filter(client_id=client.id, payroll_number="T1").get()
+        if not Terms.objects.filter(client_id=client.id, person=person, unsaid=None).exists():
+            agreed = Agreed("hourly", 15_00, 37 * 60 + 30)
+            terms.set_terms(person.counterparty_id, agreed, starts=PAY_DATE, reason="for the leave")
+        kind = LeaveKind.objects.get(client_id=client.id, code="sickness")
+        booked = leave.record(person.counterparty_id, kind.id, leave.Stretch(PAY_DATE, PAY_DATE))
+        file = vault.store(b"ill", name="note.txt", kind="leave.evidence", subject_id=booked.booking_id)
+        leave.add_evidence(booked.booking_id, "self_certificate", PAY_DATE, PAY_DATE, file_id=file.id)
+        leave.cancel(booked.booking_id, reason="it was another day")
 
 
 def _move(client: TestClient, case_id: UUID, start: UUID, to: UUID, **more: UUID) -> CaseMove:

@@ -30,7 +30,7 @@ VERBS = ("read", "prepare", "approve", "release", "work", "answer")
 """What a token may be narrowed to: the last word of a permission. Admin and grant are for whole tokens."""
 
 BOOKS = ("ledger", "openitems", "settlement", "accounting")
-SERVICES = ("payroll", "timesheets", "billing", "people", "sop")
+SERVICES = ("payroll", "timesheets", "billing", "people", "leave", "sop")
 
 ROLES: dict[str, Role] = {
     "owner": Role(
@@ -47,9 +47,9 @@ ROLES: dict[str, Role] = {
     ),
     "specialist": Role(
         "firm",
-        ("*.read", *(f"{room}.prepare" for room in SERVICES), "sop.work"),
+        ("*.read", *(f"{room}.prepare" for room in SERVICES), "sop.work", "leave.approve"),
         (),
-        "approve",
+        "approve, but for leave that others asked for",
     ),
     "bookkeeper": Role(
         "firm",
@@ -73,7 +73,7 @@ ROLES: dict[str, Role] = {
     "worker": Role("work", ("sop.own",), DATA_CLASSES, "anything else"),
     "client_finance": Role(
         "client",
-        ("*.read", "timesheets.prepare", "people.prepare", "sop.answer"),
+        ("*.read", "timesheets.prepare", "people.prepare", "leave.prepare", "sop.answer"),
         ("identity", "health"),
         "another company",
     ),
@@ -83,14 +83,16 @@ ROLES: dict[str, Role] = {
             "*.read",
             "timesheets.prepare",
             "people.prepare",
+            "leave.prepare",
             "sop.answer",
             "payroll.approve",
             "billing.approve",
+            "leave.approve",
         ),
         ("identity", "health"),
         "approve what they prepared",
     ),
-    "employee": Role("self", ("people.own", "payroll.own"), (), "another person"),
+    "employee": Role("self", ("people.own", "payroll.own", "leave.own"), (), "another person"),
 }
 
 RELEASING = tuple(name for name, role in ROLES.items() if role.may("settlement.release"))

@@ -1,0 +1,1 @@
+"""What leave offers to the rest."""
