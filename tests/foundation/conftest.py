@@ -31,7 +31,7 @@ from engineroom.ledger.charts import STAFFING
 from engineroom.people import services as people
 from engineroom.people import terms
 from engineroom.people.engine import Agreed
-from engineroom.people.models import Person, Terms
+from engineroom.people.models import Employment, Person
 from engineroom.quality import services as quality
 from engineroom.quality.clocks import OFFICE
 from engineroom.settlement import by_hand, clearing
@@ -41,7 +41,8 @@ from engineroom.sop import services as sop
 from engineroom.sop.models import CaseMove, Task
 from engineroom.timesheets import services as timesheets
 from engineroom.timesheets.models import Hold
-from engineroom.web.models import Link
+from engineroom.web import letters
+from engineroom.web.models import Letter, Link
 
 IBAN = "GB24MIDL20000055667788"
 CLIENT_MODELS = [m for m in apps.get_models() if issubclass(m, ClientModel)]
@@ -70,7 +71,9 @@ def busy(firm: Firm) -> TestClient:
     _end_the_hold(client)
     _void_an_approval(client)
     _clear(client, day.batch)
+    _say_terms(client)
     _let_in(firm, client)
+    _write_to_the_person(client)
     _agree(client)
     _explain_and_take_back(client)
     _work(firm, client)
@@ -99,6 +102,24 @@ def _void_an_approval(client: TestClient) -> None:
         subject = uuid7()
         approvals.approve("rehearsal", subject, bytes(32))
         assert approvals.void_if_changed("rehearsal", subject, bytes(range(32)), "it was only a rehearsal")
+
+
+def _say_terms(client: TestClient) -> None:
+    with client.acting():
+        person = Person.objects.filter(client_id=client.id).earliest("payroll_number")
+        day = Employment.objects.get(client_id=client.id, person=person).starts
+        agreed = Agreed("salary", 24_000_00, 2_250)
+        terms.set_terms(person.counterparty_id, agreed, starts=day, reason="as the letter says")
+
+
+def _write_to_the_person(client: TestClient) -> None:
+    with client.acting("lead"):
+        person = Person.objects.filter(client_id=client.id).earliest("payroll_number")
+        link = letters.new_link("payslip", uuid7(), "t1@mail.example", person_id=person.counterparty_id)
+        words = {"name": person.name, "firm": "the firm"}
+        draft = letters.Draft(link, "Something to read", "web/mail_approve.txt", words)
+        mailing = letters.write("payslip", ("rehearsal", uuid7()), "A letter", [draft])
+        letters.leave(Letter.objects.filter(client_id=client.id, mailing_id=mailing), "it was a rehearsal")
 
 
 def _let_in(firm: Firm, client: TestClient) -> None:
@@ -144,9 +165,6 @@ def _away(client: TestClient) -> None:
     with client.acting("specialist"):
         entitling.offer_ready_kinds()
         person = Person.objects.filter(client_id=client.id, payroll_number="T1").get()
-        if not Terms.objects.filter(client_id=client.id, person=person, unsaid=None).exists():
-            agreed = Agreed("hourly", 15_00, 37 * 60 + 30)
-            terms.set_terms(person.counterparty_id, agreed, starts=PAY_DATE, reason="for the leave")
         kind = LeaveKind.objects.get(client_id=client.id, code="sickness")
         booked = leave.record(person.counterparty_id, kind.id, leave.Stretch(PAY_DATE, PAY_DATE))
         file = vault.store(b"ill", name="note.txt", kind="leave.evidence", subject_id=booked.booking_id)

@@ -37,8 +37,7 @@ def paid(client: TestClient, temps: list[Temp], pay_date: object = PAY_DATE) -> 
         for chunk in AttemptChunk.objects.filter(client_id=client.id, attempt_id=plan.attempt_id):
             services.calculate_chunk(plan.attempt_id, chunk.chunk)
         services.publish_attempt(plan.attempt_id)
-        run = PayRun.objects.select_related("published").get(client_id=client.id, id=opened.run_id)
-    return run
+        return PayRun.objects.select_related("published").get(client_id=client.id, id=opened.run_id)
 
 
 def figures(client: TestClient, run: PayRun) -> dict[str, dict[str, int]]:

@@ -56,9 +56,9 @@ ATTEMPTS = (
         "Open a run yourself, and say yes to it yourself.",
         "SELECT coalesce(max(number), 0) + 1 AS number, gen_random_uuid() AS run FROM payroll_payrun",
         (
-            """INSERT INTO payroll_payrun (id, client_id, kind, frequency, pay_date,
+            """INSERT INTO payroll_payrun (id, client_id, jurisdiction, kind, frequency, pay_date,
   period_starts, period_ends, tax_year, tax_period, number)
-VALUES (%(run)s, %(client)s, 'trial', 'weekly', current_date,
+VALUES (%(run)s, %(client)s, 'gb', 'trial', 'weekly', current_date,
   current_date, current_date, '2026-27', 34, %(number)s)""",
             """INSERT INTO foundation_approval
   (id, client_id, subject_kind, subject_id, content_hash, user_id)
