@@ -16,6 +16,8 @@ from django.test import Client as Browser
 from engineroom.foundation.access import services as access
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.payday import steps
+from engineroom.people import services as people
+from engineroom.people.models import Person
 from engineroom.settlement.models import PaymentBatch
 from engineroom.sop import drafts
 from engineroom.sop import services as sop
@@ -130,6 +132,10 @@ TEMPS = [
 ]
 
 
+LOGINS = {"employee": "T1", "worker": "T2"}
+"""Who is somebody here, and sees their own pay."""
+
+
 def worked_client(firm: Firm, roles: tuple[str, ...]) -> Worked:
     """Through the product's own commands: hours, run, release, invoices, papers; and a case that began."""
     client = firm.new_client()
@@ -144,6 +150,10 @@ def worked_client(firm: Firm, roles: tuple[str, ...]) -> Worked:
             user = firm.new_user(KINDS.get(role, "staff"))
             ends = {"ends": date(2199, 1, 1)} if role == "auditor" else {}
             firm.grant(user, client.id, role, **ends)
+        if role in LOGINS:
+            with client.acting("lead"):
+                person = Person.objects.get(client_id=client.id, payroll_number=LOGINS[role])
+                people.give_login(person.counterparty_id, user.id, starts=date(2026, 1, 5))
         by_role[role] = Caller(user, token_for(firm, user))
     return Worked(client, by_role, PAY_DATE)
 

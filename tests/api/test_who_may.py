@@ -20,6 +20,7 @@ READERS = {
 PAY = {"lead", "specialist"}
 HOURS = {"lead", "specialist", "client_finance", "client_approver"}
 BOOKS = {"lead", "bookkeeper"}
+OWN = {"employee", "worker"}
 CHECKERS = {"owner", "lead", "checker", "client_approver"}
 STAFF = READERS - {"client_finance", "client_approver"}
 WORK = (
@@ -68,6 +69,8 @@ MAY: dict[str, set[str]] = {
     **dict.fromkeys(("sop.requests", "sop.keep_answer_file", "sop.answer"), READERS - STAFF),
     "ledger.lock_period": BOOKS,
     "ledger.reverse_entry": BOOKS,
+    # Their own, and nobody else's.
+    **dict.fromkeys(("me.details", "me.weeks", "me.payslips", "me.payslip", "me.payslip_pdf"), OWN),
 }
 """Who is not refused; an operation that is not here is a read, for READERS."""
 
@@ -141,6 +144,10 @@ def ids(worked: Worked) -> dict[str, str]:
         "preview_id": worked.first("/import-previews", kind="timesheets")["id"],
         "time_entry": worked.first("/time-entries")["id"],
         "absence_id": str(new_id()),
+        **{
+            f"payslip_of_{role}": worked.by_role[role].get(f"{worked.at}/me/payslips").body["items"][0]["id"]
+            for role in ("employee", "worker")
+        },
         "case_id": worked.first("/cases")["id"],
         **_of_case(worked),
     }
@@ -164,6 +171,8 @@ def operations() -> Iterator[tuple[str, str, str]]:
 def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], code: str) -> int:
     """The status of one call with these ids."""
     given = {**ids, "code": code, "kind": "timesheets", "node_id": ids["invoice_id"]}
+    if name.startswith("me."):
+        given["payslip_id"] = ids.get(f"payslip_of_{by.user.kind}", ids["payslip_id"])
     if name == "timesheets.time_entry":
         given["entry_id"] = ids["time_entry"]
     if name == "foundation.thread_from":
@@ -199,7 +208,7 @@ def test_nobodys_ids_are_found_at_another_clients_address(
     firm: Firm, worked: Worked, ids: dict[str, str], other_client: TestClient, caller: Callable[..., Caller]
 ) -> None:
     both = {}
-    for role in ("lead", "client_finance"):
+    for role in ("lead", "client_finance", "employee"):
         user = worked.by_role[role].user
         firm.grant(user, other_client.id, role)
         both[role] = caller(user)
@@ -207,7 +216,7 @@ def test_nobodys_ids_are_found_at_another_clients_address(
         name: status
         for name, method, path in operations()
         if any(f"{{{part}}}" in path for part in [*ids, "node_id"])
-        and (by := both["lead" if "lead" in MAY.get(name, READERS) else "client_finance"])
+        and (by := next(caller for role, caller in both.items() if role in MAY.get(name, READERS)))
         and (status := called(by, name, method, path, ids, other_client.code)) != 404
     }
     assert found == {}
@@ -226,5 +235,6 @@ def test_unknown_ids_are_not_found(worked: Worked, ids: dict[str, str]) -> None:
     nowhere = {kind: str(new_id()) for kind in ids}
     for name, method, path in operations():
         if method == "get" and any(f"{{{part}}}" in path for part in [*ids, "node_id"]):
-            status = called(worked.by_role["lead"], name, method, path, nowhere, worked.client.code)
+            role = "lead" if "lead" in MAY.get(name, READERS) else "employee"
+            status = called(worked.by_role[role], name, method, path, nowhere, worked.client.code)
             assert status == 404, name

@@ -15,7 +15,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from engineroom import __version__
-from engineroom.api import clients, engagement, imports, paydays, trail
+from engineroom.api import clients, engagement, imports, mine, paydays, trail
 from engineroom.billing import api as billing
 from engineroom.foundation.api import Bearer, handle_errors, problem
 from engineroom.ledger import api as ledger
@@ -75,7 +75,7 @@ handle_errors(api)
 api.add_router("", clients.router)
 ROOMS = (
     people, timesheets, workforce, payroll, billing, settlement, ledger, openitems, imports, trail, paydays,
-    engagement, quality, sop,
+    engagement, quality, sop, mine,
 )  # fmt: skip
 for room in ROOMS:
     api.add_router("/clients/{code}", room.router)

@@ -354,6 +354,8 @@ Key = Annotated[
     ),
 ]
 
+OWN_FACES = ("self", "work")
+
 ERRORS = (400, 401, 403, 404, 422, 429, 500)
 ERRORS_OF_COMMANDS = (*ERRORS, 409, 413, 428)
 
@@ -387,6 +389,28 @@ class Room(Router):
                 client = client_of(caller, code)
                 with acting(caller, read=[client.id]) as scope:
                     require(scope, needed)
+                    return view(client, **given)
+
+            self._hang(path, "GET", view, run, answers(answer), summary, file_extra(media) if media else None)
+            return view
+
+        return hang
+
+    def own(
+        self, path: str, answer: Any, summary: str, *, media: str | None = None
+    ) -> Callable[[Callable[..., R]], Callable[..., R]]:
+        """A question of an employee or a worker about themselves. Who they are is for the view to find out;
+        PostgreSQL shows their face nobody else's rows. Of everybody else it is none of their business."""
+
+        def hang(view: Callable[..., R]) -> Callable[..., R]:
+            def run(request: HttpRequest, code: str, **given: Any) -> R:
+                caller = caller_of(request)
+                client = client_of(caller, code)
+                with acting(caller, read=[client.id]) as scope:
+                    if scope.face not in OWN_FACES:
+                        raise NotPermitted("this is shown to whom it is about, from their own face")
+                    if caller.verbs is not None and "read" not in caller.verbs:
+                        raise NotPermitted("this token does not read")
                     return view(client, **given)
 
             self._hang(path, "GET", view, run, answers(answer), summary, file_extra(media) if media else None)
