@@ -44,7 +44,7 @@ def test_a_colleagues_payslip_is_not_there_and_nothing_else_of_the_client_is(
 ) -> None:
     with acting(worked.client.staff["lead"], read=[worked.client.id]):
         slips = Payslip.objects.filter(client_id=worked.client.id)
-        theirs = slips.exclude(person__payroll_number="T1").values_list("id", flat=True)
+        theirs = list(slips.exclude(person__payroll_number="T1").values_list("id", flat=True))
     assert len(theirs) == 2
     for slip_id in theirs:
         for path in (f"/me/payslips/{slip_id}", f"/me/payslips/{slip_id}/pdf"):
