@@ -107,7 +107,7 @@ JOIN payroll_attempt k ON k.client_id = s.client_id AND k.id = s.attempt_id
 JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
 JOIN foundation_release x ON x.client_id = r.client_id AND x.subject_kind = 'pay_run' AND x.subject_id = r.id
 WHERE s.client_id = %(client)s AND s.person_id = %(person)s AND (%(slip)s::uuid IS NULL OR s.id = %(slip)s)
-ORDER BY r.pay_date DESC, r.number DESC LIMIT 60
+ORDER BY r.pay_date DESC, r.number DESC
 """
 
 
