@@ -25,7 +25,7 @@ from engineroom.people.models import Person
 router = Room("me")
 
 
-class AccountOut(Schema):
+class OwnAccountOut(Schema):
     """Where somebody is paid, as they recognise it: dots and the last digits."""
 
     starts: date
@@ -34,23 +34,23 @@ class AccountOut(Schema):
     account: str
 
 
-class EmploymentOut(Schema):
+class OwnEmploymentOut(Schema):
     """From when to when."""
 
     starts: date
     ends: date | None
 
 
-class MeOut(Schema):
+class OwnDetailsOut(Schema):
     """Who I am at this employer."""
 
     payroll_number: str
     name: str
-    employments: list[EmploymentOut]
-    accounts: list[AccountOut]
+    employments: list[OwnEmploymentOut]
+    accounts: list[OwnAccountOut]
 
 
-class WorkedOut(Schema):
+class OwnWorkedOut(Schema):
     """Hours of one kind at one customer. run and paid_on are null until what pays them is released."""
 
     customer: str
@@ -63,7 +63,7 @@ class WorkedOut(Schema):
     paid_on: date | None
 
 
-class WeekOut(Schema):
+class OwnWeekOut(Schema):
     """A week of mine. paid_on is null while a part of it is not paid."""
 
     week_ending: date
@@ -71,7 +71,7 @@ class WeekOut(Schema):
     amount_minor: int
     currency: str
     paid_on: date | None
-    lines: list[WorkedOut]
+    lines: list[OwnWorkedOut]
 
 
 class OwnPayslipOut(Schema):
@@ -114,24 +114,24 @@ def _myself() -> Person:
     return person
 
 
-@router.own("/me", MeOut, "Who I am here")
-def details(client: Client) -> MeOut:
+@router.own("/me", OwnDetailsOut, "Who I am here")
+def details(client: Client) -> OwnDetailsOut:
     """My name and number, since when, and where I am paid. The read is logged."""
     person = _myself()
     log_read("own_pay", person.counterparty_id, "own details")
-    return MeOut(
+    return OwnDetailsOut(
         payroll_number=person.payroll_number,
         name=person.name,
-        employments=[EmploymentOut(starts=e.starts, ends=e.ends) for e in own.my_employments(person)],
+        employments=[OwnEmploymentOut(starts=e.starts, ends=e.ends) for e in own.my_employments(person)],
         accounts=[
-            AccountOut(starts=a.starts, ends=a.ends, account_name=a.account_name, account=a.account)
+            OwnAccountOut(starts=a.starts, ends=a.ends, account_name=a.account_name, account=a.account)
             for a in own.my_accounts(person)
         ],
     )
 
 
-@router.own("/me/weeks", Page[WeekOut], "My hours, by week")
-def weeks(client: Client, page: Query[PageAsked]) -> Page[WeekOut]:
+@router.own("/me/weeks", Page[OwnWeekOut], "My hours, by week")
+def weeks(client: Client, page: Query[PageAsked]) -> Page[OwnWeekOut]:
     """Every week with hours, oldest first, and what each hour pays. The read is logged."""
     person = _myself()
     nobody = UUID(int=0)
@@ -140,15 +140,15 @@ def weeks(client: Client, page: Query[PageAsked]) -> Page[WeekOut]:
     return Page(items=[_week(client, week) for week in found], next=onward)
 
 
-def _week(client: Client, week: Week) -> WeekOut:
-    return WeekOut(
+def _week(client: Client, week: Week) -> OwnWeekOut:
+    return OwnWeekOut(
         week_ending=week.week_ending,
         minutes=week.minutes,
         amount_minor=week.amount,
         currency=client.currency,
         paid_on=week.paid_on,
         lines=[
-            WorkedOut(
+            OwnWorkedOut(
                 customer=line.customer,
                 role=line.role,
                 kind=line.kind,
