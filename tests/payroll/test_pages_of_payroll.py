@@ -79,7 +79,7 @@ def test_a_page_that_was_looked_at_shows_what_happened_since(calculated):
 
     assert "Calculated, waits for approval" in looks()
     approve_payday(calculated, pay_date=PAY_DATE)
-    assert "Approved, waits for release" in looks()
+    assert "Checked, waits for release" in looks()
     steps.release(calculated.staff["checker"], calculated.id, PAY_DATE)
     released = looks()
     assert "Released: frozen, and posted to the books" in released and "Issued and frozen" in released
@@ -240,7 +240,7 @@ def test_an_approval_binds_what_was_looked_at(calculated):
         assert "Run 1 is approved as it stands" in answer.content.decode()
     with calculated.acting():
         assert Approval.objects.filter(subject_kind="pay_run").count() == 1
-    assert "Approved, waits for release" in page_of(calculated, "lead", "payroll:run", 1)
+    assert "Checked, waits for release" in page_of(calculated, "lead", "payroll:run", 1)
     assert "somebody else releases it" in page_of(calculated, "checker", "payroll:run", 1)
 
 

@@ -172,6 +172,8 @@ TABLE: dict[str, Row] = {
     "letters_progress": get(READERS),
     "letters_again": post(SERVICES),
     "letters_leave": post(SERVICES),
+    "payroll:reopen": post(SERVICES),
+    "payroll:take_back": post(CHECKERS),
     "run_notify": post(SERVICES),
     "run_ask": post(SERVICES),
     # Bills.

@@ -199,7 +199,7 @@ def test_the_clients_approver_is_asked_and_the_link_shows_the_run_and_approves_n
 def test_nobody_is_told_of_a_run_that_is_not_released_or_asked_without_a_permission(told, firm):
     with told.client.acting("checker"), pytest.raises(NotPermitted):
         links.notify_payslips(told.run_id)
-    with told.client.acting("specialist"), pytest.raises(Conflict, match="approved already"):
+    with told.client.acting("specialist"), pytest.raises(Conflict, match="is released"):
         links.ask_approver(told.run_id)
 
 

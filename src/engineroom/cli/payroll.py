@@ -96,6 +96,61 @@ def recheck(
 
 @app.command()
 @on_the_ground
+def runs(client: Annotated[str, typer.Argument(help="the client's code")]) -> None:
+    """Pay runs, latest first: how far each is, what is to be done next, and by whom."""
+    from engineroom.cli import show
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import review, selectors
+    from engineroom.ui.display import format_day
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]):
+        rows = [review.as_it_stands(row) for row in selectors.runs().rows]
+    if not rows:
+        typer.echo("no pay run yet: bring a week's timesheets in, then calculate the run of its pay date")
+        return
+    show.table(
+        "Pay runs",
+        ("run", "paid", "people", "state", "next", "by"),
+        [
+            (
+                str(row.number),
+                format_day(row.pay_date),
+                str(row.people),
+                row.state.word,
+                row.state.next,
+                row.state.by,
+            )
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+@on_the_ground
+def reopen(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    run: Annotated[int, typer.Argument(help="the run's number")],
+    reason: Annotated[str, typer.Option()],
+    mine: Annotated[bool, typer.Option("--mine", help="take back your own approval only")] = False,
+) -> None:
+    """Take the approval of an unreleased run back, to change what it pays; the reason stays in the trail."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import reopening, selectors
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        pay_run = selectors.run_numbered(run)
+        if pay_run is None:
+            raise NotFound(f"{client} has no pay run {run}")
+        take = reopening.take_back_approval if mine else reopening.reopen_pay_run
+        done = take(pay_run.id, reason=reason)
+    typer.echo(f"pay run {run} is reopened; {done.approvals} approvals no longer hold")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
 def abandon(
     client: Annotated[str, typer.Argument(help="the client's code")],
     run: Annotated[int, typer.Argument(help="the run's number")],

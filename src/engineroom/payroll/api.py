@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Literal
 from uuid import UUID
@@ -28,11 +29,22 @@ from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
-from engineroom.payroll import papers, selectors, services
+from engineroom.payroll import papers, reopening, review, selectors, services
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.payroll.models import PayRun, Payslip
+from engineroom.payroll.state import Code
 
 router = Room("payroll")
+
+
+class RunStateOut(Schema):
+    """How far a run is, in words for people, and what is to be done next, by whom: empty when nothing is."""
+
+    code: Code
+    word: str
+    next: str
+    by: str
+    permission: str
 
 
 class PayRunOut(Schema):
@@ -48,6 +60,7 @@ class PayRunOut(Schema):
     tax_year: str
     tax_period: int
     content_hash: str | None
+    state: RunStateOut
 
 
 class FigureOut(Schema):
@@ -109,7 +122,14 @@ class OpenRunAsked(Asked):
     pay_date: Day
 
 
-def _run(row: PayRun) -> PayRunOut:
+def _state(row: selectors.RunRow) -> RunStateOut:
+    state = row.state
+    return RunStateOut(
+        code=state.code, word=state.word, next=state.next, by=state.by, permission=state.permission
+    )
+
+
+def _run(row: PayRun, standing: selectors.RunRow) -> PayRunOut:
     return PayRunOut(
         id=row.id,
         number=row.number,
@@ -121,6 +141,7 @@ def _run(row: PayRun) -> PayRunOut:
         tax_year=row.tax_year,
         tax_period=row.tax_period,
         content_hash=bytes(row.content_hash).hex() if row.content_hash else None,
+        state=_state(standing),
     )
 
 
@@ -142,7 +163,8 @@ def _figures(amounts: dict[str, int]) -> list[FigureOut]:
 def pay_runs(client: Client, page: Query[PageAsked]) -> Page[PayRunOut]:
     """Every run that was opened."""
     rows, onward = cut(PayRun.objects.filter(client_id=client.id), page, by="number", latest_first=True)
-    return Page(items=[_run(row) for row in rows], next=onward)
+    standing = selectors.run_rows([row.id for row in rows])
+    return Page(items=[_run(row, review.as_it_stands(standing[row.id])) for row in rows], next=onward)
 
 
 @router.read("/pay-runs/{run_id}", PayRunDetailOut, "One pay run with its totals and blockers")
@@ -154,8 +176,9 @@ def pay_run(client: Client, run_id: UUID) -> PayRunDetailOut:
     log_read("pay_run", run.id, "totals of pay")
     attempt = run.published
     blockers = services.blockers_of(run) if attempt else []
+    standing = replace(selectors.run_rows([run.id])[run.id], blockers=len(blockers))
     return PayRunDetailOut(
-        **_run(run).dict(),
+        **_run(run, standing).dict(),
         currency=client.currency,
         payslips=Payslip.objects.filter(client_id=client.id, attempt=attempt).count() if attempt else 0,
         figures=[] if hides("pay") else _figures(selectors.run_figures(run).totals),
@@ -251,3 +274,22 @@ def abandon_pay_run(client: Client, run_id: UUID, asked: ReasonAsked) -> service
 def issue_payslips(client: Client, run_id: UUID) -> papers.PayslipsIssued:
     """Typeset the payslips of a released run; those that are there stay as they are."""
     return papers.issue_payslips(run_id)
+
+
+@router.command(
+    "/pay-runs/{run_id}/reopen", reopening.RunReopened, "Reopen a pay run", permission="payroll.prepare"
+)
+def reopen_pay_run(client: Client, run_id: UUID, asked: ReasonAsked) -> reopening.RunReopened:
+    """Take every approval of a run that is not released back, to change what it pays."""
+    return reopening.reopen_pay_run(run_id, reason=asked.reason)
+
+
+@router.command(
+    "/pay-runs/{run_id}/take-back",
+    reopening.RunReopened,
+    "Take one's own approval of a pay run back",
+    permission="payroll.approve",
+)
+def take_back_approval(client: Client, run_id: UUID, asked: ReasonAsked) -> reopening.RunReopened:
+    """Your yes no longer holds; others' stand. Not after the release."""
+    return reopening.take_back_approval(run_id, reason=asked.reason)

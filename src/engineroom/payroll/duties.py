@@ -12,26 +12,7 @@ from django.db import connection
 from engineroom.foundation import duties
 from engineroom.foundation.duties import Duty
 from engineroom.kernel.calendar import calendar
-from engineroom.payroll import accounts
-
-RUNS = """
-SELECT r.client_id, r.id, r.number, r.pay_date, r.published_id IS NOT NULL,
-  r.payslips,
-  (SELECT r.totals[array_position(a.elements, 'net_pay')] FROM payroll_attempt a
-   WHERE a.client_id = r.client_id AND a.id = r.published_id),
-  (SELECT v.content_hash = r.content_hash FROM foundation_approval v
-   WHERE v.client_id = r.client_id AND v.subject_kind = 'pay_run' AND v.subject_id = r.id
-     AND NOT EXISTS (SELECT FROM foundation_approvalvoid o WHERE o.client_id = v.client_id AND o.id = v.id)
-   ORDER BY v.at DESC LIMIT 1),
-  (SELECT coalesce(sum(jsonb_array_length(c.problems)), 0)::bigint FROM payroll_attemptchunk c
-   WHERE c.client_id = r.client_id AND c.attempt_id = r.published_id),
-  EXISTS (SELECT FROM payroll_paidtimesheet p WHERE p.client_id = r.client_id AND p.run_id = r.id)
-FROM payroll_payrun r
-WHERE r.client_id = ANY(%(clients)s) AND r.pay_date >= %(since)s
-  AND NOT EXISTS (SELECT FROM foundation_release x
-                  WHERE x.client_id = r.client_id AND x.subject_kind = 'pay_run' AND x.subject_id = r.id)
-ORDER BY r.pay_date, r.number
-"""
+from engineroom.payroll import accounts, selectors
 
 WEEKS = """
 SELECT t.client_id, count(*), min(t.week_ending), max(t.week_ending)
@@ -60,6 +41,15 @@ LOOK_BACK_DAYS = 120
 
 LOOK_AHEAD_DAYS = 31
 
+WORDS: dict[str, str] = {
+    "open": "Calculate pay run {number}",
+    "blocked": "Solve {blockers} blockers of pay run {number}",
+    "calculated": "Check pay run {number}",
+    "checked": "Release pay run {number}",
+    "client-approved": "Release pay run {number}",
+}
+"""What is to be done with a run, by its state; of one that was given up, nothing."""
+
 KINDS = {"hmrc": "PAYE, NIC and loans to HMRC", "pension": "Pension contributions"}
 
 
@@ -72,9 +62,9 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
         "codes": [accounts.HMRC, accounts.PENSION_PROVIDER],
         "kinds": list(KINDS),
     }
+    runs = selectors.unreleased(clients, asked["since"])
+    found = [duty for row in runs if (duty := _run(row)) is not None]
     with connection.cursor() as cursor:
-        cursor.execute(RUNS, asked)
-        found = [_run(*row[:-1]) for row in cursor.fetchall() if row[-1]]  # an abandoned run has no hours
         cursor.execute(WEEKS, asked)
         found += [_weeks(*row) for row in cursor.fetchall()]
         cursor.execute(OWED, asked)
@@ -82,32 +72,26 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
     return found
 
 
-def _run(
-    client_id: UUID,
-    run_id: UUID,
-    number: int,
-    pay_date: date,
-    calculated: bool,
-    people: int,
-    net: int | None,
-    approved: bool | None,
-    blockers: int,
-) -> Duty:
+def _run(row: selectors.RunRow) -> Duty | None:
     """The next step of a run that is not released. Money leaves two banking days before it arrives."""
-    submit_by = calendar("ENG").add(calendar("ENG").on_or_before(pay_date), -2)
-    page = ("payroll:run", (number,))
-    subject = ("pay_run", run_id)
-    who = f"{people} people, paid {pay_date:%a %d %b}"
-    if not calculated:
+    state = row.state
+    what = WORDS.get(state.code)
+    if what is None:
+        return None
+    submit_by = calendar("ENG").add(calendar("ENG").on_or_before(row.pay_date), -2)
+    if state.code == "open":
         note = "its calculation is under way, or was cut off"
-        return Duty(client_id, f"Calculate pay run {number}", note, "payroll.prepare", page, submit_by)
-    if blockers:
-        what = f"Solve {blockers} blockers of pay run {number}"
-        return Duty(client_id, what, who, "payroll.prepare", page, submit_by, net)
-    if approved:
-        return Duty(client_id, f"Release pay run {number}", who, "payroll.release", page, submit_by, net)
+    else:
+        note = f"{row.people} people, paid {row.pay_date:%a %d %b}"
     return Duty(
-        client_id, f"Check pay run {number}", who, "payroll.approve", page, submit_by, net, subject=subject
+        row.client_id,
+        what.format(number=row.number, blockers=row.blockers),
+        note,
+        state.permission or "payroll.prepare",
+        ("payroll:run", (row.number,)),
+        submit_by,
+        row.net if row.is_calculated else None,
+        subject=("pay_run", row.id) if state.code == "calculated" else None,
     )
 
 

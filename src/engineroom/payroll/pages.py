@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ from engineroom.foundation.vault.answers import IN_A_ZIP, file_answer, zip_answe
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
-from engineroom.payroll import papers, review, selectors, services, why
+from engineroom.payroll import papers, reopening, review, selectors, services, why
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.payroll.inputs import Missing
 from engineroom.payroll.models import AttemptChunk, PayRun, Payslip
@@ -87,7 +87,7 @@ def runs(request: PageRequest, client: str) -> HttpResponse:
         friday += timedelta(days=7)
     through = week_ending(friday) - timedelta(days=7)
     context = {
-        "rows": found.rows,
+        "rows": [_with_blockers(row) for row in found.rows],
         "pager": listing.onward(request, found),
         "waiting": selectors.timesheets_waiting(through),
         "through": through,
@@ -114,6 +114,15 @@ def _run(number: int) -> tuple[PayRun, selectors.RunRow]:
     return run, row
 
 
+def _with_blockers(row: selectors.RunRow) -> selectors.RunRow:
+    """The row as its own page shows it: counting what has changed since its run was calculated."""
+    if row.is_released or not row.is_calculated:
+        return row
+    return replace(
+        row, blockers=kept.of_client(("kept back", row.id), lambda: review.as_it_stands(row)).blockers
+    )
+
+
 @page("payroll.read", reads="pay_run")
 def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     """One run: how far it is, what it comes to, what keeps it, how it differs, and its payslips."""
@@ -123,6 +132,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     currency = request.client.currency
     seen = kept.of_client(("run", found.id), lambda: _seen(found))
     change = seen.change
+    row = row if row.is_released else replace(row, blockers=len(seen.blockers))
     signed = yeses.signatures("pay_run", found.id)
     mine = next((m for m in signed.makers if m.user_id == request.identity.id), None)
     context = {
@@ -439,6 +449,29 @@ def abandon(request: PageRequest, client: str, number: int) -> Done:
     )
 
 
+@action("payroll.prepare")
+def reopen(request: PageRequest, client: str, number: int) -> Done:
+    """Take the approvals of a run back that is not released, to change what it pays."""
+    found, _ = _run(number)
+    with keyed(request.key):
+        reopening.reopen_pay_run(found.id, reason=request.POST.get("reason", ""))
+    return Done(
+        f"Run {number} is reopened: its approval no longer holds. Change what it pays, then calculate.",
+        to=reverse("payroll:run", args=[client, number]),
+    )
+
+
+@action("payroll.approve")
+def take_back(request: PageRequest, client: str, number: int) -> Done:
+    """Take one's own yes back."""
+    found, _ = _run(number)
+    with keyed(request.key):
+        reopening.take_back_approval(found.id, reason=request.POST.get("reason", ""))
+    return Done(
+        f"Your approval of run {number} no longer holds.", to=reverse("payroll:run", args=[client, number])
+    )
+
+
 # --- one payslip ------------------------------------------------------------------------------------------
 
 
@@ -456,7 +489,7 @@ def payslip(request: PageRequest, client: str, number: int, payroll_number: str)
     paper = VaultFile.objects.filter(client_id=found.client_id, kind=papers.KIND, subject_id=slip.id).first()
     context = {
         "run": found,
-        "row": row,
+        "row": _with_blockers(row),
         "slip": slip,
         "run_word": f"Run {number}",
         "currency": request.client.currency,
@@ -560,6 +593,8 @@ urlpatterns = [
     path("c/<str:client>/runs/<int:number>/do/abandon", abandon, name="abandon"),
     path("c/<str:client>/runs/<int:number>/do/printing", printing, name="printing"),
     path("c/<str:client>/runs/<int:number>/do/payslips-<int:part>.zip", papers_of_run, name="papers"),
+    path("c/<str:client>/runs/<int:number>/do/reopen", reopen, name="reopen"),
+    path("c/<str:client>/runs/<int:number>/do/take-back", take_back, name="take_back"),
     path("c/<str:client>/runs/<int:number>/<path:payroll_number>", payslip, name="payslip"),
     path("c/<str:client>/payslips/<uuid:slip_id>.pdf", paper, name="paper"),
 ]

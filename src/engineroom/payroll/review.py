@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,17 @@ from uuid import UUID
 from django.db import connection
 
 from engineroom.payroll.models import PayRun
-from engineroom.payroll.selectors import RunFigures, run_figures
+from engineroom.payroll.selectors import RunFigures, RunRow, run_figures
+from engineroom.payroll.services import blockers_of
 from engineroom.ui.display import format_count, format_hours, format_money
+
+
+def as_it_stands(row: RunRow) -> RunRow:
+    """The row with everything that keeps its run counted: what is noted, and what has changed since."""
+    if row.is_released or not row.is_calculated:
+        return row
+    run = PayRun.objects.select_related("published").get(client_id=row.client_id, id=row.id)
+    return replace(row, blockers=len(blockers_of(run)))
 
 
 def run_before(run: PayRun) -> PayRun | None:

@@ -4,6 +4,7 @@ old run."""
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip, TaxDetails
+from engineroom.payroll.state import RunState, Standing, state_of
 from engineroom.ui.listing import Order, Slice, read_slice
 
 
@@ -245,9 +247,13 @@ def _as_given(values: Any) -> Any:
 
 @dataclass(frozen=True)
 class RunRow:
-    """A run in a list, with how far it is. gross, net: minor units, nought before it is calculated."""
+    """A run in a list, with how far it is. gross, net: minor units, nought before it is calculated.
+
+    blockers: those that are noted; `review.as_it_stands` counts what has changed since as well.
+    """
 
     number: int
+    client_id: UUID
     id: UUID
     pay_date: date
     period_starts: date
@@ -260,31 +266,41 @@ class RunRow:
     is_calculated: bool
     is_calculating: bool
     was_calculated: bool
-    is_approved: bool
+    blockers: int
+    is_checked: bool
+    is_client_approved: bool
     is_released: bool
     in_file: bool
     is_cleared: bool
+    is_locked: bool
 
     @property
-    def state(self) -> tuple[str, str]:
-        """A status kind and its word."""
-        if self.is_cleared:
-            return "done", "Paid"
-        if self.is_released:
-            return "run", "Released, in the payment file" if self.in_file else "Released"
-        if self.is_approved:
-            return "wait", "Approved, waits for release"
-        if self.is_calculating:
-            return "run", "Calculating"
-        if self.is_calculated:
-            return "wait", "Calculated, waits for approval"
-        return ("void", "Given up") if self.was_calculated else ("open", "Open")
+    def is_approved(self) -> bool:
+        return self.is_checked or self.is_client_approved
+
+    @property
+    def state(self) -> RunState:
+        settled = self.is_released and (self.is_cleared or self.net == 0)
+        return state_of(
+            Standing(
+                calculated=self.is_calculated,
+                calculating=self.is_calculating,
+                was_calculated=self.was_calculated,
+                blockers=self.blockers,
+                checked=self.is_checked,
+                client_approved=self.is_client_approved,
+                released=self.is_released,
+                in_file=self.in_file,
+                settled=settled,
+                closed=settled and self.is_locked,
+            )
+        )
 
 
 # A run's net pay goes out in one file: one of its items leads to the payment, and that to money in transit.
 RUNS = """
-SELECT r.number, r.id, r.pay_date, r.period_starts, r.period_ends, r.tax_year, r.tax_period, r.payslips,
-  coalesce(r.totals[array_position(k.elements, 'gross')], 0),
+SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, r.tax_year, r.tax_period,
+  r.payslips, coalesce(r.totals[array_position(k.elements, 'gross')], 0),
   coalesce(r.totals[array_position(k.elements, 'net_pay')], 0), r.published_id IS NOT NULL AS calculated,
   EXISTS (
     SELECT FROM payroll_attemptchunk c JOIN payroll_attempt a ON a.client_id = c.client_id
@@ -294,10 +310,10 @@ SELECT r.number, r.id, r.pay_date, r.period_starts, r.period_ends, r.tax_year, r
         AND later.number > a.number)) AS calculating,
   EXISTS (
     SELECT FROM payroll_attempt a WHERE a.client_id = r.client_id AND a.run_id = r.id) AS was_calculated,
-  EXISTS (
-    SELECT FROM foundation_approval v WHERE v.client_id = r.client_id AND v.subject_kind = 'pay_run'
-      AND v.subject_id = r.id AND v.content_hash = r.content_hash AND NOT EXISTS (
-        SELECT FROM foundation_approvalvoid o WHERE o.client_id = v.client_id AND o.id = v.id)) AS approved,
+  (SELECT coalesce(sum(jsonb_array_length(c.problems)), 0)::bigint FROM payroll_attemptchunk c
+   WHERE c.client_id = r.client_id AND c.attempt_id = r.published_id) AS blockers,
+  coalesce(yes.of_firm, false) AS checked,
+  coalesce(yes.of_client, false) AS client_approved,
   EXISTS (
     SELECT FROM foundation_release x WHERE x.client_id = r.client_id AND x.subject_kind = 'pay_run'
       AND x.subject_id = r.id) AS released,
@@ -305,9 +321,18 @@ SELECT r.number, r.id, r.pay_date, r.period_starts, r.period_ends, r.tax_year, r
   w.id IS NOT NULL AND coalesce((
     SELECT sum(l.amount) FROM openitems_allocation l
     WHERE l.client_id = r.client_id AND (l.item_a_id = w.id OR l.item_b_id = w.id)), 0) = abs(w.amount)
-    AS cleared
+    AS cleared,
+  coalesce((
+    SELECT l.locked_through FROM ledger_periodlock l WHERE l.client_id = r.client_id
+    ORDER BY l.number DESC LIMIT 1) >= r.pay_date, false) AS locked
 FROM payroll_payrun r
 LEFT JOIN payroll_attempt k ON k.client_id = r.client_id AND k.id = r.published_id
+LEFT JOIN LATERAL (
+  SELECT bool_or(NOT user_is_clients(v.user_id)) AS of_firm, bool_or(user_is_clients(v.user_id)) AS of_client
+  FROM foundation_approval v
+  WHERE v.client_id = r.client_id AND v.subject_kind = 'pay_run' AND v.subject_id = r.id
+    AND v.content_hash = r.content_hash AND NOT EXISTS (
+      SELECT FROM foundation_approvalvoid o WHERE o.client_id = v.client_id AND o.id = v.id)) yes ON true
 LEFT JOIN LATERAL (
   SELECT i.id FROM openitems_openitem i WHERE i.client_id = r.client_id AND i.subject_kind = 'pay_run'
     AND i.subject_id = r.id AND i.kind = 'net_pay' LIMIT 1) one ON true
@@ -319,8 +344,10 @@ LEFT JOIN LATERAL (
   JOIN openitems_openitem t ON t.client_id = p.client_id AND t.subject_kind = p.subject_kind
     AND t.subject_id = p.subject_id AND t.kind = 'in_transit'
   WHERE l.client_id = r.client_id AND (l.item_a_id = one.id OR l.item_b_id = one.id) LIMIT 1) w ON true
-WHERE r.client_id = %(client)s {where}
+WHERE {where}
 """
+
+OF_CLIENT = "r.client_id = %(client)s"
 
 LATEST_FIRST = Order((("number", "bigint"),), latest_first=True)
 
@@ -328,14 +355,35 @@ LATEST_FIRST = Order((("number", "bigint"),), latest_first=True)
 def runs(cursor: str = "") -> Slice[RunRow]:
     """Runs, latest number first."""
     values = {"client": current_client_id()}
-    return read_slice(RUNS.format(where=""), values, LATEST_FIRST, cursor, RunRow)
+    return read_slice(RUNS.format(where=OF_CLIENT), values, LATEST_FIRST, cursor, RunRow)
 
 
 def run_row(number: int) -> RunRow | None:
     """By its key: planned once, which takes ten times as long as the answer."""
     values = {"client": current_client_id(), "number": number}
-    found = prepared.rows(RUNS.format(where="AND r.number = %(number)s"), values)
+    found = prepared.rows(RUNS.format(where=f"{OF_CLIENT} AND r.number = %(number)s"), values)
     return RunRow(*found[0]) if found else None
+
+
+def run_rows(ids: Sequence[UUID]) -> dict[UUID, RunRow]:
+    """Runs of the client by their ids."""
+    values: dict[str, Any] = {"client": current_client_id(), "ids": list(ids)}
+    with connection.cursor() as cursor:
+        cursor.execute(RUNS.format(where=f"{OF_CLIENT} AND r.id = ANY(%(ids)s)"), values)
+        return {row[2]: RunRow(*row) for row in cursor.fetchall()}
+
+
+UNRELEASED = """r.client_id = ANY(%(clients)s) AND r.pay_date >= %(since)s
+  AND NOT EXISTS (SELECT FROM foundation_release x
+                  WHERE x.client_id = r.client_id AND x.subject_kind = 'pay_run' AND x.subject_id = r.id)
+ORDER BY r.pay_date, r.number"""
+
+
+def unreleased(clients: Sequence[UUID], since: date) -> list[RunRow]:
+    """Runs of all these clients that are not released, by pay date."""
+    with connection.cursor() as cursor:
+        cursor.execute(RUNS.format(where=UNRELEASED), {"clients": list(clients), "since": since})
+        return [RunRow(*row) for row in cursor.fetchall()]
 
 
 @dataclass(frozen=True)

@@ -173,8 +173,11 @@ def ask_approver(run_id: UUID) -> ApproversAsked:
     PayRun.objects.select_for_update().get(client_id=run.client_id, id=run.id)  # of two at once, one asks
     if run.published_id is None or blockers_of(run):
         raise Conflict(f"{run} cannot be approved yet: calculate it, and solve its blockers")
-    if standing.standing("pay_run", run.id):
-        raise Conflict(f"{run} is approved already")
+    if standing.released("pay_run", run.id):
+        raise Conflict(f"{run} is released: nothing of it waits for an approval")
+    row = selectors.run_row(run.number)
+    if row is not None and row.is_client_approved:
+        raise Conflict(f"the client has approved {run} already")
     if asked_at := selectors.approval_asked_at(run):
         raise Conflict(f"the client was asked at {format_moment(asked_at)} to approve exactly this")
     makers = {maker.user_id for maker in approvals.makers("pay_run", run.id)}

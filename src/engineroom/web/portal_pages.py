@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -201,7 +201,12 @@ def _owed(currency: str) -> list[Owing]:
 def runs(request: PageRequest, client: str) -> HttpResponse:
     found = payroll.runs(request.GET.get("at", ""))
     return render(
-        request, "web/portal_runs.html", {"runs": found.rows, "pager": listing.onward(request, found)}
+        request,
+        "web/portal_runs.html",
+        {
+            "runs": [review.as_it_stands(row) for row in found.rows],
+            "pager": listing.onward(request, found),
+        },
     )
 
 
@@ -224,19 +229,21 @@ def run_facts(run: PayRun, client: Client | None) -> dict[str, Any]:
     """What anybody is shown of a run before they say yes: also behind a link in a mail."""
     assert client is not None
     row = payroll.run_row(run.number)
+    assert row is not None, "a run has its row"
+    blockers = pay_runs.blockers_of(run) if run.published_id else []
     variance = review.variance(run, review.run_before(run))
     return {
         "run": run,
         "row": row,
-        "state": row.state if row else ("open", "Open"),
+        "state": replace(row, blockers=len(blockers)).state,
         "cost": _cost(run.number),
         "figures": payroll.run_figures(run),
         "content_hash": bytes(run.content_hash).hex() if run.content_hash else "",
         "change": review.in_words(variance, client.currency) if variance else "",
         "chart": _variance_chart(variance, client.currency) if variance else None,
-        "blockers": pay_runs.blockers_of(run) if run.published_id else [],
+        "blockers": blockers,
         "oddities": review.oddities(run),
-        "approved": standing.standing("pay_run", run.id) is not None,
+        "approved": row.is_client_approved,
         "currency": client.currency,
     }
 

@@ -1,0 +1,104 @@
+"""How far a run is: one pure function from what stands, and what is to be done next, by whom.
+
+Nothing of it is stored (decision 008), so it cannot disagree with what it follows from. The run board, the
+run's page, the portal, the API, the command line and the list of duties all ask here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Code = Literal[
+    "open", "calculated", "blocked", "checked", "client-approved", "released", "settled", "closed", "given-up"
+]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands of a run. blockers: how many keep it; the approvals are of exactly what is published.
+
+    settled: the bank statement proves that the net pay went out. closed: the books are locked through its pay
+    date besides.
+    """
+
+    calculated: bool = False
+    calculating: bool = False
+    was_calculated: bool = False
+    blockers: int = 0
+    checked: bool = False
+    client_approved: bool = False
+    released: bool = False
+    in_file: bool = False
+    settled: bool = False
+    closed: bool = False
+
+
+@dataclass(frozen=True)
+class RunState:
+    """code: for programs. shape, word: the status as people see it. next: what is to be done, `by` whom, who
+    holds `permission`; empty where nothing is left to do."""
+
+    code: Code
+    shape: str
+    word: str
+    next: str = ""
+    by: str = ""
+    permission: str = ""
+
+
+PREPARER = "a specialist or lead"
+CHECKER = "a checker, lead, owner or the client's approver, who made no part of it"
+RELEASER = "a checker, lead or owner, who did not approve it"
+BOOKKEEPER = "a bookkeeper or lead"
+
+CLOSED = RunState("closed", "done", "Closed")
+SETTLED = RunState("settled", "done", "Paid", "Lock the books of its period", BOOKKEEPER, "ledger.prepare")
+IN_FILE = RunState(
+    "released", "run", "Released, in the payment file", "Clear the bank statement that proves it", BOOKKEEPER,
+    "settlement.prepare",
+)  # fmt: skip
+RELEASED = RunState("released", "run", "Released", "Write its payment file", RELEASER, "settlement.release")
+BLOCKED = RunState(
+    "blocked", "risk", "Blocked", "Solve what keeps it, then calculate again", PREPARER, "payroll.prepare"
+)
+CLIENT_APPROVED = RunState(
+    "client-approved", "wait", "Approved by the client, waits for release", "Release it", RELEASER,
+    "payroll.release",
+)  # fmt: skip
+CHECKED = RunState(
+    "checked", "wait", "Checked, waits for release", "Release it, or ask the client first", RELEASER,
+    "payroll.release",
+)  # fmt: skip
+CALCULATING = RunState("open", "run", "Calculating", "Wait until everybody is calculated", "nobody")
+CALCULATED = RunState(
+    "calculated",
+    "wait",
+    "Calculated, waits for approval",
+    "Check it and approve it",
+    CHECKER,
+    "payroll.approve",
+)
+GIVEN_UP = RunState("given-up", "void", "Given up")
+OPEN = RunState("open", "open", "Open", "Calculate it", PREPARER, "payroll.prepare")
+
+
+def state_of(s: Standing) -> RunState:
+    """The first that holds, from the end of a run to its beginning."""
+    if s.released:
+        return _released(s)
+    if not s.calculated:
+        return CALCULATING if s.calculating else GIVEN_UP if s.was_calculated else OPEN
+    if s.calculating and not (s.checked or s.client_approved):
+        return CALCULATING
+    if s.blockers:
+        return BLOCKED
+    if s.client_approved:
+        return CLIENT_APPROVED
+    return CHECKED if s.checked else CALCULATED
+
+
+def _released(s: Standing) -> RunState:
+    if s.settled:
+        return CLOSED if s.closed else SETTLED
+    return IN_FILE if s.in_file else RELEASED
