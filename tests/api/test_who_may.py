@@ -37,6 +37,8 @@ MAY: dict[str, set[str]] = {
     "payroll.payslip_pdf": {"lead", "specialist", "checker"},
     "settlement.payment_file": {"owner", "lead", "checker", "bookkeeper"},
     "timesheets.end_holds": HOURS,
+    "people.set_terms": HOURS,
+    "people.withdraw_terms": HOURS,
     "foundation.agree_terms": {"lead"},
     "foundation.preview": HOURS,
     "foundation.take": HOURS,
@@ -93,6 +95,14 @@ BODIES: dict[str, Any] = {
     "settlement.undo_line": {"reason": "wrong line"},
     "settlement.approve_line": {"content_hash": "0" * 64},
     "settlement.record_stage": {"stage": "settled", "on": "2026-11-27", "evidence": "report 1"},
+    "people.set_terms": {
+        "starts": "2025-01-01",
+        "basis": "salary",
+        "amount_minor": 2_400_000,
+        "minutes_per_week": 2250,
+        "reason": "a late letter",
+    },
+    "people.withdraw_terms": {"reason": "a slip"},
     "foundation.agree_terms": {
         "starts": "2026-01-01",
         "agreed_on": "2026-01-01",

@@ -152,6 +152,10 @@ TABLE: dict[str, Row] = {
     "timesheets:end_holds": post(SERVICES),
     "people:list": get(READERS),
     "people:person": get(READERS),
+    "people:terms": get(READERS),
+    "people:terms_preview": post(SERVICES),
+    "people:terms_set": post(SERVICES),
+    "people:terms_withdraw": post(SERVICES),
     # Pay.
     "payroll:runs": get(READERS),
     "payroll:run": get(READERS),
@@ -439,6 +443,7 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "login_id": first(PersonLogin),
             "account_id": first(OwnAccount),
             "token_id": uuid7(),
+            "terms_id": uuid7(),
             "absence_id": uuid7(),
             "team_id": uuid7(),
             "client_id": client.id,

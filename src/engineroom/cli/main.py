@@ -299,6 +299,7 @@ def _add_groups() -> None:
         engagement,
         firm,
         payroll,
+        people,
         procedures,
         serving,  # noqa: F401
         sla,
@@ -306,6 +307,7 @@ def _add_groups() -> None:
     )
 
     app.add_typer(payroll.app, name="payroll")
+    app.add_typer(people.app, name="people")
     app.add_typer(procedures.app, name="procedures")
     app.add_typer(cases.cases, name="cases")
     app.add_typer(cases.mail, name="mail")

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
-from ninja import Query, Schema
+from ninja import Field, Query, Schema
 
-from engineroom.foundation.api import Page, PageAsked, Room, cut, hides, one
+from engineroom.foundation.api import (
+    Asked,
+    Day,
+    Page,
+    PageAsked,
+    Reason,
+    ReasonAsked,
+    Room,
+    Text,
+    cut,
+    hides,
+    log_read,
+    one,
+)
 from engineroom.foundation.crypto.fields import reveal
 from engineroom.foundation.tenancy.models import Client
+from engineroom.people import selectors, terms
+from engineroom.people.engine import MONDAY_TO_FRIDAY, Agreed
 from engineroom.people.models import BankAccount, Employment, Person
 
 router = Room("people")
@@ -93,3 +109,95 @@ def person(client: Client, person_id: UUID) -> PersonDetailOut:
             for a, sort_code, number in zip(accounts, sort_codes, numbers, strict=True)
         ],
     )
+
+
+# --- terms ----------------------------------------------------------------------------------------------
+
+
+class TermsOut(Schema):
+    """Terms, as said by one change. ends: null while neither they nor the employment have a last day.
+
+    amount_minor: a year of salary, or an hour. working_days: bits, Monday 1 to Sunday 64. unsaid_at:
+    when they were taken back; null while they stand. continues: the rest of terms that the change shortened.
+    """
+
+    id: UUID
+    starts: date
+    ends: date | None
+    basis: str
+    amount_minor: int | None
+    currency: str
+    minutes_per_week: int
+    working_days: int
+    title: str
+    cost_centre: str
+    continues: bool
+    change: int
+    said_at: datetime
+    said_by: str
+    reason: str
+    unsaid_at: datetime | None
+
+
+class TermsAsked(Asked):
+    """Terms from a day on; with `ends`, in the place of what stands up to it. A past day needs a reason."""
+
+    starts: Day
+    ends: Day | None = None
+    basis: Literal["salary", "hourly"]
+    amount_minor: int = Field(ge=0, le=10**15)
+    minutes_per_week: int = Field(ge=0, le=terms.WEEK_MINUTES)
+    working_days: int = Field(MONDAY_TO_FRIDAY, ge=0, le=127)
+    title: Text = ""
+    cost_centre: Text = ""
+    reason: Reason | None = None
+
+
+@router.read("/people/{person_id}/terms", list[TermsOut], "Terms of a person")
+def terms_of_person(client: Client, person_id: UUID) -> list[TermsOut]:
+    """All that was ever said: what stands first, then what was taken back. The read is logged."""
+    row = one(Person.objects.all(), "person", person_id)
+    log_read("person", row.counterparty_id, "terms")
+    return [_terms_out(client, seen) for seen in selectors.terms_of(row.counterparty_id)]
+
+
+def _terms_out(client: Client, seen: selectors.TermsSeen) -> TermsOut:
+    agreed = seen.agreed
+    return TermsOut(
+        id=seen.id,
+        starts=seen.starts,
+        ends=seen.ends,
+        basis=agreed.basis,
+        amount_minor=None if hides("pay") else agreed.amount,
+        currency=client.currency,
+        minutes_per_week=agreed.minutes_per_week,
+        working_days=agreed.working_days,
+        title=agreed.title,
+        cost_centre=agreed.cost_centre,
+        continues=seen.continues,
+        change=seen.said,
+        said_at=seen.said_at,
+        said_by=seen.said_by,
+        reason=seen.why,
+        unsaid_at=seen.unsaid_at,
+    )
+
+
+@router.command("/people/{person_id}/terms", terms.TermsSaid, "Set terms", permission="people.prepare")
+def set_terms(client: Client, person_id: UUID, asked: TermsAsked) -> terms.TermsSaid:
+    """Those before end the day before; what was known of them stays to be asked."""
+    agreed = Agreed(
+        asked.basis,
+        asked.amount_minor,
+        asked.minutes_per_week,
+        asked.working_days,
+        asked.title,
+        asked.cost_centre,
+    )
+    return terms.set_terms(person_id, agreed, starts=asked.starts, ends=asked.ends, reason=asked.reason or "")
+
+
+@router.command("/terms/{terms_id}/withdraw", terms.TermsSaid, "Take terms back", permission="people.prepare")
+def withdraw_terms(client: Client, terms_id: UUID, asked: ReasonAsked) -> terms.TermsSaid:
+    """Terms that should not have been said: those before them hold in their place."""
+    return terms.withdraw_terms(terms_id, reason=asked.reason)

@@ -16,6 +16,36 @@ BASES = ("salary", "hourly")
 MONDAY_TO_FRIDAY = 0b0011111
 
 
+DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def days_of(text: str) -> int | None:
+    """Bits of the days in a text such as "Mon-Fri" or "mon, wed, fri"; None if it names none."""
+    bits = 0
+    for part in text.replace(";", ",").split(","):
+        ends = [_day(word) for word in part.replace("\N{EN DASH}", "-").split("-")]
+        if len(ends) > 2 or None in ends:
+            return None
+        first, last = ends[0] or 0, ends[-1] or 0
+        bits |= sum(1 << ((first + n) % 7) for n in range((last - first) % 7 + 1))
+    return bits
+
+
+def _day(word: str) -> int | None:
+    """Monday is 0; any spelling of at least three letters."""
+    plain = word.strip().lower()
+    full = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    return next((n for n, name in enumerate(full) if len(plain) >= 3 and name.startswith(plain)), None)
+
+
+def days_said(bits: int) -> str:
+    """ "Mon-Fri", "Mon, Wed": what `days_of` reads."""
+    days = [n for n in range(7) if bits >> n & 1]
+    if len(days) > 2 and days[-1] - days[0] == len(days) - 1:
+        return f"{DAY_NAMES[days[0]]}-{DAY_NAMES[days[-1]]}"
+    return ", ".join(DAY_NAMES[n] for n in days)
+
+
 @dataclass(frozen=True)
 class Agreed:
     """What is agreed. amount: minor units of the client's currency, a year (salary) or an hour (hourly).
@@ -29,6 +59,14 @@ class Agreed:
     working_days: int = MONDAY_TO_FRIDAY
     title: str = ""
     cost_centre: str = ""
+
+    @property
+    def days(self) -> str:
+        return days_said(self.working_days)
+
+    @property
+    def per(self) -> str:
+        return "a year" if self.basis == "salary" else "an hour"
 
 
 @dataclass(frozen=True)

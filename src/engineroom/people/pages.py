@@ -10,7 +10,7 @@ from django.urls import path
 from django.utils import timezone
 
 from engineroom.kernel.errors import NotFound
-from engineroom.people import selectors
+from engineroom.people import selectors, terms_pages
 from engineroom.people.panels import panels_of
 from engineroom.ui import listing
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
@@ -53,6 +53,9 @@ def person(request: PageRequest, client: str, number: str) -> HttpResponse:
         "shows_bank": show_bank,
         "events": _timeline(view, timezone.now().date()),
         "panels": panels_of(request, found),
+        "terms": [t for t in selectors.terms_of(found.counterparty_id) if t.stands],
+        "currency": request.client.currency if request.client else "GBP",
+        "hides_pay": "pay" in request.masked,
     }
     return render(request, "people/person.html", context)
 
@@ -77,6 +80,7 @@ def _kind(day: date, today: date) -> str:
 
 
 urlpatterns = [
+    *terms_pages.urlpatterns,
     path("c/<str:client>/people", people, name="list"),
     path("c/<str:client>/people/<path:number>", person, name="person"),
 ]

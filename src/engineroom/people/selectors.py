@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import F
 
+from engineroom.foundation.access.models import User
 from engineroom.foundation.crypto.fields import reveal
 from engineroom.foundation.dated import lives_on
 from engineroom.foundation.prepared import planned_anew
@@ -148,6 +150,69 @@ def agreed_of(row: Terms) -> Agreed:
     return Agreed(
         row.basis, row.amount, row.minutes_per_week, row.working_days, row.title, row.cost_centre
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TermsSeen:
+    """Terms as a person looks at them. ends: the employment's last day where that is earlier.
+
+    said_*: the change that said them. unsaid_at, unsaid_why: when and why they were taken back, if they were.
+    """
+
+    id: UUID
+    starts: date
+    ends: date | None
+    agreed: Agreed
+    continues: bool
+    said: int
+    said_at: datetime
+    said_by: str
+    why: str
+    unsaid_at: datetime | None
+    unsaid_why: str
+
+    @property
+    def stands(self) -> bool:
+        return self.unsaid_at is None
+
+    @property
+    def key(self) -> str:
+        """Names the row within a page."""
+        return self.id.hex
+
+
+def terms_of(person_id: UUID) -> list[TermsSeen]:
+    """All that was ever said of a person's terms: what stands, then what was taken back; latest first."""
+    client_id = current_client_id()
+    rows = list(
+        Terms.objects.filter(client_id=client_id, person_id=person_id)
+        .select_related("employment")
+        .order_by(F("unsaid").desc(nulls_first=True), "-starts", "-said")
+    )
+    numbers = {n for r in rows for n in (r.said, r.unsaid) if n is not None}
+    changes = {c.number: c for c in TermsChange.objects.filter(client_id=client_id, number__in=numbers)}
+    names = dict(
+        User.objects.filter(id__in={c.by_user_id for c in changes.values()}).values_list("id", "name")
+    )
+    return [_seen(row, changes, names) for row in rows]
+
+
+def _seen(row: Terms, changes: dict[int, TermsChange], names: dict[UUID, str]) -> TermsSeen:
+    said, unsaid = changes[row.said], changes.get(row.unsaid or 0)
+    last = min((d for d in (row.ends, row.employment.ends) if d), default=None)
+    return TermsSeen(
+        row.id,
+        row.starts,
+        last,
+        agreed_of(row),
+        row.continues,
+        row.said,
+        said.at,
+        names.get(said.by_user_id, ""),
+        said.reason,
+        unsaid.at if unsaid else None,
+        unsaid.reason if unsaid else "",
+    )
 
 
 class TermsRow(NamedTuple):

@@ -17,7 +17,7 @@ from django.utils import timezone
 from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, too_long
+from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, reason_given, too_long
 from engineroom.kernel.ids import uuid7s
 from engineroom.kernel.money import MAX_MINOR
 from engineroom.people.engine import BASES, Agreed, Stretch, agree, withdraw
@@ -53,23 +53,47 @@ def set_terms(
     With a last day they take the place of what stands up to it. A day before today needs a reason. Raises
     InputRefused with everything wrong, Conflict where the same stands already.
     """
+    one_at_a_time()
+    employment, standing, after = _asked(person_id, agreed, starts, ends, reason)
+    return _said(person_id, say([Changed(employment, standing, after)], reason))
+
+
+@dataclass(frozen=True)
+class TermsPreview:
+    """What stands of the employment, and what would stand."""
+
+    before: Sequence[Stretch]
+    after: Sequence[Stretch]
+    employed_until: date | None
+
+
+def preview_terms(
+    person_id: UUID, agreed: Agreed, *, starts: date, ends: date | None = None, reason: str = ""
+) -> TermsPreview:
+    """What `set_terms` would change; it refuses the same. Writes nothing."""
+    employment, before, after = _asked(person_id, agreed, starts, ends, reason)
+    return TermsPreview(before, after, employment.ends)
+
+
+def _asked(
+    person_id: UUID, agreed: Agreed, starts: date, ends: date | None, reason: str
+) -> tuple[Employment, Sequence[Stretch], Sequence[Stretch]]:
+    """The employment, and what stands before and after; or the refusal."""
     _refuse([*wrong_with(agreed), *_wrong_reason(starts, reason), *_wrong_days(starts, ends)])
     employment = employment_of(person_id, starts, ends)
-    _one_at_a_time()
     standing = standing_terms([employment.id]).get(employment.id, ())
     after = agree(standing, starts, ends, agreed)
     if same_days(standing, after):
         raise Conflict(f"these terms stand already from {starts}; nothing was changed")
-    return _said(person_id, say([Changed(employment, standing, after)], reason))
+    return employment, standing, after
 
 
 @command("people.prepare")
 def withdraw_terms(terms_id: UUID, *, reason: str) -> TermsSaid:
     """Take terms back that should not have been said: those before them hold in their place."""
     client_id = current_scope().client_id
-    missing = [] if reason.strip() else [Problem("the reason is empty", "Say why", field="reason")]
-    _refuse([*missing, *too_long("reason", reason, LONGEST_REASON)])
-    _one_at_a_time()
+    reason = reason_given(reason, LONGEST_REASON)
+    one_at_a_time()
     row = Terms.objects.filter(client_id=client_id, id=terms_id).select_related("employment").first()
     if row is None:
         raise NotFound(f"there are no terms {terms_id}")
@@ -134,7 +158,7 @@ def _refuse(problems: list[Problem]) -> None:
         raise InputRefused(problems)
 
 
-def _one_at_a_time() -> None:
+def one_at_a_time() -> None:
     """Before what stands is read: the next change of this client's terms waits for our commit."""
     with connection.cursor() as cursor:
         cursor.execute(

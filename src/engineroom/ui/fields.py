@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
@@ -44,3 +45,42 @@ class MoneyField(forms.CharField):
             return parse_minor(text, self.currency)
         except NotMoney as error:
             raise forms.ValidationError(f"{error}: write it as 1,234.50.") from None
+
+
+class HoursField(forms.CharField):
+    """Hours as people write them, "37.5" or "37:30"; its value is minutes."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+        super().__init__(**{"widget": widget, "max_length": 10, **options})
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value // 60}:{value % 60:02}" if isinstance(value, int) else value
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        minutes = minutes_of(text) if text else None
+        if text and minutes is None:
+            raise forms.ValidationError(f"{text} is no number of hours: write it as 37.5 or 37:30.")
+        return minutes
+
+
+MOST_HOURS = 1_000_000
+
+
+def minutes_of(text: str) -> int | None:
+    """Minutes of hours as written, or None where that is no whole number of them."""
+    whole, colon, rest = text.strip().partition(":")
+    try:
+        hours = Decimal(whole)
+        extra = int(rest) if colon else 0
+    except (InvalidOperation, ValueError):
+        return None
+    if (
+        not hours.is_finite()
+        or not 0 <= hours <= MOST_HOURS
+        or (colon and (len(rest) != 2 or not 0 <= extra < 60))
+    ):
+        return None
+    minutes = hours * 60 + extra
+    return int(minutes) if minutes == minutes.to_integral_value() else None

@@ -1,0 +1,157 @@
+"""`engineroom people`: who is employed, and on what terms."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engineroom.cli import show
+from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.kernel.errors import InputRefused, NotFound, Problem
+from engineroom.kernel.money import NotMoney, parse_minor
+
+if TYPE_CHECKING:
+    from engineroom.people.engine import Agreed
+    from engineroom.people.models import Person
+
+app = typer.Typer(no_args_is_help=True, help="Who is employed, on what terms, and where they are paid.")
+
+Client = Annotated[str, typer.Argument(help="the client's code")]
+Number = Annotated[str, typer.Argument(help="the person's payroll number")]
+Why = Annotated[str, typer.Option(help="why it changes; needed for a day that is past")]
+
+
+@app.command("terms")
+@on_the_ground
+def show_terms(
+    client: Client,
+    number: Number,
+    known_at: Annotated[
+        int | None, typer.Option(help="as they stood at that change, by its number; without, as they stand")
+    ] = None,
+) -> None:
+    """What a person is employed on, from when to when, and which change said it."""
+    from engineroom.foundation.audit import services as audit
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.people import selectors
+    from engineroom.people.engine import days_said
+
+    user = identity()
+    found = client_named(user, client)
+    with acting(user, read=[found.id]):
+        person = _person(number)
+        who = person.counterparty_id
+        audit.record_read(found.id, subject_kind="person", subject_id=who, detail={"purpose": "typed"})
+        rows = [
+            (
+                r.starts,
+                r.ends or "",
+                r.title,
+                show.money(r.amount, found.currency),
+                "a year" if r.basis == "salary" else "an hour",
+                f"{r.minutes_per_week // 60}:{r.minutes_per_week % 60:02}",
+                days_said(r.working_days),
+                r.cost_centre,
+                r.said,
+            )
+            for r in selectors.terms_between(who, who, date.min, date.max, known_at=known_at)
+        ]
+    headings = ("from", "until", "title", "pay", "", "a week", "days", "cost centre", "change")
+    show.table(f"Terms of {person}", headings, rows, right=[3, 5, 8])
+
+
+@app.command("set-terms")
+@on_the_ground
+def set_terms(
+    client: Client,
+    number: Number,
+    starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="the first day")],
+    hours: Annotated[str, typer.Option(help="a week, as 37.5 or 37:30")],
+    salary: Annotated[str, typer.Option(help="a year, as 24,000")] = "",
+    hourly: Annotated[str, typer.Option(help="an hour, as 12.50")] = "",
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day")] = None,
+    days: Annotated[str, typer.Option(help="such as Mon-Fri")] = "Mon-Fri",
+    title: Annotated[str, typer.Option()] = "",
+    cost_centre: Annotated[str, typer.Option()] = "",
+    reason: Why = "",
+    preview: Annotated[bool, typer.Option("--preview", help="only show what would stand")] = False,
+) -> None:
+    """Terms from a day on. Those before end the day before; what was said is not rewritten."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.people import terms
+
+    user = identity()
+    found = client_named(user, client)
+    agreed = _agreed(found.currency, salary, hourly, hours, days, title, cost_centre)
+    ends = until.date() if until else None
+    with acting(user, write=found.id):
+        who = _person(number).counterparty_id
+        if preview:
+            seen = terms.preview_terms(who, agreed, starts=starts.date(), ends=ends, reason=reason)
+            rows = [(s.starts, s.ends or "", s.agreed.title, show.money(s.agreed.amount)) for s in seen.after]
+        else:
+            done = terms.set_terms(who, agreed, starts=starts.date(), ends=ends, reason=reason)
+    if preview:
+        show.table("What would stand", ("from", "until", "title", "pay"), rows, right=[3])
+        return
+    typer.echo(f"terms of {number} from {starts.date()}: change {done.change}")
+    seal_everything()
+
+
+@app.command("withdraw-terms")
+@on_the_ground
+def withdraw_terms(
+    client: Client,
+    number: Number,
+    starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="their first day")],
+    reason: Annotated[str, typer.Option(help="why")],
+) -> None:
+    """Take terms back that should not have been said: those before them hold in their place."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.people import selectors, terms
+
+    user = identity()
+    found = client_named(user, client)
+    with acting(user, write=found.id):
+        who = _person(number).counterparty_id
+        rows = [t for t in selectors.terms_of(who) if t.stands and t.starts == starts.date()]
+        if not rows:
+            raise NotFound(f"no terms of {number} stand that begin on {starts.date()}")
+        done = terms.withdraw_terms(rows[0].id, reason=reason)
+    typer.echo(f"taken back: change {done.change}")
+    seal_everything()
+
+
+def _person(number: str) -> Person:
+    from engineroom.people import selectors
+
+    found = selectors.person_numbered(number)
+    if found is None:
+        raise NotFound(f"there is nobody with payroll number {number!r}")
+    return found
+
+
+def _agreed(
+    currency: str, salary: str, hourly: str, hours: str, days: str, title: str, cost_centre: str
+) -> Agreed:
+    from engineroom.people.engine import Agreed, days_of
+    from engineroom.ui.fields import minutes_of
+
+    wrong = []
+    if bool(salary) == bool(hourly):
+        wrong.append(Problem("give a salary or an hourly rate", "Write --salary 24,000", field="--salary"))
+    amount = 0
+    try:
+        amount = parse_minor(salary or hourly or "0", currency)
+    except NotMoney as error:
+        wrong.append(Problem(str(error), "Write it as 1,234.50", field="--salary" if salary else "--hourly"))
+    minutes, bits = minutes_of(hours), days_of(days)
+    if minutes is None:
+        wrong.append(Problem(f"{hours!r} is no number of hours", "Write --hours 37.5", field="--hours"))
+    if bits is None:
+        wrong.append(Problem(f"{days!r} names no days", "Write --days Mon-Fri", field="--days"))
+    if wrong:
+        raise InputRefused(wrong)
+    return Agreed("salary" if salary else "hourly", amount, minutes or 0, bits or 0, title, cost_centre)
