@@ -39,6 +39,10 @@ MAY: dict[str, set[str]] = {
     "timesheets.end_holds": HOURS,
     "people.set_terms": HOURS,
     "people.withdraw_terms": HOURS,
+    "people.propose_account": HOURS,
+    "people.withdraw_account": HOURS,
+    "people.approve_account": CHECKERS - {"client_approver"},
+    "people.refuse_account": CHECKERS - {"client_approver"},
     "foundation.agree_terms": {"lead"},
     "foundation.preview": HOURS,
     "foundation.take": HOURS,
@@ -103,6 +107,16 @@ BODIES: dict[str, Any] = {
         "reason": "a late letter",
     },
     "people.withdraw_terms": {"reason": "a slip"},
+    "people.propose_account": {
+        "starts": "2026-12-01",
+        "account_name": "Jo Bloggs",
+        "sort_code": "20-00-00",
+        "account_number": "12345678",
+        "reason": "asked by phone",
+    },
+    "people.withdraw_account": {"reason": "a slip"},
+    "people.approve_account": {"content_hash": "0" * 64},
+    "people.refuse_account": {"reason": "not asked for"},
     "foundation.agree_terms": {
         "starts": "2026-01-01",
         "agreed_on": "2026-01-01",
@@ -187,6 +201,7 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
     given = {**ids, "code": code, "kind": "timesheets", "node_id": ids["invoice_id"]}
     if name.startswith("me."):
         given["payslip_id"] = ids.get(f"payslip_of_{by.user.kind}", ids["payslip_id"])
+    given |= {"terms_id": NOBODY, "proposal_id": NOBODY}
     if name == "timesheets.time_entry":
         given["entry_id"] = ids["time_entry"]
     if name == "foundation.thread_from":

@@ -13,6 +13,7 @@ from tests.firm import (
     PAY_DATE,
     Temp,
     TestClient,
+    approve_accounts,
     approve_payday,
     connect,
     enter,
@@ -362,6 +363,7 @@ def change_account(client: TestClient, role: str = "specialist") -> None:
     headings = ("payroll_number", "name", "start_date", "sort_code", "account_number", "account_from")
     row = ("T1", "Jo Bloggs", "2026-01-05", "20-00-00", "99999999", "2026-11-20")
     client.take("people", client.file("moved.csv", headings, [row]), role=role)
+    assert approve_accounts(client) == 1
 
 
 # --- what an approval binds ---------------------------------------------------------------------------

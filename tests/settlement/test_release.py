@@ -27,7 +27,7 @@ from engineroom.settlement.formats import bacs18
 from engineroom.settlement.models import BatchStage, Payment, PaymentBatch
 from engineroom.settlement.selectors import payment_files
 from engineroom.settlement.services import BatchReleased, PayeeChanged
-from tests.firm import PAY_DATE, Temp, TestClient, approve_payday, hours_file, set_up
+from tests.firm import PAY_DATE, Temp, TestClient, approve_accounts, approve_payday, hours_file, set_up
 from tests.ledger.raw import another_person, raw_books, tamper, until_somebody_waits
 
 TEMPS = (
@@ -155,6 +155,7 @@ def _change_account(client: TestClient, number: str, *, account: str, from_day: 
     headings = ("payroll_number", "name", "start_date", "sort_code", "account_number", "account_from")
     rows = [(number, "Zoë O'Neil-Łukasz", "2026-01-05", "20-00-00", account, from_day)]
     client.take("people", client.file("changed.csv", headings, rows))
+    assert approve_accounts(client) == 1
 
 
 def test_an_account_swapped_under_its_fingerprint_is_held(client: TestClient) -> None:

@@ -13,6 +13,8 @@ from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.kernel.money import NotMoney, parse_minor
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from engineroom.people.engine import Agreed
     from engineroom.people.models import Person
 
@@ -122,6 +124,87 @@ def withdraw_terms(
         done = terms.withdraw_terms(rows[0].id, reason=reason)
     typer.echo(f"taken back: change {done.change}")
     seal_everything()
+
+
+@app.command("held-accounts")
+@on_the_ground
+def held_accounts(client: Client) -> None:
+    """Accounts that wait for a second person, with the hash that an approval names."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.people import selectors
+
+    user = identity()
+    found = client_named(user, client)
+    with acting(user, read=[found.id]):
+        rows = [
+            (r.payroll_number, r.name, r.starts, r.by, r.reason, r.content_hash)
+            for r in selectors.held_accounts()
+        ]
+    show.table("Held accounts", ("person", "", "from", "proposed by", "why", "hash"), rows)
+
+
+@app.command("approve-account")
+@on_the_ground
+def approve_account(
+    client: Client,
+    number: Number,
+    content_hash: Annotated[str, typer.Option("--hash", help="of what was looked at: held-accounts")],
+) -> None:
+    """Approve exactly the account that is held of a person: not by whoever proposed it."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.people import accounts
+
+    user = identity()
+    found = client_named(user, client)
+    with acting(user, write=found.id):
+        accounts.approve_account(_held_of(number), content_hash=content_hash)
+    typer.echo(f"the account of {number} is approved")
+    seal_everything()
+
+
+@app.command("refuse-account")
+@on_the_ground
+def refuse_account(client: Client, number: Number, reason: Annotated[str, typer.Option(help="why")]) -> None:
+    """Refuse the account that is held of a person: the one on file stands."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.people import accounts
+
+    user = identity()
+    found = client_named(user, client)
+    with acting(user, write=found.id):
+        accounts.refuse_account(_held_of(number), reason=reason)
+    typer.echo(f"the account of {number} is refused; the one on file stands")
+    seal_everything()
+
+
+@app.command("account-policy")
+@on_the_ground
+def account_policy(
+    client: Client,
+    reason: Annotated[str, typer.Option(help="why")],
+    hold_first: Annotated[
+        bool, typer.Option("--hold-first/--write-first", help="first accounts wait, or not")
+    ],
+) -> None:
+    """Whether first accounts of a client wait for a second person too; any other always does."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.people import accounts
+
+    user = identity()
+    found = client_named(user, client)
+    with acting(user, write=found.id):
+        done = accounts.set_account_policy(hold_first, reason=reason)
+    typer.echo("first accounts wait for a second person" if done.hold_first else "first accounts are written")
+    seal_everything()
+
+
+def _held_of(number: str) -> UUID:
+    from engineroom.people import selectors
+
+    held = selectors.held_accounts(person_id=_person(number).counterparty_id)
+    if not held:
+        raise NotFound(f"no account of {number} is held")
+    return held[0].proposal_id
 
 
 def _person(number: str) -> Person:

@@ -15,9 +15,10 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.payroll.models import PayRun
+from engineroom.payroll.models import PayRun, Payslip
 from engineroom.payroll.selectors import RunFigures, RunRow, run_figures
 from engineroom.payroll.services import blockers_of
+from engineroom.people.selectors import PersonWarning, person_warnings
 from engineroom.ui.display import format_count, format_hours, format_money
 
 
@@ -279,4 +280,30 @@ def oddities(run: PayRun) -> list[Oddity]:
         found.append(
             Oddity("left", what, "Look at their last day, and at who answered for the hours", tuple(gone))
         )
-    return found
+    return found + _odd_people(run, run.published_id)
+
+
+def _odd_people(run: PayRun, attempt_id: UUID) -> list[Oddity]:
+    """What people itself finds odd about those who are paid: held accounts, numbers that two have."""
+    paid = Payslip.objects.filter(client_id=run.client_id, attempt_id=attempt_id)
+    ids = set(paid.values_list("person_id", flat=True))
+    if not ids:
+        return []
+    by_kind: dict[str, list[PersonWarning]] = defaultdict(list)
+    for warning in person_warnings(min(ids), max(ids), run.pay_date):
+        if warning.person_id in ids and warning.kind != "shared account":  # those paid say it above
+            by_kind[warning.kind].append(warning)
+    said = {
+        "held account": ("has another account that waits", "have other accounts that wait"),
+        "leaver's account": ("left before the account was given", "left before their accounts were given"),
+        "number twice": ("has a number that somebody else has", "have numbers that others have"),
+    }
+    return [
+        Oddity(
+            kind.replace(" ", "_").replace("'", ""),
+            format_count(len(those), f"person {said[kind][0]}", f"people {said[kind][1]}"),
+            those[0].remedy,
+            tuple((w.payroll_number, w.name) for w in those),
+        )
+        for kind, those in sorted(by_kind.items())
+    ]

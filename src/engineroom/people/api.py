@@ -10,6 +10,7 @@ from ninja import Field, Query, Schema
 
 from engineroom.foundation.api import (
     Asked,
+    ContentAsked,
     Day,
     Page,
     PageAsked,
@@ -24,7 +25,7 @@ from engineroom.foundation.api import (
 )
 from engineroom.foundation.crypto.fields import reveal
 from engineroom.foundation.tenancy.models import Client
-from engineroom.people import selectors, terms
+from engineroom.people import accounts, selectors, terms
 from engineroom.people.engine import MONDAY_TO_FRIDAY, Agreed
 from engineroom.people.models import BankAccount, Employment, Person
 
@@ -201,3 +202,98 @@ def set_terms(client: Client, person_id: UUID, asked: TermsAsked) -> terms.Terms
 def withdraw_terms(client: Client, terms_id: UUID, asked: ReasonAsked) -> terms.TermsSaid:
     """Terms that should not have been said: those before them hold in their place."""
     return terms.withdraw_terms(terms_id, reason=asked.reason)
+
+
+# --- accounts that wait for a second person ---------------------------------------------------------------
+
+
+class HeldAccountOut(Schema):
+    """An account that waits for a second person. content_hash: what an approval names. Dots where masked."""
+
+    id: UUID
+    person_id: UUID
+    payroll_number: str
+    name: str
+    starts: date
+    account_name: str
+    sort_code: str
+    account_number: str
+    content_hash: str
+    reason: str
+    proposed_by: str
+    proposed_at: datetime
+
+
+class AccountProposed(Asked):
+    """Where a person is paid from a day on. reason: how it is known."""
+
+    starts: Day
+    account_name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")
+    sort_code: str = Field(max_length=8, pattern=r"^[0-9 -]+$")
+    account_number: str = Field(max_length=8, pattern=r"^[0-9 -]+$")
+    reason: Reason
+
+
+@router.read("/held-accounts", list[HeldAccountOut], "Accounts that wait for a second person")
+def held_accounts(client: Client) -> list[HeldAccountOut]:
+    """The oldest first. The read is logged."""
+    log_read("account_change", None, "held accounts")
+    return [
+        HeldAccountOut(
+            id=row.proposal_id,
+            person_id=row.person_id,
+            payroll_number=row.payroll_number,
+            name=row.name,
+            starts=row.starts,
+            account_name=row.account.account_name,
+            sort_code=row.account.sort_code,
+            account_number=row.account.account_number,
+            content_hash=row.content_hash,
+            reason=row.reason,
+            proposed_by=row.by,
+            proposed_at=row.at,
+        )
+        for row in selectors.held_accounts(show_bank=True)
+    ]
+
+
+@router.command(
+    "/people/{person_id}/account", accounts.AccountAsked, "Propose an account", permission="people.prepare"
+)
+def propose_account(client: Client, person_id: UUID, asked: AccountProposed) -> accounts.AccountAsked:
+    """The first is written, unless the client's policy holds it; another one waits for a second person."""
+    payee = accounts.Payee.of(asked.account_name, asked.sort_code, asked.account_number)
+    return accounts.propose_account(person_id, payee, starts=asked.starts, reason=asked.reason)
+
+
+@router.command(
+    "/held-accounts/{proposal_id}/approve",
+    accounts.AccountDecided,
+    "Approve a held account",
+    permission="people.approve",
+)
+def approve_account(client: Client, proposal_id: UUID, asked: ContentAsked) -> accounts.AccountDecided:
+    """Exactly the account that the hash names. Whoever proposed it may not."""
+    return accounts.approve_account(proposal_id, content_hash=asked.content_hash)
+
+
+@router.command(
+    "/held-accounts/{proposal_id}/refuse",
+    accounts.AccountDecided,
+    "Refuse a held account",
+    permission="people.approve",
+)
+def refuse_account(client: Client, proposal_id: UUID, asked: ReasonAsked) -> accounts.AccountDecided:
+    """The account on file stands."""
+    return accounts.refuse_account(proposal_id, reason=asked.reason)
+
+
+@router.command(
+    "/held-accounts/{proposal_id}/withdraw",
+    accounts.AccountDecided,
+    "Take back a proposed account",
+    permission="people.prepare",
+)
+def withdraw_account(client: Client, proposal_id: UUID, asked: ReasonAsked) -> accounts.AccountDecided:
+    """What was proposed and not approved yet."""
+    return accounts.withdraw_account(proposal_id, reason=asked.reason)

@@ -17,7 +17,10 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Problem
 from engineroom.kernel.ids import uuid7s
 from engineroom.openitems.models import Counterparty
+from engineroom.people import accounts
+from engineroom.people.accounts import FromFile, Payee, digits_of, fingerprint
 from engineroom.people.models import BankAccount, Employment, Person
+from engineroom.people.selectors import holds_first_accounts
 
 
 @importer
@@ -26,6 +29,7 @@ class People(TableImporter):
     changes nothing.
 
     Where somebody is paid changes on a day that the file names: no clock decides which account a payday uses.
+    Another account than the one on file waits for a second person (accounts.py).
     """
 
     kind = "people"
@@ -70,15 +74,10 @@ class People(TableImporter):
                 "Give both, or neither",
             )
             return
-        if sort_code and not _digits(sort_code, 6):
-            found.at(i, "sort_code", "this is not a sort code", "Write six digits, as 20-00-00 or 200000")
-        if number and not _digits(number, 8):
-            found.at(
-                i,
-                "account_number",
-                "this is not an account number",
-                "Write eight digits; put zeros in front if shorter",
-            )
+        if sort_code and not digits_of(sort_code, 6):
+            found.at(i, "sort_code", accounts.NO_SORT_CODE, accounts.WRITE_SORT_CODE)
+        if number and not digits_of(number, 8):
+            found.at(i, "account_number", accounts.NO_NUMBER, accounts.WRITE_NUMBER)
 
     @staticmethod
     def _check_known(found: Findings, i: int, row: dict[str, Any], known: Standing) -> None:
@@ -97,16 +96,27 @@ class People(TableImporter):
                 found.at(
                     i, "account_from", problem, f"Give {earliest} or later: what was used is not changed"
                 )
+            else:
+                found.warn(
+                    i,
+                    "account_number",
+                    "this is another account than the one on file",
+                    "It will wait until a second person approves it",
+                )
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
         client_id = current_scope().client_id
         rows = list(parsed.content.rows())
         standing = _standing([row["payroll_number"] for row in rows])
         new = [row for row in rows if row["payroll_number"] not in standing]
-        _add_people(client_id, new)
+        asked = _add_people(client_id, new)
         known = [(standing[row["payroll_number"]], row) for row in rows if row["payroll_number"] in standing]
         changed = _update_people(client_id, known)
-        return {"people": len(new), "changed": changed}
+        asked += _other_accounts(known)
+        counts = {"people": len(new), "changed": changed}
+        if held := accounts.hold_from_file(asked, commit_id):
+            counts["accounts held for a second person"] = held
+        return counts
 
 
 @dataclass
@@ -116,6 +126,7 @@ class Standing:
     person: Person
     employment: Employment | None = None
     account: BankAccount | None = None
+    had_account: bool = False
 
 
 def _standing(numbers: Sequence[str]) -> dict[str, Standing]:
@@ -126,8 +137,10 @@ def _standing(numbers: Sequence[str]) -> dict[str, Standing]:
     ids = list(found)
     for employment in Employment.objects.filter(client_id=client_id, person_id__in=ids).order_by("starts"):
         found[employment.person_id].employment = employment
-    for account in BankAccount.objects.filter(client_id=client_id, person_id__in=ids, ends=None):
-        found[account.person_id].account = account
+    for account in BankAccount.objects.filter(client_id=client_id, person_id__in=ids):
+        found[account.person_id].had_account = True
+        if account.ends is None:
+            found[account.person_id].account = account
     return {standing.person.payroll_number: standing for standing in found.values()}
 
 
@@ -143,15 +156,12 @@ def _is_other_account(row: dict[str, Any], account: BankAccount) -> bool:
 
 def _account_of(row: dict[str, Any]) -> tuple[str, str]:
     """Sort code and account number as digits; empty where the row has none, or what is none."""
-    return _digits(row["sort_code"] or "", 6) or "", _digits(row["account_number"] or "", 8) or ""
+    return digits_of(row["sort_code"] or "", 6) or "", digits_of(row["account_number"] or "", 8) or ""
 
 
-def _digits(text: str, count: int) -> str | None:
-    digits = text.replace("-", "").replace(" ", "")
-    return digits if len(digits) == count and digits.isascii() and digits.isdigit() else None
-
-
-def _add_people(client_id: UUID, rows: list[dict[str, Any]]) -> None:
+def _add_people(client_id: UUID, rows: list[dict[str, Any]]) -> list[FromFile]:
+    """New people with their employment and first account; accounts that the client's policy holds are
+    returned."""
     n = len(rows)
     ids = uuid7s(n)
     insert_columns(
@@ -178,13 +188,43 @@ def _add_people(client_id: UUID, rows: list[dict[str, Any]]) -> None:
             "date_of_birth": [r["date_of_birth"] for r in rows],
             "email": [r["email"] or "" for r in rows],
             "ni_number": [ni_number.seal(client_id, r["ni_number"]) for r in rows],
+            "ni_fingerprint": [_ni_fingerprint(client_id, r["ni_number"]) for r in rows],
         },
         n,
-        casts={"date_of_birth": "date", "ni_number": "bytea"},
+        casts={"date_of_birth": "date", "ni_number": "bytea", "ni_fingerprint": "bytea"},
     )
     paired = list(zip(ids, rows, strict=True))
     _add_employments(client_id, paired)
-    _add_accounts(client_id, [(person_id, row) for person_id, row in paired if row["sort_code"]])
+    with_account = [(person_id, row) for person_id, row in paired if row["sort_code"]]
+    if not holds_first_accounts():
+        _add_accounts(client_id, with_account)
+        return []
+    made = Person.objects.in_bulk([person_id for person_id, _ in with_account])
+    return [_from_file(made[person_id], row) for person_id, row in with_account]
+
+
+def _ni_fingerprint(client_id: UUID, number: str | None) -> bytes | None:
+    """Of the number as HMRC writes it, however the file does."""
+    plain = (number or "").replace(" ", "").upper()
+    return encrypted_field(Person, "ni_number").fingerprint(client_id, plain) if plain else None
+
+
+def _from_file(person: Person, row: dict[str, Any]) -> FromFile:
+    name = row["account_name"] or row["name"]
+    payee = Payee.of(name, row["sort_code"], row["account_number"])
+    return FromFile(person, row["account_from"] or row["start_date"], payee)
+
+
+def _other_accounts(rows: list[tuple[Standing, dict[str, Any]]]) -> list[FromFile]:
+    """Accounts of known people that are not the one on file and not their first."""
+    holds_first = holds_first_accounts()
+    return [
+        _from_file(standing.person, row)
+        for standing, row in rows
+        if row["sort_code"]
+        and (standing.had_account or holds_first)
+        and (standing.account is None or _is_other_account(row, standing.account))
+    ]
 
 
 def _add_employments(client_id: UUID, rows: list[tuple[UUID, dict[str, Any]]]) -> None:
@@ -225,34 +265,22 @@ def _add_accounts(client_id: UUID, rows: list[tuple[UUID, dict[str, Any]]]) -> N
     )
 
 
-def fingerprint(client_id: UUID, sort_code: str, account_number: str) -> bytes:
-    """Keyed hash of an account: equal accounts of a client have equal fingerprints, and nothing can be read
-    off it."""
-    return encrypted_field(BankAccount, "account_number").fingerprint(
-        client_id, f"{sort_code}{account_number}"
-    )
-
-
 def _update_people(client_id: UUID, rows: list[tuple[Standing, dict[str, Any]]]) -> int:
-    """Record what differs: names and details, a leaver's last day, a return, another account. Returns how
+    """Record what differs: names and details, a leaver's last day, a return, a first account. Returns how
     many things."""
     changed = _update_details(client_id, rows)
     returned = [(s.person.counterparty_id, r) for s, r in rows if s.employment and _returns(r, s.employment)]
     _add_employments(client_id, returned)
     changed += len(returned)
-    moved = []
+    first = []
+    holds_first = holds_first_accounts()
     for standing, row in rows:
         if standing.employment and not _returns(row, standing.employment):
             changed += _record_leaving(standing.employment, row["leave_date"])
-        if standing.account is None or _is_other_account(row, standing.account):
-            if not row["sort_code"]:
-                continue
-            if standing.account:
-                standing.account.ends = row["account_from"] - timedelta(days=1)
-                standing.account.save(update_fields=["ends"])
-            moved.append((standing.person.counterparty_id, row))
-    _add_accounts(client_id, moved)
-    return changed + len(moved)
+        if row["sort_code"] and not standing.had_account and not holds_first:
+            first.append((standing.person.counterparty_id, row))
+    _add_accounts(client_id, first)
+    return changed + len(first)
 
 
 def _record_leaving(employment: Employment, leaves: date | None) -> int:
@@ -273,6 +301,7 @@ def _update_details(client_id: UUID, rows: list[tuple[Standing, dict[str, Any]]]
         differing = {k: v for k, v in new.items() if v and v != getattr(person, k)}
         if row["ni_number"] and row["ni_number"] != ni_number:
             differing["ni_number"] = encrypted_field(Person, "ni_number").seal(client_id, row["ni_number"])
+            differing["ni_fingerprint"] = _ni_fingerprint(client_id, row["ni_number"])
         if differing:
             Person.objects.filter(client_id=client_id, counterparty_id=person.counterparty_id).update(
                 **differing

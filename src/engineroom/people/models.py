@@ -20,12 +20,15 @@ class Person(ClientModel):
     date_of_birth = models.DateField(null=True)
     email = models.EmailField(default="")
     ni_number = EncryptedField(data_class="identity", null=True)
+    ni_fingerprint = models.BinaryField(null=True)
+    """Keyed hash of it: says that two people have the same one, and nothing else."""
     added_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["client", "payroll_number"], name="person_payroll_number")
         ]
+        indexes = [models.Index(fields=["client", "ni_fingerprint"], name="person_ni_fingerprint")]
 
     def __str__(self) -> str:
         return f"{self.payroll_number} {self.name}"
@@ -114,6 +117,61 @@ class BankAccount(ClientModel):
     fingerprint = models.BinaryField()
     """Keyed hash of sort code and account: says "same account" without opening it; approvals of pay bind
     it."""
+    proposal = ClientKey("AccountProposal", null=True)
+    """Whose approval made it. Only somebody's first account may be without, and by policy not that one."""
+
+
+class AccountProposal(ClientModel):
+    """Another account for a person, held until a second person has said yes to exactly that."""
+
+    person = ClientKey(Person)
+    starts = models.DateField()
+    account_name = models.CharField(max_length=100)
+    sort_code = EncryptedField(data_class="bank")
+    account_number = EncryptedField(data_class="bank")
+    fingerprint = models.BinaryField()
+    content_hash = models.BinaryField()
+    reason = models.CharField(max_length=300)
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope, as is `at`."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class AccountDecision(ClientModel):
+    """What became of a proposal: nothing is held any more. Its id is the proposal's."""
+
+    history = True
+
+    id = None  # type: ignore[assignment]
+    proposal = ClientKey(AccountProposal, primary_key=True, db_column="id")
+    outcome = models.CharField(
+        max_length=10,
+        choices=[(o, o) for o in ("approved", "refused", "withdrawn", "superseded")],
+    )
+    reason = models.CharField(max_length=300, default="")
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope, as is `at`."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["approved", "refused", "withdrawn", "superseded"]),
+                name="account_decision_outcome",
+            )
+        ]
+
+
+class AccountPolicy(ClientModel):
+    """Whether this client's first accounts wait for a second person too. The latest row holds."""
+
+    history = True
+
+    hold_first = models.BooleanField()
+    reason = models.CharField(max_length=300)
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope, as is `at`."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
 
 
 class PersonLogin(ClientModel):

@@ -10,7 +10,7 @@ from django.urls import path
 from django.utils import timezone
 
 from engineroom.kernel.errors import NotFound
-from engineroom.people import selectors, terms_pages
+from engineroom.people import accounts_pages, selectors, terms_pages
 from engineroom.people.panels import panels_of
 from engineroom.ui import listing
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
@@ -18,7 +18,10 @@ from engineroom.ui.parts import Event
 
 app_name = "people"
 
-NAVIGATION = [NavigationEntry("People", "people:list", "people.read", key="p", order=210)]
+NAVIGATION = [
+    NavigationEntry("People", "people:list", "people.read", key="p", order=210),
+    *accounts_pages.NAVIGATION,
+]
 
 
 @page("people.read")
@@ -53,6 +56,8 @@ def person(request: PageRequest, client: str, number: str) -> HttpResponse:
         "shows_bank": show_bank,
         "events": _timeline(view, timezone.now().date()),
         "panels": panels_of(request, found),
+        "held": selectors.held_accounts(person_id=found.counterparty_id),
+        "may_prepare": request.may("people.prepare"),
         "terms": [t for t in selectors.terms_of(found.counterparty_id) if t.stands],
         "currency": request.client.currency if request.client else "GBP",
         "hides_pay": "pay" in request.masked,
@@ -81,6 +86,7 @@ def _kind(day: date, today: date) -> str:
 
 urlpatterns = [
     *terms_pages.urlpatterns,
+    *accounts_pages.urlpatterns,
     path("c/<str:client>/people", people, name="list"),
     path("c/<str:client>/people/<path:number>", person, name="person"),
 ]

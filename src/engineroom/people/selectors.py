@@ -17,7 +17,17 @@ from engineroom.foundation.dated import lives_on
 from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.people.engine import Agreed, Stretch
-from engineroom.people.models import BankAccount, Employment, Person, PersonLogin, Terms, TermsChange
+from engineroom.people.models import (
+    AccountDecision,
+    AccountPolicy,
+    AccountProposal,
+    BankAccount,
+    Employment,
+    Person,
+    PersonLogin,
+    Terms,
+    TermsChange,
+)
 from engineroom.ui.listing import Order, Slice, read_slice
 
 DOTS = "••••"
@@ -284,6 +294,171 @@ def terms_known(at: datetime | None = None) -> int:
     if at is not None:
         changes = changes.filter(at__lte=at)
     return changes.order_by("-number").values_list("number", flat=True).first() or 0
+
+
+@dataclass(frozen=True)
+class HeldAccount:
+    """An account that waits for a second person, beside the one that stands; dots where it is not opened."""
+
+    proposal_id: UUID
+    person_id: UUID
+    payroll_number: str
+    name: str
+    starts: date
+    account: Account
+    standing: Account | None
+    content_hash: str
+    reason: str
+    by: str
+    at: datetime
+
+
+def held_accounts(*, person_id: UUID | None = None, show_bank: bool = False) -> list[HeldAccount]:
+    """What is held at this client, the oldest first. Opening the accounts is logged."""
+    client_id = current_client_id()
+    decided = AccountDecision.objects.filter(client_id=client_id).values("proposal_id")
+    held = AccountProposal.objects.filter(client_id=client_id).exclude(id__in=decided)
+    if person_id is not None:
+        held = held.filter(person_id=person_id)
+    rows = list(held.select_related("person").order_by("at", "id"))
+    people = [row.person_id for row in rows]
+    accounts = list(BankAccount.objects.filter(client_id=client_id, person_id__in=people, ends=None))
+    purpose = "held accounts"
+    new = _opened_proposals(rows, purpose) if show_bank else _dotted_proposals(rows)
+    old = _opened(accounts, purpose) if show_bank else _dotted(accounts)
+    standing = {row.person_id: account for row, account in zip(accounts, old, strict=True)}
+    names = dict(User.objects.filter(id__in={r.by_user_id for r in rows}).values_list("id", "name"))
+    return [
+        HeldAccount(
+            row.id, row.person_id, row.person.payroll_number, row.person.name, row.starts, account,
+            standing.get(row.person_id), bytes(row.content_hash).hex(), row.reason,
+            names.get(row.by_user_id, ""), row.at,
+        )
+        for row, account in zip(rows, new, strict=True)
+    ]  # fmt: skip
+
+
+def _dotted_proposals(rows: list[AccountProposal]) -> list[Account]:
+    return [Account(r.starts, None, r.account_name, DOTS, DOTS) for r in rows]
+
+
+def _opened_proposals(rows: list[AccountProposal], purpose: str) -> list[Account]:
+    sort_codes = reveal(rows, "sort_code", purpose=purpose)
+    numbers = reveal(rows, "account_number", purpose=purpose)
+    return [
+        Account(r.starts, None, r.account_name, sort_code or "", number or "")
+        for r, sort_code, number in zip(rows, sort_codes, numbers, strict=True)
+    ]
+
+
+def holds_first_accounts() -> bool:
+    """Whether the client's policy holds first accounts, too. Any other account always waits."""
+    policies = AccountPolicy.objects.filter(client_id=current_client_id()).order_by("-at", "-id")
+    latest = policies.first()
+    return latest is not None and latest.hold_first
+
+
+@dataclass(frozen=True)
+class DecidedAccount:
+    """What became of an account that was held."""
+
+    payroll_number: str
+    name: str
+    outcome: str
+    reason: str
+    by: str
+    at: datetime
+
+
+def decided_accounts(limit: int = 50) -> list[DecidedAccount]:
+    """What was decided last."""
+    rows = list(
+        AccountDecision.objects.filter(client_id=current_client_id())
+        .select_related("proposal__person")
+        .order_by("-at", "-proposal_id")[:limit]
+    )
+    names = dict(User.objects.filter(id__in={r.by_user_id for r in rows}).values_list("id", "name"))
+    return [
+        DecidedAccount(
+            r.proposal.person.payroll_number, r.proposal.person.name, r.outcome, r.reason,
+            names.get(r.by_user_id, ""), r.at,
+        )
+        for r in rows
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PersonWarning:
+    """Something odd about somebody, and what to look at. It blocks nothing by itself."""
+
+    person_id: UUID
+    payroll_number: str
+    name: str
+    kind: str
+    problem: str
+    remedy: str
+
+
+# One statement for all the people of a run. Accounts are compared by fingerprints, which say nothing else.
+PERSON_WARNINGS = """
+WITH who AS (
+  SELECT p.client_id, p.id, p.payroll_number, p.name FROM people_person p
+  WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s),
+paid AS (
+  SELECT b.person_id, b.fingerprint, b.starts, p.payroll_number FROM people_bankaccount b
+  JOIN people_person p ON p.client_id = b.client_id AND p.id = b.person_id
+  WHERE b.client_id = %(client)s AND b.starts <= %(day)s AND (b.ends IS NULL OR b.ends >= %(day)s)),
+shared AS (SELECT fingerprint FROM paid GROUP BY fingerprint HAVING count(*) > 1)
+SELECT w.id, w.payroll_number, w.name, 'held account', NULL, h.starts FROM who w
+JOIN people_accountproposal h ON h.client_id = w.client_id AND h.person_id = w.id
+WHERE NOT EXISTS (SELECT FROM people_accountdecision d WHERE d.client_id = h.client_id AND d.id = h.id)
+UNION ALL
+SELECT w.id, w.payroll_number, w.name, 'shared account',
+  (SELECT string_agg(o.payroll_number, ', ' ORDER BY o.payroll_number COLLATE "C") FROM paid o
+   WHERE o.fingerprint = m.fingerprint AND o.person_id <> w.id), NULL
+FROM who w JOIN paid m ON m.person_id = w.id JOIN shared s ON s.fingerprint = m.fingerprint
+UNION ALL
+SELECT w.id, w.payroll_number, w.name, 'leaver''s account', NULL, m.starts
+FROM who w JOIN paid m ON m.person_id = w.id
+JOIN LATERAL (SELECT e.ends FROM people_employment e WHERE e.client_id = w.client_id AND e.person_id = w.id
+  ORDER BY e.starts DESC LIMIT 1) last ON last.ends IS NOT NULL AND m.starts > last.ends
+UNION ALL
+SELECT w.id, w.payroll_number, w.name, 'number twice',
+  (SELECT string_agg(o.payroll_number, ', ' ORDER BY o.payroll_number COLLATE "C") FROM people_person o
+   WHERE o.client_id = w.client_id AND o.ni_fingerprint = p.ni_fingerprint AND o.id <> w.id), NULL
+FROM who w JOIN people_person p ON p.client_id = w.client_id AND p.id = w.id
+WHERE EXISTS (SELECT FROM people_person o
+  WHERE o.client_id = w.client_id AND o.ni_fingerprint = p.ni_fingerprint AND o.id <> w.id)
+ORDER BY 2, 4
+"""
+
+
+def person_warnings(first_person: UUID, last_person: UUID, day: date) -> list[PersonWarning]:
+    """What is odd about the people from one id to another if they are paid on that day: a held change of
+    account, one account for two, one identity number for two, a leaver paid into a later account."""
+    asked: dict[str, Any] = {
+        "client": current_client_id(),
+        "first": first_person,
+        "last": last_person,
+        "day": day,
+    }
+    with planned_anew(), connection.cursor() as cursor:
+        cursor.execute(PERSON_WARNINGS, asked)
+        return [
+            PersonWarning(person_id, number, name, kind, *_warned(kind, others, since))
+            for person_id, number, name, kind, others, since in cursor.fetchall()
+        ]
+
+
+def _warned(kind: str, others: str | None, since: date | None) -> tuple[str, str]:
+    if kind == "held account":
+        problem = f"another account from {since} waits for a second person; the one on file is paid"
+        return problem, "Approve or refuse it before the run is approved"
+    if kind == "shared account":
+        return f"is paid into the same account as {others}", "Ask both; one of them may not exist"
+    if kind == "leaver's account":
+        return f"left before the account of {since} was given", "Ask the person by another way"
+    return f"has the same National Insurance number as {others}", "Look at both; one of them may not exist"
 
 
 @dataclass(frozen=True)

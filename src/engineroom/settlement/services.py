@@ -28,7 +28,7 @@ from engineroom.ledger.services import Journal, Line, account_ids, post_journals
 from engineroom.openitems import kinds
 from engineroom.openitems.selectors import Open, open_items
 from engineroom.openitems.services import add_item, allocate
-from engineroom.people.imports import fingerprint
+from engineroom.people.accounts import fingerprint
 from engineroom.people.models import BankAccount
 from engineroom.settlement import accounts
 from engineroom.settlement.engine import BacsCycle, bacs_cycle

@@ -32,6 +32,11 @@ class Findings:
     def at(self, i: int, field: str, problem: str, remedy: str) -> None:
         self.problems.append(Problem(problem, remedy, self.sheet.file_name, self.sheet.row_numbers[i], field))
 
+    def warn(self, i: int, field: str, problem: str, remedy: str) -> None:
+        """What the file may be taken with, and somebody should know."""
+        where = self.sheet.file_name, self.sheet.row_numbers[i], field
+        self.problems.append(Problem(problem, remedy, *where, severity="warning"))
+
     def repeated(self, keys: Sequence[Hashable], field: str, name: Callable[[Any], str]) -> None:
         """A problem for every row whose key stands in an earlier row."""
         first: dict[Hashable, int] = {}

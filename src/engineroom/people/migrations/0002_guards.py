@@ -16,5 +16,4 @@ class Migration(migrations.Migration):
         # Master data is a subject of its own: whoever changed a person's details may not approve them.
         Contributes("Person", subject="person"),
         Contributes("Employment", subject="person", column="person_id"),
-        Contributes("BankAccount", subject="person", column="person_id"),
     ]
