@@ -258,7 +258,8 @@ def test_held_accounts_are_listed_approved_and_refused_as_typed(cli: Cli, staffe
 ACCOUNT = """INSERT INTO people_bankaccount (id, client_id, person_id, starts, ends, account_name, sort_code,
   account_number, fingerprint, proposal_id)
   SELECT gen_random_uuid(), p.client_id, p.person_id, p.starts, NULL, p.account_name, p.sort_code,
-    p.account_number, {fingerprint}, {proposal} FROM people_accountproposal p WHERE p.client_id = %(client)s"""
+    p.account_number, {fingerprint}, {proposal}
+  FROM people_accountproposal p WHERE p.client_id = %(client)s"""
 END = "UPDATE people_bankaccount SET ends = '2026-11-19' WHERE client_id = %(client)s AND ends IS NULL"
 APPROVE = """INSERT INTO foundation_approval (id, client_id, subject_kind, subject_id, content_hash, user_id)
   SELECT gen_random_uuid(), client_id, 'account_change', id, content_hash, %(user)s
