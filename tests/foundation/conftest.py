@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
-from tests.firm import PAY_DATE, Firm, Temp, TestClient, run_payday, set_up
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_accounts, run_payday, set_up
 from tests.sop.writing import procedure_text
 
 from engineroom.demo import bank
@@ -28,8 +28,8 @@ from engineroom.leave import services as leave
 from engineroom.leave.models import LeaveKind
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
+from engineroom.people import accounts, terms
 from engineroom.people import services as people
-from engineroom.people import terms
 from engineroom.people.engine import Agreed
 from engineroom.people.models import Employment, Person
 from engineroom.quality import services as quality
@@ -73,6 +73,7 @@ def busy(firm: Firm) -> TestClient:
     _clear(client, day.batch)
     _say_terms(client)
     _let_in(firm, client)
+    _hold_an_account(client)
     _write_to_the_person(client)
     _agree(client)
     _explain_and_take_back(client)
@@ -110,6 +111,18 @@ def _say_terms(client: TestClient) -> None:
         day = Employment.objects.get(client_id=client.id, person=person).starts
         agreed = Agreed("salary", 24_000_00, 2_250)
         terms.set_terms(person.counterparty_id, agreed, starts=day, reason="as the letter says")
+
+
+def _hold_an_account(client: TestClient) -> None:
+    """Another account for somebody, held, approved by a second person and in force later."""
+    with client.acting("checker"):
+        accounts.set_account_policy(False, reason="we meet everybody")
+    with client.acting():
+        person = Person.objects.filter(client_id=client.id).latest("payroll_number")
+        payee = accounts.Payee.of(person.name, "20-00-01", "11111111")
+        day = PAY_DATE + timedelta(days=90)
+        accounts.propose_account(person.counterparty_id, payee, starts=day, reason="asked by phone")
+    assert approve_accounts(client) == 1
 
 
 def _write_to_the_person(client: TestClient) -> None:

@@ -115,7 +115,7 @@ def person(client: Client, person_id: UUID) -> PersonDetailOut:
 # --- terms ----------------------------------------------------------------------------------------------
 
 
-class TermsOut(Schema):
+class EmploymentTermsOut(Schema):
     """Terms, as said by one change. ends: null while neither they nor the employment have a last day.
 
     amount_minor: a year of salary, or an hour. working_days: bits, Monday 1 to Sunday 64. unsaid_at:
@@ -140,7 +140,7 @@ class TermsOut(Schema):
     unsaid_at: datetime | None
 
 
-class TermsAsked(Asked):
+class EmploymentTermsAsked(Asked):
     """Terms from a day on; with `ends`, in the place of what stands up to it. A past day needs a reason."""
 
     starts: Day
@@ -154,17 +154,17 @@ class TermsAsked(Asked):
     reason: Reason | None = None
 
 
-@router.read("/people/{person_id}/terms", list[TermsOut], "Terms of a person")
-def terms_of_person(client: Client, person_id: UUID) -> list[TermsOut]:
+@router.read("/people/{person_id}/terms", list[EmploymentTermsOut], "Terms of a person")
+def terms_of_person(client: Client, person_id: UUID) -> list[EmploymentTermsOut]:
     """All that was ever said: what stands first, then what was taken back. The read is logged."""
     row = one(Person.objects.all(), "person", person_id)
     log_read("person", row.counterparty_id, "terms")
     return [_terms_out(client, seen) for seen in selectors.terms_of(row.counterparty_id)]
 
 
-def _terms_out(client: Client, seen: selectors.TermsSeen) -> TermsOut:
+def _terms_out(client: Client, seen: selectors.TermsSeen) -> EmploymentTermsOut:
     agreed = seen.agreed
-    return TermsOut(
+    return EmploymentTermsOut(
         id=seen.id,
         starts=seen.starts,
         ends=seen.ends,
@@ -185,7 +185,7 @@ def _terms_out(client: Client, seen: selectors.TermsSeen) -> TermsOut:
 
 
 @router.command("/people/{person_id}/terms", terms.TermsSaid, "Set terms", permission="people.prepare")
-def set_terms(client: Client, person_id: UUID, asked: TermsAsked) -> terms.TermsSaid:
+def set_terms(client: Client, person_id: UUID, asked: EmploymentTermsAsked) -> terms.TermsSaid:
     """Those before end the day before; what was known of them stays to be asked."""
     agreed = Agreed(
         asked.basis,
