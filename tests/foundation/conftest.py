@@ -28,7 +28,7 @@ from engineroom.leave import services as leave
 from engineroom.leave.models import LeaveKind
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
-from engineroom.people import accounts, terms
+from engineroom.people import accounts, employment, terms
 from engineroom.people import services as people
 from engineroom.people.engine import Agreed
 from engineroom.people.models import Employment, Person
@@ -122,6 +122,9 @@ def _hold_an_account(client: TestClient) -> None:
         payee = accounts.Payee.of(person.name, "20-00-01", "11111111")
         day = PAY_DATE + timedelta(days=90)
         accounts.propose_account(person.counterparty_id, payee, starts=day, reason="asked by phone")
+        employment.end_employment(
+            person.counterparty_id, last_day=PAY_DATE + timedelta(days=900), why="end_of_contract"
+        )
     assert approve_accounts(client) == 1
 
 

@@ -32,7 +32,7 @@ from engineroom.foundation.vault.answers import IN_A_ZIP, file_answer, zip_answe
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
-from engineroom.payroll import papers, reopening, review, selectors, services, why
+from engineroom.payroll import papers, reopening, review, selectors, services, starters_pages, why
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.payroll.inputs import Missing
 from engineroom.payroll.models import AttemptChunk, PayRun, Payslip
@@ -582,6 +582,7 @@ def _of_person(request: PageRequest, person: Person) -> SafeString | None:
 register_panel(_of_person, order=30)
 
 urlpatterns = [
+    *starters_pages.urlpatterns,
     path("c/<str:client>/runs", runs, name="runs"),
     path("c/<str:client>/runs/open", open_run, name="open"),
     path("c/<str:client>/runs/<int:number>", run, name="run"),

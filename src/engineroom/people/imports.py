@@ -109,7 +109,7 @@ class People(TableImporter):
         rows = list(parsed.content.rows())
         standing = _standing([row["payroll_number"] for row in rows])
         new = [row for row in rows if row["payroll_number"] not in standing]
-        asked = _add_people(client_id, new)
+        asked = add_people(client_id, new)
         known = [(standing[row["payroll_number"]], row) for row in rows if row["payroll_number"] in standing]
         changed = _update_people(client_id, known)
         asked += _other_accounts(known)
@@ -159,7 +159,7 @@ def _account_of(row: dict[str, Any]) -> tuple[str, str]:
     return digits_of(row["sort_code"] or "", 6) or "", digits_of(row["account_number"] or "", 8) or ""
 
 
-def _add_people(client_id: UUID, rows: list[dict[str, Any]]) -> list[FromFile]:
+def add_people(client_id: UUID, rows: list[dict[str, Any]]) -> list[FromFile]:
     """New people with their employment and first account; accounts that the client's policy holds are
     returned."""
     n = len(rows)

@@ -9,6 +9,18 @@ from engineroom.foundation.crypto.fields import EncryptedField
 from engineroom.foundation.tenancy.models import ClientKey, ClientModel
 from engineroom.openitems.models import Counterparty
 
+LEAVING = {
+    "resigned": "Resigned",
+    "dismissed": "Dismissed",
+    "redundant": "Redundancy",
+    "end_of_contract": "End of contract",
+    "retired": "Retired",
+    "died": "Died",
+    "transferred": "Transferred",
+    "other": "Other",
+}
+"""Why somebody leaves, with how it is called."""
+
 
 class Person(ClientModel):
     """A human known to the client. Its id is its counterparty's."""
@@ -40,6 +52,25 @@ class Employment(ClientModel):
     person = ClientKey(Person)
     starts = models.DateField()
     ends = models.DateField(null=True)
+
+
+class EmploymentEnding(ClientModel):
+    """The last day of an employment, and why, as it was said. The latest row holds: a day may be moved."""
+
+    history = True
+
+    employment = ClientKey(Employment)
+    last_day = models.DateField()
+    why = models.CharField(max_length=20, choices=[(w, w) for w in LEAVING])
+    note = models.CharField(max_length=300, default="")
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope, as is `at`."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(why__in=list(LEAVING)), name="employment_ending_why")
+        ]
 
 
 class TermsChange(ClientModel):

@@ -10,7 +10,7 @@ from django.urls import path
 from django.utils import timezone
 
 from engineroom.kernel.errors import NotFound
-from engineroom.people import accounts_pages, selectors, terms_pages
+from engineroom.people import accounts_pages, leaving_pages, selectors, terms_pages
 from engineroom.people.panels import panels_of
 from engineroom.ui import listing
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
@@ -34,6 +34,7 @@ def people(request: PageRequest, client: str) -> HttpResponse:
         "rows": [(row, *row.state_on(today)) for row in found.rows],
         "pager": listing.onward(request, found),
         "text": text,
+        "may_prepare": request.may("people.prepare") and request.may("payroll.prepare"),
     }
     return render(request, "people/people.html", context)
 
@@ -87,6 +88,7 @@ def _kind(day: date, today: date) -> str:
 urlpatterns = [
     *terms_pages.urlpatterns,
     *accounts_pages.urlpatterns,
+    *leaving_pages.urlpatterns,
     path("c/<str:client>/people", people, name="list"),
     path("c/<str:client>/people/<path:number>", person, name="person"),
 ]

@@ -18,11 +18,13 @@ from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.people.engine import Agreed, Stretch
 from engineroom.people.models import (
+    LEAVING,
     AccountDecision,
     AccountPolicy,
     AccountProposal,
     BankAccount,
     Employment,
+    EmploymentEnding,
     Person,
     PersonLogin,
     Terms,
@@ -294,6 +296,34 @@ def terms_known(at: datetime | None = None) -> int:
     if at is not None:
         changes = changes.filter(at__lte=at)
     return changes.order_by("-number").values_list("number", flat=True).first() or 0
+
+
+def employments_of(person_id: UUID) -> list[Employment]:
+    """From when to when, newest first."""
+    mine = Employment.objects.filter(client_id=current_client_id(), person_id=person_id)
+    return list(mine.order_by("-starts", "-id"))
+
+
+@dataclass(frozen=True)
+class EndingSeen:
+    """What was said of the end of an employment. why: in words."""
+
+    last_day: date
+    why: str
+    note: str
+    by: str
+    at: datetime
+
+
+def endings_of(person_id: UUID) -> list[EndingSeen]:
+    """All that was said of a person's leaving, the latest first."""
+    rows = list(
+        EmploymentEnding.objects.filter(
+            client_id=current_client_id(), employment__person_id=person_id
+        ).order_by("-at", "-id")
+    )
+    names = dict(User.objects.filter(id__in={r.by_user_id for r in rows}).values_list("id", "name"))
+    return [EndingSeen(r.last_day, LEAVING[r.why], r.note, names.get(r.by_user_id, ""), r.at) for r in rows]
 
 
 @dataclass(frozen=True)
