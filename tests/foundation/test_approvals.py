@@ -30,7 +30,7 @@ from tests.foundation.test_numbering import wait_until_somebody_waits
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.roles import ROLES
-from engineroom.foundation.approvals import canonical
+from engineroom.foundation.approvals import canonical, selectors
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.models import Approval, ApprovalVoid, Contribution
 from engineroom.foundation.tenancy.scope import Identity, acting
@@ -380,6 +380,31 @@ def test_a_checker_releases_what_they_approved_only_while_fewer_than_two_others_
     approve(client, checker, two := uuid7())
     with pytest.raises(approvals.MakerIsNotChecker, match="another person"):
         release(client, checker, two)
+
+
+def test_who_would_be_refused_a_release_is_told_so_beforehand(small):
+    """What a page says before anybody tries is what the trigger says afterwards."""
+    client, add = small
+    checker, lead = client.staff["checker"], add()
+    approve(client, checker, one := uuid7())
+    assert kept(client, checker, one) == {(KIND, one)}, "two others can"
+    assert kept(client, lead, one) == set(), "whoever did not approve it"
+    with client.acting("checker"):
+        approvals.void_if_changed(KIND, one, bytes([7] * 32), "it changed")
+    assert kept(client, checker, one) == set(), "nothing stands that they approved"
+
+
+def test_a_small_firms_checker_is_not_kept_from_releasing(small):
+    client, _ = small
+    checker = client.staff["checker"]
+    approve(client, checker, subject := uuid7())
+    assert kept(client, checker, subject) == set()
+    release(client, checker, subject)
+
+
+def kept(client: TestClient, user: Identity, subject: UUID) -> set[tuple[str, UUID]]:
+    with acting(user, read=[client.id]):
+        return selectors.kept_from_releasing(user.id, [client.id], [subject])
 
 
 def test_the_exemption_is_the_checkers_alone(small):

@@ -180,6 +180,9 @@ def test_letters_are_left_with_a_reason_by_whoever_may_send_them(paid: TestClien
         letters.leave_letters(mailing, reason="no")
     where = reverse("letters_leave", args=[paid.code, mailing])
     browser = signed_in(paid.staff["specialist"])
+    for reason in ("", "told them by telephone, " * 20):
+        browser.post(where, {"reason": reason})
+        assert "told them by" not in page(paid) and "Try again" in page(paid), "kept whole, or refused"
     browser.post(where, {"reason": "told them by telephone"})
     assert "told them by telephone" in page(paid)
     with paid.acting("specialist"), pytest.raises(Conflict, match="sent or left"):

@@ -59,6 +59,13 @@ def test_a_payday_is_one_duty_after_another_and_each_is_gone_when_it_is_done(hou
     assert seen["Release pay run 1"].state == "mine" and seen["Release pay run 1"].duty.due == SUBMIT_BY
     assert seen["Issue bill run 1"].state == "mine"
     assert board(staff["specialist"], hours)["Issue bill run 1"].state == "colleague", "who prepares"
+    seen = board(staff["lead"], hours)
+    assert seen["Release pay run 1"].state == "colleague", "who approved it"
+    assert seen["Issue bill run 1"].state == "colleague", "who approved it"
+    page = signed_in(staff["lead"]).get(f"/c/{hours.code}/bills/runs/1").content.decode()
+    assert "somebody else issues it" in page and 'id="issue"' not in page
+    page = signed_in(staff["checker"]).get(f"/c/{hours.code}/bills/runs/1").content.decode()
+    assert "somebody else issues it" not in page and 'id="issue"' in page
 
     steps.release(staff["checker"], hours.id, PAY_DATE)
     steps.issue(staff["checker"], hours.id, PAY_DATE)

@@ -11,7 +11,7 @@ from django.db import connection
 
 from engineroom.foundation import duties
 from engineroom.foundation.duties import Duty
-from engineroom.ui.display import format_count
+from engineroom.ui.display import format_count, format_day
 
 BILL_RUNS = """
 SELECT r.client_id, r.id, r.number, r.issue_date, r.through,
@@ -52,20 +52,20 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
 def _bill_run(
     client_id: UUID, run_id: UUID, number: int, issue_date: date, through: date, approved: bool | None
 ) -> Duty:
-    page, note = ("billing:run", (number,)), f"weeks through {through:%d %b}"
+    page, note = ("billing:run", (number,)), f"weeks through {format_day(through)}"
     if approved:
-        return Duty(client_id, f"Issue bill run {number}", note, "billing.release", page, issue_date)
+        what, permission = f"Issue bill run {number}", "billing.release"
+    else:
+        what, permission = f"Check bill run {number}", "billing.approve"
     subject = ("bill_run", run_id)
-    return Duty(
-        client_id, f"Check bill run {number}", note, "billing.approve", page, issue_date, subject=subject
-    )
+    return Duty(client_id, what, note, permission, page, issue_date, subject=subject, lets_out=bool(approved))
 
 
 def _held(client_id: UUID, charges: int, amount: int, reasons: str, since: date) -> Duty:
     return Duty(
         client_id,
         f"{format_count(charges, 'charge')} held",
-        f"{reasons}, since {since:%d %b}",
+        f"{reasons}, since {format_day(since)}",
         "timesheets.prepare",
         ("billing:held", ()),
         amount_minor=amount,

@@ -19,6 +19,7 @@ from engineroom.billing.models import Invoice, InvoiceLine
 from engineroom.foundation import thread
 from engineroom.foundation.approvals import selectors as approvals
 from engineroom.foundation.jobs import shown
+from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.foundation.vault.answers import IN_A_ZIP, file_answer, zip_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
@@ -251,11 +252,14 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     view = _run(number)
     makers = approvals.makers("bill_run", view.id)
     yeses = approvals.approvals("bill_run", view.id)
+    me = request.identity.id
     context: dict[str, Any] = {
         "run": view,
+        "i_approved": view.state == "approved"
+        and bool(approvals.kept_from_releasing(me, [current_client_id()], [view.id])),
         "shape": RUN_SHAPES[view.state],
         "makers": makers,
-        "i_made": next((m for m in makers if m.user_id == request.identity.id), None),
+        "i_made": next((m for m in makers if m.user_id == me), None),
         "events": [_approval_event(yes) for yes in yeses],
         "may_approve": request.may("billing.approve"),
         "may_prepare": request.may("billing.prepare"),
@@ -319,9 +323,13 @@ def _approval_event(yes: approvals.Approved) -> Event:
 def _drafts(view: selectors.BillRunView) -> dict[str, Any]:
     """What would be invoiced now, and whether that is still what was prepared."""
     found = selectors.drafts(view.through, view.issue_date)
-    now = services.content_hash(found, view.issue_date, services.parties_of(found))
+    parties = services.parties_of(found)
+    now = services.content_hash(found, view.issue_date, parties)
     return {
-        "drafts": [(draft, sum(line.minutes for line in draft.lines)) for draft in found],
+        "drafts": [
+            (draft, parties[draft.customer]["customer"]["name"], sum(line.minutes for line in draft.lines))
+            for draft in found
+        ],
         "totals": _totals(found),
         "stale": now.hex() != view.content_hash,
     }

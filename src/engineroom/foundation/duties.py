@@ -20,6 +20,7 @@ from django.db import connection
 
 from engineroom.foundation import kept
 from engineroom.foundation.access.roles import may
+from engineroom.foundation.approvals.selectors import kept_from_releasing
 from engineroom.foundation.tenancy.scope import Scope, current_scope
 
 LONDON = ZoneInfo("Europe/London")
@@ -32,8 +33,9 @@ Subject = tuple[str, UUID]
 class Duty:
     """One thing to be done for a client.
 
-    permission: who may do it. subject: of an approval, whose makers may not give it. waits_for: the firm, or
-    the client and its customers. due: the last day on which it is in time; None when nothing depends on it.
+    permission: who may do it. subject: of an approval, which its makers may not give; of a release
+    (lets_out), which its approvers may not do. waits_for: the firm, or the client and its customers.
+    due: the last day on which it is in time; None when nothing depends on it.
     page: the name of the page where it is done, and what stands in its address after the client.
     """
 
@@ -47,6 +49,7 @@ class Duty:
     currency: str = "GBP"
     waits_for: Literal["firm", "client"] = "firm"
     subject: Subject | None = None
+    lets_out: bool = False
 
 
 Question = Callable[[Sequence[UUID], date], list[Duty]]
@@ -113,7 +116,7 @@ def _ranked(scope: Scope, day: date, standing: dict[UUID, tuple[_Known, ...]]) -
     if before is not None and before[0] == followed_from:
         return before[1]
     found = [
-        (known.rank, _task(known.duty, scope.roles[client], known.i_made, day))
+        (known.rank, _task(known.duty, scope.roles[client], known.not_mine, day))
         for client, listed in standing.items()
         for known in listed
     ]
@@ -126,11 +129,11 @@ def _ranked(scope: Scope, day: date, standing: dict[UUID, tuple[_Known, ...]]) -
     return ranked
 
 
-def _task(duty: Duty, roles: frozenset[str], i_made: bool, day: date) -> Task:
+def _task(duty: Duty, roles: frozenset[str], not_mine: bool, day: date) -> Task:
     late = duty.due is not None and duty.due <= day
     if duty.waits_for == "client":
         return Task(duty, "client", late)
-    return Task(duty, "mine" if not i_made and may(roles, duty.permission) else "colleague", late)
+    return Task(duty, "mine" if not not_mine and may(roles, duty.permission) else "colleague", late)
 
 
 Rank = tuple[date, int, str]
@@ -141,20 +144,28 @@ def _rank(duty: Duty) -> Rank:
 
 
 class _Known(NamedTuple):
-    """A duty, its place among others, and whether the one who looks is a maker of its subject."""
+    """A duty, its place among others, and whether the one who looks is kept from it by what they did before:
+    a maker from checking, whoever checked from releasing.
+    """
 
     rank: Rank
     duty: Duty
-    i_made: bool
+    not_mine: bool
 
 
 def _standing(clients: Sequence[UUID], day: date, me: UUID) -> dict[UUID, tuple[_Known, ...]]:
     def ask_for_me(asked: Sequence[UUID]) -> dict[UUID, tuple[_Known, ...]]:
         listed = kept.by_client(("duties", day), asked, partial(_asked, day))
-        subjects = [d.subject[1] for standing in listed.values() for d in standing if d.subject]
-        made = _made_by_me(me, asked, subjects) if subjects else set()
+        of = [d for standing in listed.values() for d in standing if d.subject]
+        checks = [d.subject[1] for d in of if d.subject and not d.lets_out]
+        releases = [d.subject[1] for d in of if d.subject and d.lets_out]
+        made = _made_by_me(me, asked, checks) if checks else set()
+        approved = kept_from_releasing(me, asked, releases) if releases else set()
         return {
-            client: tuple(_Known(_rank(duty), duty, duty.subject in made) for duty in standing)
+            client: tuple(
+                _Known(_rank(duty), duty, duty.subject in (approved if duty.lets_out else made))
+                for duty in standing
+            )
             for client, standing in listed.items()
         }
 

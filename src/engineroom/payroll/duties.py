@@ -13,6 +13,7 @@ from engineroom.foundation import duties
 from engineroom.foundation.duties import Duty
 from engineroom.kernel.calendar import calendar
 from engineroom.payroll import accounts, selectors
+from engineroom.ui.display import format_period, format_weekday
 
 WEEKS = """
 SELECT t.client_id, count(*), min(t.week_ending), max(t.week_ending)
@@ -50,6 +51,8 @@ WORDS: dict[str, str] = {
 }
 """What is to be done with a run, by its state; of one that was given up, nothing."""
 
+LETS_OUT = ("checked", "client-approved")
+
 KINDS = {"hmrc": "PAYE, NIC and loans to HMRC", "pension": "Pension contributions"}
 
 
@@ -82,7 +85,7 @@ def _run(row: selectors.RunRow) -> Duty | None:
     if state.code == "open":
         note = "its calculation is under way, or was cut off"
     else:
-        note = f"{row.people} people, paid {row.pay_date:%a %d %b}"
+        note = f"{row.people} people, paid {format_weekday(row.pay_date)}"
     return Duty(
         row.client_id,
         what.format(number=row.number, blockers=row.blockers),
@@ -91,13 +94,14 @@ def _run(row: selectors.RunRow) -> Duty | None:
         ("payroll:run", (row.number,)),
         submit_by,
         row.net if row.is_calculated else None,
-        subject=("pay_run", row.id) if state.code == "calculated" else None,
+        subject=("pay_run", row.id) if state.code in ("calculated", *LETS_OUT) else None,
+        lets_out=state.code in LETS_OUT,
     )
 
 
 def _weeks(client_id: UUID, sheets: int, first: date, last: date) -> Duty:
     """Hours that no run has taken in. Temps are paid on the Friday after the week's end."""
-    weeks = f"week ending {last:%d %b}" if first == last else f"weeks ending {first:%d %b} to {last:%d %b}"
+    weeks = f"{'week' if first == last else 'weeks'} ending {format_period(first, last)}"
     pay_date = first + timedelta(days=5)
     submit_by = calendar("ENG").add(calendar("ENG").on_or_before(pay_date), -2)
     return Duty(

@@ -163,6 +163,10 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "asked_at": seen.asked_at,
         "i_approved": seen.approval is not None
         and request.identity.id in (seen.approval.user_id, seen.approval.on_behalf_id),
+        # Asked anew: of a run with two approvals, the other one may be mine.
+        "kept_from_releasing": row.is_approved
+        and request.may("payroll.release")
+        and bool(yeses.kept_from_releasing(request.identity.id, [found.client_id], [found.id])),
         "events": _events(found, row, signed),
         "items_url": address("openitems:items", client),
         **_may(request),

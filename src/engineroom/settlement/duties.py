@@ -11,6 +11,7 @@ from django.db import connection
 
 from engineroom.foundation import duties
 from engineroom.foundation.duties import Duty
+from engineroom.ui.display import format_day, format_weekday
 
 FILES = """
 SELECT b.client_id, b.number, b.reference, b.count, b.total, b.submit_by, b.entry_day
@@ -62,7 +63,7 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
 def _file(
     client_id: UUID, number: int, reference: str, count: int, total: int, submit_by: date, entry_day: date
 ) -> Duty:
-    note = f"{count} payments for {entry_day:%a %d %b}"
+    note = f"{count} payments for {format_weekday(entry_day)}"
     return Duty(
         client_id,
         f"Submit payment file {reference}",
@@ -79,7 +80,7 @@ def _lines(client_id: UUID, lines: int, moved: int, first: date, currency: str) 
     return Duty(
         client_id,
         what,
-        f"the oldest of {first:%d %b}",
+        f"the oldest of {format_day(first)}",
         "settlement.prepare",
         ("settlement:bank", ()),
         first + timedelta(days=1),

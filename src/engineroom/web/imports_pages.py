@@ -150,6 +150,8 @@ def _seen(request: PageRequest, client: str, preview_id: UUID) -> HttpResponse:
     taken = bool(_taken([row]))
     handler = imports.find_importer(row.kind)
     kind, word = _state(row, taken)
+    by = User.objects.filter(id=row.by_user_id).values_list("name", flat=True).first()
+    by = by or BY_OTHERS[_prefix(request)]
     context = {
         "row": row,
         "taken": taken,
@@ -159,8 +161,7 @@ def _seen(request: PageRequest, client: str, preview_id: UUID) -> HttpResponse:
         "unshown": 0 if taken else row.errors + row.warnings - len(row.problems),
         "may_take": request.may(handler.permission),
         "permission": handler.permission,
-        "by": User.objects.filter(id=row.by_user_id).values_list("name", flat=True).first()
-        or BY_OTHERS[_prefix(request)],
+        "read_by": f"{row.at:%H:%M} {row.at.tzname()}" + (f", {by}" if by else ""),
         "imports_url": _address(request, "imports"),
         "take_url": _address(request, "import_take", row.id),
         **(_made(request, row) if taken else {}),

@@ -38,7 +38,7 @@ from engineroom.foundation.audit import services as audit
 from engineroom.foundation.commands import command
 from engineroom.foundation.duties import Duty
 from engineroom.foundation.tenancy.scope import acting, current_client_id, current_scope
-from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
+from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted, reason_given
 from engineroom.ui.display import format_count
 from engineroom.web.models import Letter, LetterTry, Link, Mailing
 
@@ -337,8 +337,9 @@ def send_again(mailing_id: UUID) -> LettersQueued:
 @command("foundation.read")
 def leave_letters(mailing_id: UUID, *, reason: str) -> LettersQueued:
     """Send nothing more of a mailing, for a reason that is kept with each letter."""
+    why = reason_given(reason, SAID_AT_MOST)
     _, letters = _prepared(mailing_id)
-    leave(letters, reason)
+    leave(letters, why)
     return LettersQueued(mailing_id, len(letters))
 
 

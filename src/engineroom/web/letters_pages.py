@@ -17,7 +17,6 @@ from django.utils import timezone
 from engineroom.foundation.jobs import shown
 from engineroom.foundation.jobs.shown import Queued, Shown, State
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
-from engineroom.kernel.errors import EngineroomError
 from engineroom.ui.display import format_count, format_moment
 from engineroom.ui.pages import Done, PageRequest, action, page, require_any
 from engineroom.web import letters
@@ -170,9 +169,7 @@ def again(request: PageRequest, client: str, mailing_id: UUID) -> str:
 def leave(request: PageRequest, client: str, mailing_id: UUID) -> Done:
     """Send nothing more of it."""
     require_any(request, letters.PREPARES[letters.find_mailing(mailing_id).kind])
-    reason = request.POST.get("reason", "").replace("\x00", "").strip()[: letters.SAID_AT_MOST]
-    if not reason:
-        raise EngineroomError("say why the letters are left; the reason is kept with them")
+    reason = request.POST.get("reason", "").replace("\x00", "")
     done = letters.leave_letters(mailing_id, reason=reason, key=request.key)  # type: ignore[call-arg]
     return Done(f"{format_count(done.letters, 'letter is', 'letters are')} left.")
 

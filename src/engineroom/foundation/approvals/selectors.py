@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from engineroom.foundation import prepared
+from engineroom.foundation.access.roles import RELEASING
 from engineroom.foundation.tenancy.scope import current_client_id
 
 
@@ -73,6 +77,32 @@ WHERE a.client_id = %(client)s AND a.subject_kind = %(kind)s AND a.subject_id = 
 def approvals(subject_kind: str, subject_id: UUID) -> list[Approved]:
     """Every approval that a subject ever had, oldest first."""
     return [Approved(*row) for row in prepared.rows(APPROVALS, _subject(subject_kind, subject_id))]
+
+
+APPROVED_BY = """
+SELECT a.subject_kind, a.subject_id FROM foundation_approval a
+WHERE a.client_id = ANY(%(clients)s) AND a.subject_id = ANY(%(subjects)s)
+  AND (a.user_id = %(user)s OR a.on_behalf_id = %(user)s)
+  AND NOT EXISTS (SELECT FROM foundation_approvalvoid v WHERE v.client_id = a.client_id AND v.id = a.id)
+  AND NOT (
+    EXISTS (SELECT FROM foundation_grant g WHERE g.user_id = %(user)s AND g.of_client_id = a.client_id
+      AND g.role = 'checker' AND g.starts <= current_date AND (g.ends IS NULL OR g.ends >= current_date))
+    AND 2 > (SELECT count(DISTINCT g.user_id) FROM foundation_grant g
+      JOIN foundation_user u ON u.id = g.user_id AND u.is_active
+      WHERE g.of_client_id = a.client_id AND g.role = ANY(%(releasing)s) AND g.user_id <> %(user)s
+        AND g.starts <= current_date AND (g.ends IS NULL OR g.ends >= current_date)))
+"""
+"""What the user approved and so cannot release: what check_release() says, asked before anybody tries."""
+
+
+def kept_from_releasing(
+    user_id: UUID, clients: Sequence[UUID], subjects: Sequence[UUID]
+) -> set[tuple[str, UUID]]:
+    """Which of the subjects wait for another person's release, because this user approved them."""
+    asked: dict[str, Any] = {"user": user_id, "clients": list(clients), "subjects": list(subjects)}
+    with connection.cursor() as cursor:
+        cursor.execute(APPROVED_BY, asked | {"releasing": list(RELEASING)})
+        return set(cursor.fetchall())
 
 
 @dataclass(frozen=True)
