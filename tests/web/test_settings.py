@@ -7,11 +7,15 @@ from datetime import date
 from uuid import UUID
 
 import pytest
+from django import forms
 from django.db.utils import DatabaseError
+from django.test.html import parse_html
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import Grant, Token, User
 from engineroom.foundation.tenancy.scope import acting
+from engineroom.ui.fields import LongSelect
+from engineroom.web import settings_pages
 from tests.firm import Firm, superuser
 from tests.web.conftest import PASSWORD, new_browser, signed_in
 
@@ -239,3 +243,42 @@ def test_elsewhere_nobody_becomes_anybody(firm: Firm, client, browser):
 
 def test_the_front_door_leads_to_ones_work(firm: Firm):
     assert signed_in(firm.owner).get("/")["Location"] in ("/today", "/clients")
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
+EDGE = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 "
+    "Safari/537.36 Edg/142.0.0.0"
+)
+SAFARI = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.1 Mobile/15E148 Safari/604.1"
+)
+CHROME = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 "
+    "Mobile Safari/537.36"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (FIREFOX, "Firefox 144 on Linux"),
+        (EDGE, "Edge 142 on Windows"),
+        (SAFARI, "Safari 18 on iPhone"),
+        (CHROME, "Chrome 142 on Android"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("a\nb" + "x" * 100, "a b" + "x" * 57),
+        ("", "not said"),
+    ],
+)
+def test_a_device_is_named_as_people_know_it(said: str, words: str):
+    assert settings_pages.browser_words(said) == words
+
+
+def test_a_long_list_is_drawn_as_django_draws_it():
+    choices = [("A", "Ash & Sons"), ("B", '<b>"Beech"</b>'), ("C", "Cedar")]
+    for value in (None, [], ["B", "C"]):
+        ours, theirs = LongSelect(choices=choices), forms.SelectMultiple(choices=choices)
+        drawn = [w.render("clients", value, {"id": "x", "aria-describedby": "y"}) for w in (ours, theirs)]
+        assert parse_html(drawn[0]) == parse_html(drawn[1])

@@ -207,7 +207,7 @@ def test_devices_are_listed_and_one_is_signed_out(member):
     assert there.get("/settings").status_code == 200, "another user's device stays"
     here.post(f"/settings/devices/{device.id}/end")
     assert there.get("/settings").status_code == 303
-    assert here.get("/settings").status_code == 200
+    assert here.get("/settings").content.decode().count("<td>127.0.0.1</td>") == 1, "and is not listed"
 
 
 def test_signing_out_needs_a_post(member):

@@ -6,6 +6,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from engineroom.kernel.money import NotMoney, format_minor, parse_minor
 
@@ -24,6 +27,24 @@ class LineField(forms.CharField):
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "off"})
         super().__init__(**{"widget": widget, **options})
+
+
+class LongSelect(forms.SelectMultiple):
+    """A list of hundreds. Django draws each of its options by a template, which takes longer than the rest of
+    a page.
+    """
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        chosen = {str(v) for v in value or ()}
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            ((v, SafeString(" selected" if str(v) in chosen else ""), words) for v, words in self.choices),
+        )
+        given = self.build_attrs({**self.attrs, **(attrs or {})}, {"name": name, "multiple": True})
+        return format_html("<select{}>{}</select>", flatatt(given), options)
 
 
 class MoneyField(forms.CharField):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
+from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -19,7 +21,8 @@ from engineroom.foundation.access.models import Token, User
 from engineroom.foundation.access.roles import VERBS
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound, NotPermitted
-from engineroom.ui.fields import LineField
+from engineroom.ui.display import printable
+from engineroom.ui.fields import LineField, LongSelect
 from engineroom.ui.pages import PageRequest, action, filled_in, form_of, page
 
 FEW_CLIENTS = 12
@@ -51,7 +54,7 @@ class NewToken(forms.Form):
     def __init__(self, mine: Sequence[tuple[Client, frozenset[str]]], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.codes = {client.code: client.id for client, _ in mine}
-        widget = forms.CheckboxSelectMultiple if len(mine) <= FEW_CLIENTS else forms.SelectMultiple
+        widget = forms.CheckboxSelectMultiple if len(mine) <= FEW_CLIENTS else LongSelect
         self.fields["clients"] = forms.MultipleChoiceField(
             required=False,
             label="Only for these clients",
@@ -79,16 +82,43 @@ def settings_page(request: PageRequest) -> HttpResponse:
         "has_password": cast("User", request.user).has_usable_password(),
         "second_factor": factors.filter(type=Authenticator.Type.TOTP).exists(),
         "recovery_codes": factors.filter(type=Authenticator.Type.RECOVERY_CODES).exists(),
-        "devices": [
-            (d, d.session_key == here)
-            for d in UserSession.objects.filter(user_id=user_id).order_by("-created_at")
-            if d.exists()
-        ],
+        "devices": [(d, browser_words(d.user_agent), d.session_key == here) for d in _devices(user_id)],
         "tokens": [(token, _narrowed_to(request, token)) for token in _tokens(user_id)],
         "new_token": form_of(request, NewToken(request.clients)) if request.desk else None,
         "no_token": WRITES_NOWHERE,
     }
     return render(request, "web/settings.html", context)
+
+
+def _devices(user_id: UUID) -> list[UserSession]:
+    """Where somebody is signed in, the newest first. One question for all: some sign in on many."""
+    devices = list(UserSession.objects.filter(user_id=user_id).order_by("-created_at"))
+    sessions = Session.objects.filter(
+        session_key__in=[d.session_key for d in devices], expire_date__gt=timezone.now()
+    )
+    live = set(sessions.values_list("session_key", flat=True))
+    return [d for d in devices if d.session_key in live]
+
+
+BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"))
+SYSTEMS = (
+    ("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"),
+    ("Macintosh", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
+"""What a browser calls itself, the particular before the general: every one says that it is also others."""
+
+
+def browser_words(user_agent: str) -> str:
+    """Firefox 144 on Linux; what it said itself, where that is neither."""
+    found = next((m for sign, _ in BROWSERS if (m := re.search(rf"{sign}\w*/(\d+)", user_agent))), None)
+    if found:
+        name = next(name for sign, name in BROWSERS if found[0].startswith(sign))
+    elif found := re.search(r"Version/(\d+)\S* .*Safari/", user_agent):
+        name = "Safari"
+    else:
+        return printable(user_agent)[:60] or "not said"
+    system = next((word for sign, word in SYSTEMS if sign in user_agent), "")
+    return f"{name} {found[1]}" + (f" on {system}" if system else "")
 
 
 def _tokens(user_id: UUID) -> QuerySet[Token]:
