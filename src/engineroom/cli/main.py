@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -291,7 +292,9 @@ def _explain(error: EngineroomError) -> int:
     return 1
 
 
+@cache
 def _add_groups() -> None:
+    """Once in a process: a second `main` finds them there."""
     from engineroom.cli import (  # serving adds `users invite`
         bank,
         books,
