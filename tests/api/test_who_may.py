@@ -66,6 +66,10 @@ MAY: dict[str, set[str]] = {
     "settlement.record_stage": BOOKS,
     "quality.promise": {"lead"},
     "quality.end_promise": {"lead"},
+    "leave.record": {"lead", "specialist", "client_finance", "client_approver"},
+    "leave.approve": CHECKERS | {"specialist"},
+    "leave.refuse": CHECKERS | {"specialist"},
+    "leave.cancel": {"lead", "specialist", "client_finance", "client_approver"},
     "workforce.staff": STAFF,
     "workforce.record_absence": {"lead", "admin"},
     "workforce.call_off_absence": {"lead", "admin"},
@@ -125,6 +129,9 @@ BODIES: dict[str, Any] = {
     },
     "quality.promise": {"name": "Two hours", "budget_s": 7200},
     "quality.end_promise": {"reason": "agreed otherwise"},
+    "leave.record": {"person_id": NOBODY, "kind": "annual", "starts": "2026-12-01", "ends": "2026-12-02"},
+    "leave.refuse": {"reason": "too many away"},
+    "leave.cancel": {"reason": "moved"},
     "workforce.record_absence": {"user_id": NOBODY, "starts": "2026-12-01", "ends": "2026-12-02"},
     "workforce.offboard": {"user_id": NOBODY, "reason": "left"},
     "sop.start_case": {"procedure": "no_such"},
@@ -145,7 +152,11 @@ BODIES: dict[str, Any] = {
 }
 """What everybody sends; most of it conflicts with what was done, after the permission."""
 
-QUERY = {"ledger.postings": {"account": "1200"}, "foundation.thread_of": {"reference": "T1@2026-11-16"}}
+QUERY = {
+    "leave.balances": {"as_at": "2026-11-27"},
+    "ledger.postings": {"account": "1200"},
+    "foundation.thread_of": {"reference": "T1@2026-11-16"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +187,7 @@ def ids(worked: Worked) -> dict[str, str]:
             f"payslip_of_{role}": worked.by_role[role].get(f"{worked.at}/me/payslips").body["items"][0]["id"]
             for role in ("employee", "worker")
         },
+        "booking_id": str(new_id()),
         "case_id": worked.first("/cases")["id"],
         **_of_case(worked),
     }

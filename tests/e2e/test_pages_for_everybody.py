@@ -17,6 +17,10 @@ PAGES = [
     ("lena", N),
     ("lena", f"{N}/people"),
     ("priya", f"{N}/people/N1036"),
+    ("priya", f"{N}/leave"),
+    ("priya", f"{N}/leave/kinds"),
+    ("priya", f"{N}/leave/people/N1036"),
+    ("fiona", f"{N}/leave"),
     ("lena", f"{N}/time"),
     ("lena", f"{N}/runs"),
     ("lena", f"{N}/runs/2"),
@@ -67,6 +71,7 @@ PAGES = [
     ("fiona", "/portal/NORTHGATE/engagement"),
     ("fiona", "/portal/NORTHGATE/service"),
     ("aoife", "/me"),
+    ("aoife", "/me/NORTHGATE/leave"),
 ]
 
 

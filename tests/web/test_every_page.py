@@ -23,11 +23,16 @@ from engineroom.foundation.imports.models import ImportPreview
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.ids import uuid7
+from engineroom.leave import entitling
+from engineroom.leave import services as leave
+from engineroom.leave.models import Booking, Evidence, LeaveKind
 from engineroom.ledger.models import Entry
 from engineroom.openitems.models import OpenItem
 from engineroom.payroll import services as payroll
 from engineroom.payroll.models import Attempt, PayRun, Payslip
 from engineroom.people import services as people
+from engineroom.people import terms
+from engineroom.people.engine import Agreed
 from engineroom.people.models import Person, PersonLogin
 from engineroom.settlement.models import BankLine, OwnAccount
 from engineroom.sop import drafts, services
@@ -168,6 +173,24 @@ TABLE: dict[str, Row] = {
     "people:account_refuse": post(CHECKERS),
     "people:account_withdraw": post(SERVICES),
     "people:account_policy": post(CHECKERS),
+    # Leave: kept by services and the client's own people, decided by whoever did not ask.
+    "leave:calendar": get(READERS | CLIENT, sees=FIRM | CLIENT),
+    "leave:person": get(READERS | CLIENT, sees=FIRM | CLIENT),
+    "leave:kinds": get(READERS | CLIENT, sees=FIRM | CLIENT),
+    # A certificate is health data: no role but the specialist's sees it.
+    "leave:evidence": get({"specialist"}, sees={"admin"}),
+    "leave:record": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
+    "leave:approve": post(CHECKERS | {"specialist", "client_approver"}, sees=FIRM | CLIENT),
+    "leave:refuse": post(CHECKERS | {"specialist", "client_approver"}, sees=FIRM | CLIENT),
+    "leave:cancel": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
+    "leave:prove": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
+    "leave:adjust": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
+    "leave:offer": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
+    "leave:entitle": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
+    "leave:year": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
+    "leave:mine": get({"employee"}, sees=set()),
+    "leave:ask": post({"employee"}, sees=OWN),
+    "leave:withdraw": post({"employee"}, sees=OWN),
     # Pay.
     "payroll:runs": get(READERS),
     "payroll:run": get(READERS),
@@ -390,6 +413,18 @@ def _users(firm: Firm, client: TestClient) -> dict[str, Identity]:
     return users
 
 
+def _away(client: TestClient) -> None:
+    """Sickness with its certificate."""
+    with client.acting("specialist"):
+        entitling.offer_ready_kinds()
+        person = Person.objects.get(client_id=client.id, payroll_number="T1")
+        terms.set_terms(person.counterparty_id, Agreed("hourly", 15_00, 2250), starts=DAY, reason="agreed")
+        kind = LeaveKind.objects.get(client_id=client.id, code="sickness")
+        booked = leave.record(person.counterparty_id, kind.id, leave.Stretch(DAY, DAY))
+        file = vault.store(b"ill", name="note.txt", kind="leave.evidence", subject_id=booked.booking_id)
+        leave.add_evidence(booked.booking_id, "self_certificate", DAY, DAY, file_id=file.id)
+
+
 def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
     """One of everything, of that client; `page.word` where a word means another thing on some page."""
     spare = firm.new_user()
@@ -413,6 +448,8 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
     with client.acting("specialist"):
         told = links.notify_payslips(PayRun.objects.get(client_id=client.id, number=1).id)
 
+    _away(client)
+
     with client.acting("lead"):
         run = PayRun.objects.get(client_id=client.id, number=1)
         slip = Payslip.objects.get(client_id=client.id, run_id=run.id, person__payroll_number="T1")
@@ -428,6 +465,10 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             ),
             "file_id": shown.id,
             "people:person.number": "T1",
+            "leave:person.number": "T1",
+            "leave:adjust.number": "T1",
+            "booking_id": first(Booking),
+            "evidence_id": first(Evidence),
             "payroll_number": "T1",
             "slip_id": slip.id,
             "job_progress.kind": "calculation",

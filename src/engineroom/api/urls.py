@@ -18,6 +18,7 @@ from engineroom import __version__
 from engineroom.api import clients, engagement, imports, mine, paydays, trail
 from engineroom.billing import api as billing
 from engineroom.foundation.api import Bearer, handle_errors, problem
+from engineroom.leave import api as leave
 from engineroom.ledger import api as ledger
 from engineroom.openitems import api as openitems
 from engineroom.payroll import api as payroll
@@ -74,8 +75,8 @@ api = Described(
 handle_errors(api)
 api.add_router("", clients.router)
 ROOMS = (
-    people, timesheets, workforce, payroll, billing, settlement, ledger, openitems, imports, trail, paydays,
-    engagement, quality, sop, mine,
+    people, leave, timesheets, workforce, payroll, billing, settlement, ledger, openitems, imports, trail,
+    paydays, engagement, quality, sop, mine,
 )  # fmt: skip
 for room in ROOMS:
     api.add_router("/clients/{code}", room.router)

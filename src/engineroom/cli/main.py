@@ -42,7 +42,10 @@ def start(
 def import_(
     client: Client,
     kind: Annotated[
-        str, typer.Argument(help="people, customers, orders, assignments, tax-details, timesheets, statement")
+        str,
+        typer.Argument(
+            help="people, customers, orders, assignments, tax-details, timesheets, leave, statement"
+        ),
     ],
     files: Annotated[list[Path], typer.Argument(help="CSV, XLSX, or camt.053 for statements")],
     preview: Annotated[
@@ -301,6 +304,7 @@ def _add_groups() -> None:
         cases,
         engagement,
         firm,
+        leave,
         payroll,
         people,
         procedures,
@@ -315,6 +319,7 @@ def _add_groups() -> None:
     app.add_typer(cases.cases, name="cases")
     app.add_typer(cases.mail, name="mail")
     app.add_typer(workforce.app, name="workforce")
+    app.add_typer(leave.app, name="leave")
     app.add_typer(sla.app, name="sla")
     app.add_typer(books.ledger, name="ledger")
     app.add_typer(books.audit, name="audit")

@@ -471,3 +471,9 @@ def _kind(kind_id: UUID) -> LeaveKind:
     if found is None:
         raise NotFound(f"there is no kind of leave {kind_id}")
     return found
+
+
+def accrual_of_law(day: date) -> int:
+    """What the law of the client's country gives of the hours worked, in parts per million."""
+    client = Client.objects.get(id=current_scope().client_id)
+    return law.least_entitlement(client.jurisdiction, day).accrual_ppm

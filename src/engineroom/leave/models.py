@@ -3,11 +3,14 @@ sickness."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models.functions import Now
 
 from engineroom.foundation.tenancy.models import ClientKey, ClientModel
 from engineroom.foundation.vault.models import VaultFile
+from engineroom.kernel.rates import PPM
 from engineroom.leave.engine import Rule
 from engineroom.people.models import Person
 
@@ -70,6 +73,14 @@ class Policy(ClientModel):
     """Weeks that go on into the next year, at most."""
     carry_months = models.SmallIntegerField()
     """Months of the next year after which they lapse; 0: they do not."""
+
+    @property
+    def weeks(self) -> str:
+        return f"{Decimal(self.weeks_ppm) / PPM:f}"
+
+    @property
+    def carry_weeks(self) -> str:
+        return f"{Decimal(self.carry_ppm) / PPM:f}"
 
     @property
     def rule(self) -> Rule:
@@ -171,3 +182,7 @@ class Evidence(ClientModel):
     file = ClientKey(VaultFile, null=True)
     by_user_id = models.UUIDField()
     at = models.DateTimeField(db_default=Now(), editable=False)
+
+    @property
+    def word(self) -> str:
+        return {"self_certificate": "Self-certificate", "fit_note": "Fit note"}.get(self.what, "Other")

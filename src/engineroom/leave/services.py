@@ -397,6 +397,17 @@ def kind_named(kind_id: UUID, day: date) -> LeaveKind:
     return found
 
 
+def kind_coded(code: str) -> LeaveKind:
+    """The kind that has the code now. Raises NotFound, which says the codes there are."""
+    found = selectors.kind_coded(code)
+    if found is None:
+        known = ", ".join(sorted(kind.code for kind in selectors.kinds() if kind.ends is None))
+        raise NotFound(
+            f"there is no kind of leave {code!r}; there are: {known or 'none yet, offer them first'}"
+        )
+    return found
+
+
 def _person(person_id: UUID) -> UUID:
     if not Person.objects.filter(client_id=current_client_id(), counterparty_id=person_id).exists():
         raise NotFound(f"there is no person {person_id}")

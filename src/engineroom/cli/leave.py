@@ -1,0 +1,175 @@
+"""`engineroom leave`: kinds, balances, requests; recorded, decided of and taken back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from django.utils import timezone
+
+from engineroom.cli import show
+from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.kernel.errors import NotFound
+
+app = typer.Typer(no_args_is_help=True, help="Leave: who is away, what is left, what waits for a decision.")
+Client = Annotated[str, typer.Argument(help="the client's code")]
+Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])]
+AsAt = Annotated[datetime | None, typer.Option("--as-at", formats=["%Y-%m-%d"])]
+Number = Annotated[str, typer.Argument(metavar="PAYROLL_NUMBER")]
+
+
+@app.command()
+@on_the_ground
+def offer(client: Client) -> None:
+    """Offer every kind of leave that the law of the client's country knows."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.leave import entitling
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        done = entitling.offer_ready_kinds()
+    typer.echo(f"offered: {', '.join(done.added) or 'nothing new'}")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def balances(client: Client, number: Number, as_at: AsAt = None) -> None:
+    """What somebody has left of every kind, in hours and in days of their own week."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.leave import selectors
+    from engineroom.leave.pages import amount_of
+
+    user = identity()
+    day = as_at.date() if as_at else timezone.now().date()
+    with acting(user, read=[client_named(user, client).id]):
+        rows = [
+            (b.kind.code, b.year.starts, *(amount_of(b, m, "days") for m in (b.given, b.taken, b.available)),
+             amount_of(b, b.available, "hours"))
+            for b in selectors.balances_of(_person(number), day)
+        ]  # fmt: skip
+    headings = ("kind", "year from", "given", "taken", "available", "in hours")
+    show.table(f"Leave of {number} as at {day}", headings, rows, right=[2, 3, 4, 5])
+
+
+@app.command()
+@on_the_ground
+def requests(client: Client) -> None:
+    """What waits for a decision, by its first day."""
+    from engineroom.foundation.api import hides
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.leave import selectors
+    from engineroom.ui.display import format_duration
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]):
+        rows = [
+            (b.person.payroll_number, b.person.name,
+             "away" if b.kind.private and hides("health") else b.kind.code,
+             b.starts, b.ends, format_duration(b.minutes), b.id)
+            for b in selectors.requests()
+        ]  # fmt: skip
+    show.table("Requests", ("number", "name", "kind", "from", "until", "takes", "id"), rows, right=[5])
+
+
+@app.command()
+@on_the_ground
+def record(
+    client: Client,
+    number: Number,
+    kind: Annotated[str, typer.Argument(help="the kind's code")],
+    starts: Day,
+    ends: Day,
+    waits: Annotated[bool, typer.Option("--waits", help="as a request: another person decides")] = False,
+) -> None:
+    """Record leave as it was agreed, first and last day included."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.leave import services
+    from engineroom.ui.display import format_duration
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        verb = services.ask_for if waits else services.record
+        stretch = services.Stretch(starts.date(), ends.date())
+        done = verb(_person(number), services.kind_coded(kind).id, stretch)
+    typer.echo(f"{done.state}: {format_duration(done.minutes)} of {kind}, {done.booking_id}")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def approve(client: Client, booking: Annotated[UUID, typer.Argument()]) -> None:
+    """Approve leave that somebody else asked for."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.leave import services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        services.approve(booking)
+    typer.echo("approved")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def refuse(
+    client: Client, booking: Annotated[UUID, typer.Argument()], reason: Annotated[str, typer.Option()]
+) -> None:
+    """Refuse leave that somebody else asked for, and say why."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.leave import services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        services.refuse(booking, reason=reason)
+    typer.echo("refused")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def cancel(
+    client: Client, booking: Annotated[UUID, typer.Argument()], reason: Annotated[str, typer.Option()]
+) -> None:
+    """Take leave back: its days are undone in the ledger, with the reason."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.leave import services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        services.cancel(booking, reason=reason)
+    typer.echo("cancelled")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def year(
+    client: Client,
+    what: Annotated[str, typer.Argument(help="grant, close or lapse")],
+    kind: Annotated[str, typer.Argument(help="the kind's code")],
+    day: Day,
+) -> None:
+    """Bring the leave year of a day up to date: give what it gives, close it, or let carried leave lapse."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.leave import entitling, services
+
+    verbs = {"grant": entitling.grant_year, "close": entitling.close_year, "lapse": entitling.lapse_carried}
+    if what not in verbs:
+        raise NotFound(f"there is no {what!r}: type grant, close or lapse")
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        done = verbs[what](services.kind_coded(kind).id, day.date())
+    typer.echo(f"{done.people} people have new lines")
+    seal_everything()
+
+
+def _person(number: str) -> UUID:
+    from engineroom.people.selectors import person_numbered
+
+    found = person_numbered(number)
+    if found is None:
+        raise NotFound(f"there is nobody with payroll number {number!r}")
+    return found.counterparty_id
