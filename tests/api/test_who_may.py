@@ -48,6 +48,12 @@ MAY: dict[str, set[str]] = {
     "foundation.take": HOURS,
     "payroll.open_pay_run": PAY,
     "payroll.calculate": PAY,
+    "payroll.add_pay_schedule": PAY,
+    "payroll.put_on_schedule": PAY,
+    "payroll.add_pay_item": PAY,
+    "payroll.withdraw_pay_item": PAY,
+    "payroll.add_recurring_pay": PAY,
+    "payroll.end_recurring_pay": PAY,
     "payroll.abandon_pay_run": PAY,
     "payroll.reopen_pay_run": PAY,
     "payroll.take_back_approval": CHECKERS,
@@ -91,6 +97,29 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 BODIES: dict[str, Any] = {
     "timesheets.end_holds": {"outcome": "billable", "reason": "agreed"},
     "payroll.open_pay_run": {"pay_date": "2026-11-27"},
+    "payroll.add_pay_schedule": {
+        "code": "M",
+        "name": "M",
+        "frequency": "monthly",
+        "anchor": "2026-11-01",
+        "pay_rule": "last_banking_day",
+    },
+    "payroll.put_on_schedule": {"person_id": NOBODY, "starts": "2026-11-01"},
+    "payroll.add_pay_item": {
+        "person_id": NOBODY,
+        "element": "bonus_pay",
+        "amount_minor": 1,
+        "period": "2026-11-01",
+        "reason": "no",
+    },
+    "payroll.withdraw_pay_item": {"reason": "no"},
+    "payroll.add_recurring_pay": {
+        "person_id": NOBODY,
+        "element": "bonus_pay",
+        "amount_minor": 1,
+        "starts": "2026-11-01",
+    },
+    "payroll.end_recurring_pay": {"ends": "2026-11-01"},
     "payroll.approve_pay_run": {"content_hash": "0" * 64},
     "payroll.abandon_pay_run": {"reason": "no"},
     "payroll.reopen_pay_run": {"reason": "no"},
@@ -214,6 +243,7 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
     if name.startswith("me."):
         given["payslip_id"] = ids.get(f"payslip_of_{by.user.kind}", ids["payslip_id"])
     given |= {"terms_id": NOBODY, "proposal_id": NOBODY}
+    given |= {"schedule": "NONE", "recurring_id": NOBODY}
     if name == "timesheets.time_entry":
         given["entry_id"] = ids["time_entry"]
     if name == "foundation.thread_from":

@@ -59,6 +59,8 @@ class Toyland:
     code: str = "xx"
     engine_version: int = 3
     frequencies: tuple[str, ...] = ("weekly", "monthly")
+    paid_as: frozenset[str] = frozenset(("basic_pay", "overtime_pay", "weekend_pay", "minutes_worked"))
+    stands: frozenset[str] = frozenset()
     calendar: str = "ENG"
     back_pay: BackPay = "original period"
     elements: tuple[Element, ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -167,4 +168,143 @@ def abandon(
             raise NotFound(f"{client} has no pay run {run}")
         done = services.abandon_pay_run(pay_run.id, reason=reason)
     typer.echo(f"pay run {run} is abandoned; {done.timesheets} timesheets wait for another run")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def schedules(client: Annotated[str, typer.Argument(help="the client's code")]) -> None:
+    """Pay schedules, with the period of today and those that follow."""
+    from django.utils import timezone
+
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import schedules as found
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]):
+        for row in found.pay_schedules():
+            typer.echo(f"{row.code}: {row.name}, {row.frequency}{f', closed {row.ends}' if row.ends else ''}")
+            for p in found.periods_from(row, timezone.now().date(), 3):
+                typer.echo(f"  {p.starts} to {p.ends}, inputs by {p.cut_off}, paid {p.paid}")
+
+
+@app.command("schedule-add")
+@on_the_ground
+def schedule_add(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    code: Annotated[str, typer.Argument(help="what it is called here, such as MONTHLY")],
+    frequency: Annotated[str, typer.Argument(help="weekly, biweekly, four_weekly, monthly, quarterly, ...")],
+    anchor: Annotated[datetime, typer.Argument(help="the first day of any one of its periods")],
+    pay_rule: Annotated[
+        str, typer.Option(help="day_of_month, day_of_next_month, last_banking_day or days_after")
+    ],
+    name: Annotated[str, typer.Option()],
+    pay_day: Annotated[int, typer.Option(help="of the month, or days after the period's end")] = 0,
+    cut_off_days: Annotated[int, typer.Option(help="banking days before pay day")] = 0,
+    proration: Annotated[str, typer.Option(help="what a part of a period is counted in")] = "calendar_days",
+) -> None:
+    """Add a pay schedule of any frequency that the client's law knows."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import schedules as found
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        done = found.add_pay_schedule(
+            code,
+            name,
+            frequency=frequency,
+            anchor=anchor.date(),
+            pay_rule=pay_rule,
+            pay_day=pay_day,
+            cut_off_days=cut_off_days,
+            proration=proration,
+        )
+    typer.echo(f"schedule {done.code} is added; the period of today is paid {done.next_pay_date}")
+    seal_everything()
+
+
+@app.command("item-add")
+@on_the_ground
+def item_add(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    payroll_number: Annotated[str, typer.Argument()],
+    element: Annotated[str, typer.Argument(help="a pay element, such as bonus_pay")],
+    amount: Annotated[str, typer.Argument(help="as 250.00; after -- also below zero")],
+    period: Annotated[datetime, typer.Option(help="a day of the pay period that it is for")],
+    reason: Annotated[str, typer.Option()],
+    run: Annotated[
+        int | None, typer.Option(help="the run of another kind than regular that it is for")
+    ] = None,
+) -> None:
+    """Pay a person an amount of an element once."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.kernel.money import parse_minor
+    from engineroom.payroll import items, selectors
+    from engineroom.people.selectors import person_numbered
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, write=row.id):
+        person = person_numbered(payroll_number)
+        if person is None:
+            raise NotFound(f"{row.code} has nobody with payroll number {payroll_number!r}")
+        found = selectors.run_numbered(run) if run is not None else None
+        if run is not None and found is None:
+            raise NotFound(f"{row.code} has no pay run {run}")
+        items.add_pay_item(
+            person.counterparty_id,
+            element,
+            parse_minor(amount, row.currency),
+            period=period.date(),
+            reason=reason,
+            run_id=found.id if found else None,
+            source="cli",
+        )
+    typer.echo(f"{payroll_number}: {element} {amount} waits for its run")
+    seal_everything()
+
+
+@app.command("open")
+@on_the_ground
+def open_run(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
+    pay_date: Annotated[datetime, typer.Argument()],
+    kind: Annotated[str, typer.Option(help="regular, off_cycle, bonus, final, correction, ...")] = "regular",
+) -> None:
+    """Open the run of a schedule's payday; `engineroom payroll calculate` pays it."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        done = services.open_pay_run(pay_date.date(), schedule=schedule, kind=kind)
+    typer.echo(
+        f"pay run {done.number} is open: paid {done.pay_date}, period {done.tax_period} of {done.tax_year}"
+    )
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def calculate(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    run: Annotated[int, typer.Argument(help="the run's number")],
+) -> None:
+    """Take in what waits for a run, calculate it and publish; blockers are named."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payday import steps
+    from engineroom.payroll import selectors, services
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, read=[row.id]):
+        found = selectors.run_numbered(run)
+        if found is None:
+            raise NotFound(f"{row.code} has no pay run {run}")
+    done = steps.calculate_run(user, row.id, found.id)
+    typer.echo(f"pay run {run} is calculated: {done.payslips} payslips, {done.blockers} blockers")
+    with acting(user, read=[row.id]):
+        for blocker in services.blockers_of(services.find_run(found.id)):
+            typer.echo(f"  {blocker.payroll_number}: {blocker.problem}. {blocker.remedy}")
     seal_everything()

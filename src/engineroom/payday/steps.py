@@ -109,7 +109,7 @@ def payday_of(pay_date: date) -> Payday:
     """Inside `acting`: what stands for a pay date."""
     client_id = current_client_id()
     run = PayRun.objects.filter(
-        client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date
+        client_id=client_id, kind="regular", schedule=None, frequency="weekly", pay_date=pay_date
     ).first()
     through = week_ending(pay_date) - timedelta(days=7)
     bill_run = BillRun.objects.filter(client_id=client_id, issue_date=pay_date, through=through).first()

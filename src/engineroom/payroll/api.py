@@ -8,16 +8,20 @@ from typing import Literal
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.utils import timezone
 from ninja import Query, Schema
 
 from engineroom.foundation.api import (
     Asked,
     ContentAsked,
     Day,
+    Name,
     Page,
     PageAsked,
+    Reason,
     ReasonAsked,
     Room,
+    Text,
     cut,
     hides,
     log_read,
@@ -29,7 +33,7 @@ from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
-from engineroom.payroll import papers, reopening, review, selectors, services
+from engineroom.payroll import items, papers, reopening, review, schedules, selectors, services
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.payroll.models import PayRun, Payslip
 from engineroom.payroll.state import Code
@@ -117,9 +121,12 @@ class PayslipDetailOut(PayslipOut):
 
 
 class OpenRunAsked(Asked):
-    """The regular weekly run of a pay date pays the weeks that ended before it."""
+    """The regular run of a pay date. Without a schedule it is the weekly run of timesheets; a kind other than
+    regular is a run of its own each time, which pays the items that are for it."""
 
     pay_date: Day
+    schedule: Text = ""
+    kind: Name = "regular"
 
 
 def _state(row: selectors.RunRow) -> RunStateOut:
@@ -248,8 +255,8 @@ def payslip_pdf(client: Client, payslip_id: UUID) -> HttpResponse:
 
 @router.command("/pay-runs", services.RunOpened, "Open a pay run", permission="payroll.prepare")
 def open_pay_run(client: Client, asked: OpenRunAsked) -> services.RunOpened:
-    """The regular weekly run of a pay date: opened once, found again afterwards."""
-    return services.open_pay_run(asked.pay_date)
+    """The regular run of a pay date: opened once, found again afterwards."""
+    return services.open_pay_run(asked.pay_date, schedule=asked.schedule, kind=asked.kind)
 
 
 @router.command(
@@ -293,3 +300,212 @@ def reopen_pay_run(client: Client, run_id: UUID, asked: ReasonAsked) -> reopenin
 def take_back_approval(client: Client, run_id: UUID, asked: ReasonAsked) -> reopening.RunReopened:
     """Your yes no longer holds; others' stand. Not after the release."""
     return reopening.take_back_approval(run_id, reason=asked.reason)
+
+
+# --- schedules, items, recurring pay ----------------------------------------------------------------------
+
+
+class PayPeriodOut(Schema):
+    """A pay period. cut_off: the day on which its inputs close."""
+
+    starts: date
+    ends: date
+    pay_date: date
+    cut_off: date
+
+
+class PayScheduleOut(Schema):
+    """A pay schedule with the period of today and those that follow."""
+
+    id: UUID
+    code: str
+    name: str
+    frequency: str
+    pay_rule: str
+    pay_day: int
+    cut_off_days: int
+    proration: str
+    ends: date | None
+    periods: list[PayPeriodOut]
+
+
+class PayScheduleAsked(Asked):
+    """A schedule to add. anchor: the first day of any one of its periods."""
+
+    code: Name
+    name: Name
+    frequency: Name
+    anchor: Day
+    pay_rule: Name
+    pay_day: int = 0
+    cut_off_days: int = 0
+    proration: Name = "calendar_days"
+
+
+class PlaceAsked(Asked):
+    """Who is paid on it, from which day."""
+
+    person_id: UUID
+    starts: Day
+
+
+class PayItemAsked(Asked):
+    """An amount of an element, once. run_id: the run of another kind than regular that it is for."""
+
+    person_id: UUID
+    element: Name
+    amount_minor: int
+    period: Day
+    reason: Reason
+    run_id: UUID | None = None
+
+
+class PayItemOut(Schema):
+    """An item that waits for its run. amount_minor is absent where the role does not see pay."""
+
+    id: UUID
+    person_id: UUID
+    payroll_number: str
+    element: str
+    amount_minor: int | None
+    currency: str
+    period: date
+    reason: str
+    source: str
+    run_id: UUID | None
+
+
+class RecurringAsked(Asked):
+    """An amount of an element in every period that the days touch."""
+
+    person_id: UUID
+    element: Name
+    amount_minor: int
+    starts: Day
+    ends: Day | None = None
+    reason: Text = ""
+
+
+class RecurringEndAsked(Asked):
+    """The last day."""
+
+    ends: Day
+
+
+@router.read("/pay-schedules", list[PayScheduleOut], "Pay schedules with their next periods")
+def pay_schedules(client: Client) -> list[PayScheduleOut]:
+    """Every schedule, by code, with the periods from today's on."""
+    today = timezone.now().date()
+    return [
+        PayScheduleOut(
+            id=row.id,
+            code=row.code,
+            name=row.name,
+            frequency=row.frequency,
+            pay_rule=row.pay_rule,
+            pay_day=row.pay_day,
+            cut_off_days=row.cut_off_days,
+            proration=row.proration,
+            ends=row.ends,
+            periods=[
+                PayPeriodOut(starts=p.starts, ends=p.ends, pay_date=p.paid, cut_off=p.cut_off)
+                for p in schedules.periods_from(row, today)
+            ],
+        )
+        for row in schedules.pay_schedules()
+    ]
+
+
+@router.command("/pay-schedules", schedules.ScheduleAdded, "Add a pay schedule", permission="payroll.prepare")
+def add_pay_schedule(client: Client, asked: PayScheduleAsked) -> schedules.ScheduleAdded:
+    """Any frequency that the client's law has tables for."""
+    return schedules.add_pay_schedule(
+        asked.code,
+        asked.name,
+        frequency=asked.frequency,
+        anchor=asked.anchor,
+        pay_rule=asked.pay_rule,
+        pay_day=asked.pay_day,
+        cut_off_days=asked.cut_off_days,
+        proration=asked.proration,
+    )
+
+
+@router.command(
+    "/pay-schedules/{schedule}/people",
+    schedules.PutOnSchedule,
+    "Pay a person on a schedule",
+    permission="payroll.prepare",
+)
+def put_on_schedule(client: Client, schedule: Name, asked: PlaceAsked) -> schedules.PutOnSchedule:
+    """From a day on; the schedule they were on ends the day before."""
+    return schedules.put_on_schedule(asked.person_id, schedule, starts=asked.starts)
+
+
+@router.read("/pay-items", list[PayItemOut], "Items that wait for their run")
+def pay_items(client: Client) -> list[PayItemOut]:
+    """What no run has taken yet, by payroll number. The read is logged."""
+    found = items.items_waiting()
+    if found:
+        log_read("pay_item", None, "items that wait", len(found))
+    return [
+        PayItemOut(
+            id=row.id,
+            person_id=row.person_id,
+            payroll_number=row.person.payroll_number,
+            element=row.element,
+            amount_minor=None if hides("pay") else row.amount,
+            currency=client.currency,
+            period=row.period,
+            reason=row.reason,
+            source=row.source,
+            run_id=row.run_id,
+        )
+        for row in found
+    ]
+
+
+@router.command("/pay-items", items.ItemAdded, "Add an item of pay", permission="payroll.prepare")
+def add_pay_item(client: Client, asked: PayItemAsked) -> items.ItemAdded:
+    """Taken once, by the regular run of its period or by the run that it is for."""
+    return items.add_pay_item(
+        asked.person_id,
+        asked.element,
+        asked.amount_minor,
+        period=asked.period,
+        reason=asked.reason,
+        run_id=asked.run_id,
+        source="api",
+    )
+
+
+@router.command(
+    "/pay-items/{item_id}/withdraw", items.ItemWithdrawn, "Withdraw an item", permission="payroll.prepare"
+)
+def withdraw_pay_item(client: Client, item_id: UUID, asked: ReasonAsked) -> items.ItemWithdrawn:
+    """Before a run has taken it."""
+    return items.withdraw_pay_item(item_id, reason=asked.reason)
+
+
+@router.command("/recurring-pay", items.RecurringAdded, "Add recurring pay", permission="payroll.prepare")
+def add_recurring_pay(client: Client, asked: RecurringAsked) -> items.RecurringAdded:
+    """Paid in every period of the person's schedule that the days touch."""
+    return items.add_recurring_pay(
+        asked.person_id,
+        asked.element,
+        asked.amount_minor,
+        starts=asked.starts,
+        ends=asked.ends,
+        reason=asked.reason,
+    )
+
+
+@router.command(
+    "/recurring-pay/{recurring_id}/end",
+    items.RecurringEnded,
+    "End recurring pay",
+    permission="payroll.prepare",
+)
+def end_recurring_pay(client: Client, recurring_id: UUID, asked: RecurringEndAsked) -> items.RecurringEnded:
+    """The last day on which it is paid."""
+    return items.end_recurring_pay(recurring_id, ends=asked.ends)

@@ -17,6 +17,7 @@ from engineroom.payroll import jurisdictions
 from engineroom.payroll.engine.elements import PayElement, PayElements
 from engineroom.payroll.engine.gb import gross_to_net
 from engineroom.payroll.engine.gb.explain import explain, explanation
+from engineroom.payroll.engine.gb.inputs import PAY
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, tax_period
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation, Element
@@ -24,7 +25,7 @@ from engineroom.payroll.jurisdictions import Asked, BackPay, Details, PayYear
 
 DETAILS = """
 SELECT d.person_id, d.tax_code, d.is_cumulative, d.ni_category, d.student_loan_plan, d.postgraduate_loan,
-  d.pension_relief, d.pension_employee_ppm, d.pension_employer_ppm
+  d.pension_relief, d.pension_employee_ppm, d.pension_employer_ppm, d.director_method, d.director_weeks
 FROM payroll_taxdetails d
 WHERE d.client_id = %(client)s AND d.person_id BETWEEN %(first)s AND %(last)s
   AND d.starts <= %(day)s AND (d.ends IS NULL OR d.ends >= %(day)s)
@@ -49,6 +50,8 @@ class GreatBritain:
     code: str = "gb"
     elements: tuple[Element, ...] = gross_to_net.ELEMENTS
     frequencies: tuple[str, ...] = FREQUENCIES
+    paid_as: frozenset[str] = frozenset((*PAY, "minutes_worked"))
+    stands: frozenset[str] = frozenset(("taxable_pay_to_date", "tax_to_date"))
     calendar: str = "ENG"
     back_pay: BackPay = "period of payment"
 
@@ -58,7 +61,14 @@ class GreatBritain:
 
     @property
     def to_date(self) -> Mapping[str, str]:
-        return {"taxable_pay_to_date_before": "taxable_pay", "tax_to_date_before": "paye"}
+        return {
+            "taxable_pay_to_date_before": "taxable_pay",
+            "tax_to_date_before": "paye",
+            # Of directors, whose earnings period is the year; nobody else's figures are asked for these.
+            "niable_pay_to_date_before": "niable_pay",
+            "employee_nic_to_date_before": "employee_nic",
+            "employer_nic_to_date_before": "employer_nic",
+        }
 
     def resolve_tables(self, pay_date: date) -> gross_to_net.GbTables:
         return gross_to_net.resolve_tables(pay_date)
@@ -96,7 +106,8 @@ class GreatBritain:
             before: dict[UUID, Mapping[str, int]] = {
                 person: {"taxable_pay": pay, "paye": tax} for person, pay, tax in cursor.fetchall()
             }
-        return Details(of, _columns, before)
+        # Holiday accrues by the hour to whoever is paid by the hour (WTR 1998 reg. 15B); others book theirs.
+        return Details(of, lambda rows: _columns(rows) | {"holiday_accrues": int(asked.pays_hours)}, before)
 
     def explain(self, row: int, columns: Mapping[str, Any], tables: gross_to_net.GbTables) -> list[Line]:
         return explain(row, columns, tables)
@@ -116,7 +127,8 @@ def _columns(details: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
         "pension_relief": [d[5] for d in details],
         "pension_employee_ppm": np.array([d[6] for d in details], dtype=np.int64),
         "pension_employer_ppm": np.array([d[7] for d in details], dtype=np.int64),
-        "holiday_accrues": 1,
+        "director_method": [d[8] for d in details],
+        "director_weeks": np.array([d[9] for d in details], dtype=np.int64),
     }
 
 

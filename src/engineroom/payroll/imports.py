@@ -16,6 +16,7 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Problem
 from engineroom.kernel.ids import uuid7s
 from engineroom.kernel.tables import load_table
+from engineroom.payroll.engine.gb.nic import DIRECTOR_METHODS, WEEKS_OF_A_DIRECTOR
 from engineroom.payroll.engine.gb.pension import RELIEFS
 from engineroom.payroll.engine.gb.tax_codes import TaxCodeRefused, parse_tax_code
 from engineroom.payroll.models import TaxDetails
@@ -31,7 +32,7 @@ class TaxDetailsFile(TableImporter):
 
     kind = "tax-details"
     permission = "payroll.prepare"
-    summary = "tax codes, NI categories, loans, pension, and figures of earlier employment"
+    summary = "tax codes, NI categories, loans, pension, directors, and figures of earlier employment"
     columns = (
         Column("payroll_number", required=True, max_length=20),
         Column("from_date", "date", required=True),
@@ -43,6 +44,8 @@ class TaxDetailsFile(TableImporter):
         Column("pension_relief", "choice", choices=RELIEFS[1:]),
         Column("pension_employee", "percent"),
         Column("pension_employer", "percent"),
+        Column("director", "choice", choices=DIRECTOR_METHODS[1:]),
+        Column("director_weeks", "int"),
         Column("previous_pay", "money"),
         Column("previous_tax", "money"),
     )
@@ -72,6 +75,10 @@ class TaxDetailsFile(TableImporter):
                     "Give a later day: what was used is not changed",
                 )
             self._check_code(found, i, code, starts)
+            weeks = c["director_weeks"][i]
+            if weeks is not None and not 1 <= weeks <= WEEKS_OF_A_DIRECTOR:
+                remedy = "Give the tax weeks left when they were appointed, that one included: 1 to 52"
+                found.at(i, "director_weeks", f"{weeks} is not a number of weeks of a year", remedy)
             relief, share = c["pension_relief"][i], c["pension_employee"][i]
             if relief and share is None:
                 found.at(i, "pension_employee", "the pension has no employee percentage", "Write it, as 5%")
@@ -110,6 +117,8 @@ class TaxDetailsFile(TableImporter):
                 "pension_relief": [relief or "" for relief in c["pension_relief"]],
                 "pension_employee_ppm": _column(c["pension_employee"]),
                 "pension_employer_ppm": _column(c["pension_employer"]),
+                "director_method": [method or "" for method in c["director"]],
+                "director_weeks": np.array([w or WEEKS_OF_A_DIRECTOR for w in c["director_weeks"]], np.int32),
                 "previous_pay": _column(c["previous_pay"]),
                 "previous_tax": _column(c["previous_tax"]),
             },

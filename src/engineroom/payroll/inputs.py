@@ -1,5 +1,5 @@
-"""What a run is calculated from: hours as charged, tax details on the pay date, figures to date, the account
-to be paid.
+"""What a run is calculated from: hours as charged, salaries of the period, items and recurring pay, tax
+details on the pay date, figures to date, the account to be paid.
 
 Read set by set for a range of people, in id order, as columns for the engine.
 """
@@ -7,35 +7,82 @@ Read set by set for a range of people, in id order, as columns for the engine.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 from django.db import connection
 
 from engineroom.foundation.approvals import canonical
 from engineroom.foundation.prepared import planned_anew
+from engineroom.payroll.engine.salaries import Stretches, salaries
+from engineroom.payroll.engine.schedules import PERIODS_IN_YEAR
 from engineroom.payroll.jurisdictions import Asked, Details, Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
+from engineroom.people.selectors import terms_between
+
+# Who is in the run: by hours that it took in, by items, or by being on its schedule in its period.
+PEOPLE = """
+SELECT p.id, p.payroll_number FROM people_person p
+WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s AND p.id IN (
+  SELECT a.person_id FROM payroll_paidtimesheet pt
+  JOIN timesheets_timesheet t ON t.client_id = pt.client_id AND t.id = pt.id
+  JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+  WHERE pt.client_id = %(client)s AND pt.run_id = %(run)s
+  UNION
+  SELECT i.person_id FROM payroll_paiditem pi
+  JOIN payroll_payitem i ON i.client_id = pi.client_id AND i.id = pi.id
+  WHERE pi.client_id = %(client)s AND pi.run_id = %(run)s
+  UNION
+  SELECT o.person_id FROM payroll_onschedule o
+  JOIN people_employment m ON m.client_id = o.client_id AND m.person_id = o.person_id
+    AND m.starts <= %(ends)s AND (m.ends IS NULL OR m.ends >= %(starts)s)
+  WHERE o.client_id = %(client)s AND o.schedule_id = %(schedule)s AND o.starts <= %(ends)s
+    AND (o.ends IS NULL OR o.ends >= %(starts)s) AND %(regular)s)
+ORDER BY p.id
+"""
 
 WORKED = """
-SELECT p.id, p.payroll_number,
-  sum(c.minutes)::bigint,
-  coalesce(sum(c.pay_amount) FILTER (WHERE c.kind = 'basic'), 0)::bigint,
-  coalesce(sum(c.pay_amount) FILTER (WHERE c.kind = 'overtime'), 0)::bigint,
-  coalesce(sum(c.pay_amount) FILTER (WHERE c.kind = 'weekend'), 0)::bigint
+SELECT a.person_id, c.kind, sum(c.minutes)::bigint, sum(c.pay_amount)::bigint
 FROM payroll_paidtimesheet pt
 JOIN timesheets_timesheet t ON t.client_id = pt.client_id AND t.id = pt.id
 JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
-JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id
 JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
 JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
-WHERE pt.client_id = %(client)s AND pt.run_id = %(run)s AND p.id BETWEEN %(first)s AND %(last)s
-GROUP BY p.id, p.payroll_number ORDER BY p.id
+WHERE pt.client_id = %(client)s AND pt.run_id = %(run)s AND a.person_id BETWEEN %(first)s AND %(last)s
+GROUP BY a.person_id, c.kind ORDER BY a.person_id
+"""
+HOURS = {"basic": "basic_pay", "overtime": "overtime_pay", "weekend": "weekend_pay"}
+"""The element of each kind of hour."""
+SALARY = "basic_pay"
+
+ITEMS = """
+SELECT i.person_id, i.element, sum(i.amount)::bigint
+FROM payroll_paiditem pi JOIN payroll_payitem i ON i.client_id = pi.client_id AND i.id = pi.id
+WHERE pi.client_id = %(client)s AND pi.run_id = %(run)s AND i.person_id BETWEEN %(first)s AND %(last)s
+GROUP BY i.person_id, i.element ORDER BY i.person_id, i.element
 """
 
-# What this employer paid and deducted in the year before the run, summed by element.
+RECURRING = """
+SELECT c.person_id, c.element, sum(c.amount)::bigint FROM payroll_recurringpay c
+WHERE c.client_id = %(client)s AND c.person_id BETWEEN %(first)s AND %(last)s
+  AND c.starts <= %(ends)s AND (c.ends IS NULL OR c.ends >= %(starts)s)
+GROUP BY c.person_id, c.element ORDER BY c.person_id, c.element
+"""
+
+ON_SCHEDULE = """
+SELECT o.person_id, o.starts, o.ends FROM payroll_onschedule o
+WHERE o.client_id = %(client)s AND o.schedule_id = %(schedule)s AND o.person_id BETWEEN %(first)s AND %(last)s
+  AND o.starts <= %(ends)s AND (o.ends IS NULL OR o.ends >= %(starts)s)
+ORDER BY o.person_id, o.starts
+"""
+
+# What this employer paid and deducted in the year before the run's period, summed by element; what was only
+# stated (balances carried in, adjustments) counts whenever it was.
 PAID_BEFORE = """
 SELECT s.person_id, {sums}
 FROM payroll_payslip s
@@ -43,7 +90,25 @@ JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attemp
 JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
 WHERE s.client_id = %(client)s AND s.person_id BETWEEN %(first)s AND %(last)s
   AND r.tax_year = %(year)s AND (r.pay_date, r.number) < (%(day)s, %(number)s)
+  AND (r.kind = ANY (%(stated)s) OR (r.frequency, r.tax_period) <> (%(frequency)s, %(period)s))
 GROUP BY s.person_id
+"""
+
+# Payslips of the same period that earlier runs gave.
+PAID_IN_PERIOD = """
+SELECT s.person_id, a.elements, s.amounts
+FROM payroll_payrun r
+JOIN payroll_attempt a ON a.client_id = r.client_id AND a.id = r.published_id
+JOIN payroll_payslip s ON s.client_id = a.client_id AND s.attempt_id = a.id
+WHERE r.client_id = %(client)s AND s.person_id BETWEEN %(first)s AND %(last)s
+  AND r.tax_year = %(year)s AND (r.frequency, r.tax_period) = (%(frequency)s, %(period)s)
+  AND (r.pay_date, r.number) < (%(day)s, %(number)s) AND NOT r.kind = ANY (%(stated)s)
+"""
+
+CARRIED_IN = """
+SELECT c.person_id, c.element, sum(c.amount)::bigint FROM payroll_carriedin c
+WHERE c.client_id = %(client)s AND c.person_id BETWEEN %(first)s AND %(last)s AND c.tax_year = %(year)s
+GROUP BY c.person_id, c.element
 """
 
 ACCOUNTS = """
@@ -63,6 +128,26 @@ class Missing:
     remedy: str
 
 
+NO_DETAILS = (
+    "tax details",
+    "there are no tax details on the pay date",
+    "Import the person's tax details",
+)
+NO_ACCOUNT = (
+    "bank account",
+    "there is no bank account on the pay date",
+    "Import sort code and account number",
+)
+NOTHING_TO_PAY = (
+    "terms",
+    "there is nothing to pay: no salary, recurring pay or item in the period",
+    "Say the person's terms, add what is to be paid, or end their place on the schedule",
+)
+
+STATED = ("opening_balance", "adjustment")
+"""Kinds of run whose items are figures to date: nothing is calculated, and nobody is paid."""
+
+
 @dataclass
 class ChunkInputs:
     """n people with everything the engine needs, and those who lack something. columns: the engine's
@@ -73,6 +158,8 @@ class ChunkInputs:
     fingerprint: list[bytes | None]
     columns: dict[str, Any]
     missing: list[Missing]
+    earlier: npt.NDArray[np.int64] | None = None
+    """What earlier runs paid in the same period: it is among the columns, and comes off the results."""
 
     def texts(self, name: str) -> list[str]:
         """A column of texts, empty where the jurisdiction has no such input."""
@@ -84,6 +171,8 @@ class ChunkInputs:
         machine."""
         order = sorted(range(len(self.payroll_number)), key=self.payroll_number.__getitem__)
         columns = self.columns | {"payroll_number": self.payroll_number, "payee": self.fingerprint}
+        if self.earlier is not None:
+            columns = columns | {f"earlier {i}": column for i, column in enumerate(self.earlier.T)}
         sha = hashlib.sha256()
         for name in sorted(columns):
             sha.update(f"{name}={_in_order(columns[name], order)}\n".encode())
@@ -106,43 +195,32 @@ def _in_order(values: Any, order: list[int]) -> str:
 def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     """Everything for the people of the run from `first` to `last` in id order."""
     law = jurisdiction(run.jurisdiction)
-    bounds = {
-        "client": run.client_id,
-        "run": run.id,
-        "first": first,
-        "last": last,
-        "day": run.pay_date,
-        "year": run.tax_year,
-        "number": run.number,
-    }
-    worked = _rows(WORKED, bounds)
-    details = law.read_details(Asked(run.client_id, first, last, run.pay_date, law.year_of(run.pay_date)))
-    missing = [
-        Missing(
-            row[1],
-            "tax details",
-            "there are no tax details on the pay date",
-            "Import the person's tax details",
-        )
-        for row in worked
-        if row[0] not in details.of
-    ]
-    rows = [row for row in worked if row[0] in details.of]
+    bounds = _bounds(run, first, last)
+    if run.kind in STATED:
+        return _read_stated(bounds)
+    year = law.year_of(run.law_date)
+    details = law.read_details(
+        Asked(run.client_id, first, last, run.law_date, year, pays_hours=run.schedule_id is None)
+    )
+    everybody = _rows(PEOPLE, bounds)
+    missing = [Missing(number, *NO_DETAILS) for person, number in everybody if person not in details.of]
+    rows = [row for row in everybody if row[0] in details.of]
+    pay = _pay_of(run, [row[0] for row in rows], bounds)
+    missing += [Missing(number, *NOTHING_TO_PAY) for person, number in rows if not pay.is_of(person)]
+    missing += [Missing(number, *said) for person, number in rows for said in pay.refused.get(person, ())]
+    left_out = {person for person, _ in rows if not pay.is_of(person) or person in pay.refused}
+    if left_out:
+        rows = [row for row in rows if row[0] not in left_out]
+        pay = pay.only([row[0] for row in rows])
     accounts = {person: bytes(print_of) for person, print_of in _rows(ACCOUNTS, bounds)}
-    missing += [
-        Missing(
-            row[1],
-            "bank account",
-            "there is no bank account on the pay date",
-            "Import sort code and account number",
-        )
-        for row in rows
-        if row[0] not in accounts
-    ]
+    missing += [Missing(number, *NO_ACCOUNT) for person, number in rows if person not in accounts]
     people = [row[0] for row in rows]
+    earlier = _paid_in_period(law, people, bounds)
+    if earlier is not None:
+        pay.go_on_from(law, earlier)
     columns = (
         {"frequency": run.frequency, "tax_period": run.tax_period}
-        | _pay(rows)
+        | pay.columns
         | _to_date(law, people, details, bounds)
         | details.columns([details.of[person] for person in people])
     )
@@ -152,7 +230,41 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
         fingerprint=[accounts.get(person) for person in people],
         columns=columns,
         missing=missing,
+        earlier=earlier,
     )
+
+
+def _read_stated(bounds: dict[str, Any]) -> ChunkInputs:
+    """Figures to date, as the run's items state them."""
+    rows = _rows(PEOPLE, bounds)
+    pay = Pay([row[0] for row in rows])
+    _add_by_element(pay, _rows(ITEMS, bounds))
+    return ChunkInputs(
+        person_id=[row[0] for row in rows],
+        payroll_number=[row[1] for row in rows],
+        fingerprint=[None] * len(rows),
+        columns=dict(pay.columns),
+        missing=[],
+    )
+
+
+def _bounds(run: PayRun, first: UUID, last: UUID) -> dict[str, Any]:
+    return {
+        "client": run.client_id,
+        "run": run.id,
+        "schedule": run.schedule_id,
+        "regular": run.kind == "regular",
+        "first": first,
+        "last": last,
+        "starts": run.period_starts,
+        "ends": run.period_ends,
+        "day": run.pay_date,
+        "year": run.tax_year,
+        "frequency": run.frequency,
+        "period": run.tax_period,
+        "number": run.number,
+        "stated": list(STATED),
+    }
 
 
 def _rows(sql: str, bounds: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -162,29 +274,159 @@ def _rows(sql: str, bounds: dict[str, Any]) -> list[tuple[Any, ...]]:
         return rows
 
 
-def _pay(rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+EVERYBODY = {"first": UUID(int=0), "last": UUID(int=2**128 - 1)}
+
+
+def people_in(run: PayRun) -> list[UUID]:
+    """Everybody in the run, in id order."""
+    return [row[0] for row in _rows(PEOPLE, _bounds(run, EVERYBODY["first"], EVERYBODY["last"]))]
+
+
+class Pay:
+    """Amounts by element, a column each, a row for each person. refused: whose terms cannot be paid."""
+
+    def __init__(self, people: list[UUID]) -> None:
+        self.row = {person: i for i, person in enumerate(people)}
+        self.columns: dict[str, Any] = {}
+        self.given: set[UUID] = set()
+        self.refused: dict[UUID, list[tuple[str, str, str]]] = {}
+
+    def add(self, column: str, people: list[UUID], amounts: list[int]) -> None:
+        """To whom of the people is here."""
+        picked = [(self.row[person], i) for i, person in enumerate(people) if person in self.row]
+        into = self.columns.setdefault(column, np.zeros(len(self.row), dtype=np.int64))
+        if picked:
+            at, of = np.array(picked, dtype=np.int64).T
+            np.add.at(into, at, np.array(amounts, dtype=np.int64)[of])
+        self.given.update(people)
+
+    def is_of(self, person: UUID) -> bool:
+        return person in self.given
+
+    def only(self, people: list[UUID]) -> Pay:
+        """The same of some of the people."""
+        kept = Pay(people)
+        rows = np.array([self.row[person] for person in people], dtype=np.int64)
+        kept.columns = {name: column[rows] for name, column in self.columns.items()}
+        kept.given, kept.refused = self.given, self.refused
+        return kept
+
+    def go_on_from(self, law: Jurisdiction, earlier: npt.NDArray[np.int64]) -> None:
+        """With what was paid earlier in the period: the law takes all that as one payment."""
+        for i, element in enumerate(law.elements):
+            if element.code in law.paid_as and earlier[:, i].any():
+                column = self.columns.get(element.code)
+                self.columns[element.code] = earlier[:, i] + (0 if column is None else column)
+
+
+def _pay_of(run: PayRun, people: list[UUID], bounds: dict[str, Any]) -> Pay:
+    """Everything that the run pays to these people, element by element, whatever it comes from."""
+    pay = Pay(people)
+    if run.schedule_id is None:
+        _add_hours(pay, bounds)
+    elif run.kind == "regular":
+        _add_salaries(pay, run, bounds)
+        _add_by_element(pay, _rows(RECURRING, bounds))
+    _add_by_element(pay, _rows(ITEMS, bounds))
+    return pay
+
+
+def _add_hours(pay: Pay, bounds: dict[str, Any]) -> None:
     """What the hours were charged at, by kind of hour."""
-    figures = np.array([row[2:6] for row in rows], dtype=np.int64).reshape(-1, 4)
-    return {
-        "minutes_worked": figures[:, 0],
-        "basic_pay": figures[:, 1],
-        "overtime_pay": figures[:, 2],
-        "weekend_pay": figures[:, 3],
-    }
+    by_kind: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in HOURS}
+    for row in _rows(WORKED, bounds):
+        by_kind[row[1]].append(row)
+    for kind, rows in by_kind.items():
+        people = [row[0] for row in rows]
+        pay.add(HOURS[kind], people, [row[3] for row in rows])
+        pay.add("minutes_worked", people, [row[2] for row in rows])
+
+
+def _add_by_element(pay: Pay, rows: list[tuple[Any, ...]]) -> None:
+    by_element: dict[str, tuple[list[UUID], list[int]]] = defaultdict(lambda: ([], []))
+    for person, element, amount in rows:
+        by_element[element][0].append(person)
+        by_element[element][1].append(amount)
+    for element, (people, amounts) in by_element.items():
+        pay.add(element, people, amounts)
+
+
+def _add_salaries(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
+    """The part of each salary that its days in the period and on the schedule are."""
+    days: dict[UUID, list[tuple[date, date]]] = defaultdict(list)
+    for person, starts, ends in _rows(ON_SCHEDULE, bounds):
+        days[person].append((max(starts, run.period_starts), min(ends or run.period_ends, run.period_ends)))
+    people: list[UUID] = []
+    rows: list[tuple[int, int, date, date, int, int]] = []
+    for t in terms_between(bounds["first"], bounds["last"], run.period_starts, run.period_ends):
+        if t.basis != "salary" or t.person_id not in pay.row:
+            continue
+        for first, last in days[t.person_id]:
+            starts, ends = max(t.starts, first), min(t.ends or last, last)
+            if starts <= ends:
+                people.append(t.person_id)
+                rows.append(
+                    (pay.row[t.person_id], t.amount, starts, ends, t.working_days, t.minutes_per_week)
+                )
+    if not rows or run.schedule is None:
+        return
+    person, annual, firsts, lasts, weekdays, minutes = zip(*rows, strict=True)
+    done = salaries(
+        Stretches(
+            np.array(person, dtype=np.int64),
+            np.array(annual, dtype=np.int64),
+            np.array(firsts, dtype="datetime64[D]"),
+            np.array(lasts, dtype="datetime64[D]"),
+            np.array(weekdays, dtype=np.int64),
+            np.array(minutes, dtype=np.int64),
+        ),
+        run.period_starts,
+        run.period_ends,
+        run.schedule.proration,
+        PERIODS_IN_YEAR[run.frequency],
+    )
+    for problem in done.problems:
+        said = ("terms", problem.problem, problem.remedy)
+        pay.refused.setdefault(people[problem.row], []).append(said)
+    pay.add(SALARY, people, done.pay.tolist())
+
+
+def _paid_in_period(
+    law: Jurisdiction, people: list[UUID], bounds: dict[str, Any]
+) -> npt.NDArray[np.int64] | None:
+    """What earlier runs paid in the same period, by the law's elements, shape (people, elements); or None."""
+    rows = _rows(PAID_IN_PERIOD, bounds)
+    if not rows:
+        return None
+    place = {person: i for i, person in enumerate(people)}
+    column = {element.code: i for i, element in enumerate(law.elements)}
+    earlier = np.zeros((len(people), len(column)), dtype=np.int64)
+    for person, elements, amounts in rows:
+        if person in place:
+            for code, amount in zip(elements, amounts, strict=True):
+                if amount and code in column:
+                    earlier[place[person], column[code]] += amount
+    return earlier if earlier.any() else None
 
 
 def _to_date(
     law: Jurisdiction, people: list[UUID], details: Details, bounds: dict[str, Any]
 ) -> dict[str, Any]:
-    """What the law goes on from: the year before this run, of earlier employment and of our own payslips."""
+    """What the law goes on from: the year before this run's period, of earlier employment, as carried in, and
+    of our own payslips.
+    """
     elements = list(law.to_date.values())
     names = {f"element_{i}": element for i, element in enumerate(elements)}
-    sums = ", ".join(f"sum(s.amounts[array_position(a.elements, %({name})s)])::bigint" for name in names)
+    sums = ", ".join(
+        f"coalesce(sum(s.amounts[array_position(a.elements, %({name})s)]), 0)::bigint" for name in names
+    )
     paid = {row[0]: row[1:] for row in _rows(PAID_BEFORE.format(sums=sums), bounds | names)}
     nothing = (0,) * len(elements)
     columns = np.array([paid.get(person, nothing) for person in people], dtype=np.int64)
     columns = columns.reshape(-1, len(elements))
-    for row, person in enumerate(people):
-        for element, amount in details.before.get(person, {}).items():
-            columns[row, elements.index(element)] += amount
+    place = {person: i for i, person in enumerate(people)}
+    carried = [(p, e, amount) for p, e, amount in _rows(CARRIED_IN, bounds) if p in place and e in elements]
+    said = [(p, e, amount) for p, of in details.before.items() for e, amount in of.items() if p in place]
+    for person, element, amount in (*carried, *said):
+        columns[place[person], elements.index(element)] += amount
     return {name: columns[:, i] for i, name in enumerate(law.to_date)}

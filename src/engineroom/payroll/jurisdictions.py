@@ -60,6 +60,8 @@ class Asked:
     last: UUID
     pay_date: date
     year: PayYear
+    pays_hours: bool = True
+    """Whether the run pays hours as they were worked."""
 
 
 def _no_columns(rows: Sequence[Any]) -> dict[str, Any]:
@@ -83,7 +85,9 @@ class Jurisdiction(Protocol):
     """A country's law, as runs ask for it.
 
     elements: of a payslip, in order. frequencies: those its tables know. to_date: for each input that goes on
-    from the year so far, the element that it is the sum of. calendar: whose bank holidays move a pay day.
+    from the year so far, the element that it is the sum of. paid_as: elements that are inputs of their own
+    name. stands: elements that are no amounts of a payslip but how far something is. calendar: whose bank
+    holidays move a pay day.
     """
 
     @property
@@ -96,6 +100,10 @@ class Jurisdiction(Protocol):
     def frequencies(self) -> tuple[str, ...]: ...
     @property
     def to_date(self) -> Mapping[str, str]: ...
+    @property
+    def paid_as(self) -> frozenset[str]: ...
+    @property
+    def stands(self) -> frozenset[str]: ...
     @property
     def calendar(self) -> str: ...
     @property

@@ -1,6 +1,8 @@
-"""Tax details, runs, attempts, payslips."""
+"""Schedules, items, tax details, runs, attempts, payslips."""
 
 from __future__ import annotations
+
+from datetime import date
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -8,6 +10,7 @@ from django.db.models.functions import Now
 
 from engineroom.foundation.tenancy.models import ClientKey, ClientModel
 from engineroom.foundation.vault.models import VaultFile
+from engineroom.payroll.engine.schedules import Rhythm
 from engineroom.people.models import Person
 from engineroom.timesheets.models import Timesheet
 
@@ -28,9 +31,54 @@ class TaxDetails(ClientModel):
     """Empty: not in the scheme. Else relief_at_source, net_pay or salary_sacrifice."""
     pension_employee_ppm = models.BigIntegerField(default=0)
     pension_employer_ppm = models.BigIntegerField(default=0)
+    director_method = models.CharField(max_length=12, default="")
+    """Empty: no director. Else how their National Insurance is worked out: the engine's names."""
+    director_weeks = models.IntegerField(default=52)
+    """Tax weeks left in the year of appointment, that week included; 52 in any other year."""
     previous_pay = models.BigIntegerField(default=0)
     """Taxable pay and tax of earlier employment in the tax year of `starts` (P45), minor units."""
     previous_tax = models.BigIntegerField(default=0)
+
+
+class PaySchedule(ClientModel):
+    """How often a group of people is paid, from which day its periods count, and when each is paid.
+
+    Never changed: another rhythm is another schedule, and people go over to it from a day on.
+    """
+
+    code = models.CharField(max_length=20)
+    name = models.CharField(max_length=100)
+    jurisdiction = models.CharField(max_length=2)
+    frequency = models.CharField(max_length=12)
+    anchor = models.DateField()
+    """The first day of any one of its periods (payroll/engine/schedules.py)."""
+    pay_rule = models.CharField(max_length=20)
+    pay_day = models.IntegerField(default=0)
+    cut_off_days = models.IntegerField(default=0)
+    proration = models.CharField(max_length=14, default="calendar_days")
+    """What a part of a period is a part of: payroll/engine/proration.BASES."""
+    ends = models.DateField(null=True)
+    """The last day of its last period; none while it goes on."""
+    added_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "code"], name="pay_schedule_code")]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def rhythm(self) -> Rhythm:
+        return Rhythm(self.frequency, self.anchor, self.pay_rule, self.pay_day, self.cut_off_days)
+
+
+class OnSchedule(ClientModel):
+    """The person is paid on the schedule, from a day on. Another frequency is a new row that ends this."""
+
+    person = ClientKey(Person)
+    schedule = ClientKey(PaySchedule)
+    starts = models.DateField()
+    ends = models.DateField(null=True)
 
 
 class PayRun(ClientModel):
@@ -38,8 +86,12 @@ class PayRun(ClientModel):
 
     kind = models.CharField(max_length=20, default="regular")
     jurisdiction = models.CharField(max_length=2, default="gb")
+    schedule = ClientKey(PaySchedule, null=True)
+    """None: the weekly run of timesheets."""
     frequency = models.CharField(max_length=12, default="weekly")
     pay_date = models.DateField()
+    due = models.DateField(null=True)
+    """The payday as its schedule names it, where banks moved it: the law of this day applies."""
     period_starts = models.DateField()
     period_ends = models.DateField()
     tax_year = models.CharField(max_length=7)
@@ -58,13 +110,23 @@ class PayRun(ClientModel):
             models.UniqueConstraint(fields=["client", "number"], name="pay_run_number"),
             models.UniqueConstraint(
                 fields=["client", "frequency", "tax_year", "tax_period"],
-                condition=models.Q(kind="regular"),
+                condition=models.Q(kind="regular", schedule=None),
                 name="pay_run_regular_once",
+            ),
+            models.UniqueConstraint(
+                fields=["client", "schedule", "period_starts"],
+                condition=models.Q(kind="regular", schedule__isnull=False),
+                name="pay_run_of_period_once",
             ),
         ]
 
     def __str__(self) -> str:
         return f"pay run {self.number}"
+
+    @property
+    def law_date(self) -> date:
+        """The day whose tables and tax period apply: the payday, also where banks moved it."""
+        return self.due or self.pay_date
 
 
 class Attempt(ClientModel):
@@ -137,3 +199,57 @@ class PaidTimesheet(ClientModel):
     id = None  # type: ignore[assignment]
     timesheet = ClientKey(Timesheet, primary_key=True, db_column="id")
     run = ClientKey(PayRun)
+
+
+class PayItem(ClientModel):
+    """A one-off amount of an element, with its reason. Taken once: by the first regular run of the person's
+    schedule whose period has `period` in it or before it, or by the run that it is for.
+    """
+
+    person = ClientKey(Person)
+    element = models.CharField(max_length=40)
+    amount = models.BigIntegerField()
+    """Minor units of the client's currency; below zero it takes back."""
+    period = models.DateField()
+    """A day of the pay period that it is for."""
+    run = ClientKey(PayRun, null=True)
+    """Only that run takes it: of another kind than regular. None: the regular run of the period."""
+    reason = models.CharField(max_length=300)
+    source = models.CharField(max_length=40, default="")
+    """The file it came in, or how else it was said."""
+    withdrawn = models.CharField(max_length=300, default="")
+    """Why it is not to be paid after all; said once, before a run has taken it."""
+    added_at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class PaidItem(ClientModel):
+    """The item is in the run: once. Its id is the item's. Given back if that run is abandoned."""
+
+    id = None  # type: ignore[assignment]
+    item = ClientKey(PayItem, primary_key=True, db_column="id")
+    run = ClientKey(PayRun)
+
+
+class RecurringPay(ClientModel):
+    """An amount of an element in every period that these days touch. Ended, never changed."""
+
+    person = ClientKey(Person)
+    element = models.CharField(max_length=40)
+    amount = models.BigIntegerField()
+    """Minor units a pay period."""
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    reason = models.CharField(max_length=300, default="")
+
+
+class CarriedIn(ClientModel):
+    """An element's amount of a tax year so far, as another bureau paid it before our first run."""
+
+    history = True
+
+    person = ClientKey(Person)
+    tax_year = models.CharField(max_length=7)
+    element = models.CharField(max_length=40)
+    amount = models.BigIntegerField()
+    reason = models.CharField(max_length=300)
+    added_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -32,9 +32,18 @@ from engineroom.foundation.vault.answers import IN_A_ZIP, file_answer, zip_answe
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
-from engineroom.payroll import papers, reopening, review, selectors, services, starters_pages, why
+from engineroom.payroll import (
+    papers,
+    reopening,
+    review,
+    schedule_pages,
+    selectors,
+    services,
+    starters_pages,
+    why,
+)
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
-from engineroom.payroll.inputs import Missing
+from engineroom.payroll.inputs import Missing, people_in
 from engineroom.payroll.models import AttemptChunk, PayRun, Payslip
 from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
@@ -47,7 +56,11 @@ from engineroom.ui.parts import Event
 
 app_name = "payroll"
 
-NAVIGATION = [NavigationEntry("Pay runs", "payroll:runs", "payroll.read", key="r", order=230)]
+NAVIGATION = [
+    NavigationEntry("Pay runs", "payroll:runs", "payroll.read", key="r", order=230),
+    NavigationEntry("Pay schedules", "payroll:schedules", "payroll.read", order=231),
+    NavigationEntry("Items of pay", "payroll:items", "payroll.read", order=232),
+]
 
 PEOPLE_AT_ONCE = 2_000
 """More are calculated in the background: a request would take longer than anybody waits for a page."""
@@ -359,6 +372,18 @@ def open_run(request: PageRequest, client: str) -> Done:
 
 
 @action("payroll.prepare")
+def open_scheduled(request: PageRequest, client: str) -> Done:
+    """Open the run of a schedule's payday; regular pay is calculated at once, other kinds wait for items."""
+    asked = filled_in(schedule_pages.run_form(request.POST))
+    with keyed(request.key):
+        opened = services.open_pay_run(asked["pay_date"], schedule=asked["schedule"], kind=asked["kind"])
+    if asked["kind"] != "regular":
+        to = reverse("payroll:items", args=[client])
+        return Done(f"Run {opened.number} is open: add its items, then calculate it.", to)
+    return _calculated(request, client, opened.run_id, opened.number, opened.period_ends, opened.pay_date)
+
+
+@action("payroll.prepare")
 def calculate(request: PageRequest, client: str, number: int) -> Done:
     """Calculate again: what waits is taken in, the same content keeps an approval, any other voids it."""
     found, _ = _run(number)
@@ -368,7 +393,9 @@ def calculate(request: PageRequest, client: str, number: int) -> Done:
 def _calculated(
     request: PageRequest, client: str, run_id: UUID, number: int, period_ends: date, pay_date: date
 ) -> Done:
-    people = selectors.people_waiting(period_ends, run_id)
+    run = services.find_run(run_id)
+    of_hours = run.schedule_id is None
+    people = selectors.people_waiting(period_ends, run_id) if of_hours else len(people_in(run))
     long = people > PEOPLE_AT_ONCE
     to = reverse("payroll:run", args=[client, number])
     with keyed(request.key):
@@ -382,7 +409,8 @@ def _calculated(
         services.calculate_chunk(plan.attempt_id, chunk)
     with keyed(request.key):
         done = services.publish_attempt(plan.attempt_id)
-        _draft_invoices(request, pay_date, period_ends)
+        if of_hours:
+            _draft_invoices(request, pay_date, period_ends)
     voided = " The approval it had is void." if done.approval_voided else ""
     blocked = f" {format_count(done.blockers, 'blocker')} to solve." if done.blockers else ""
     return Done(f"Run {number} is calculated: {format_count(done.payslips, 'payslip')}.{blocked}{voided}", to)
@@ -589,6 +617,21 @@ urlpatterns = [
     *starters_pages.urlpatterns,
     path("c/<str:client>/runs", runs, name="runs"),
     path("c/<str:client>/runs/open", open_run, name="open"),
+    path("c/<str:client>/schedules", schedule_pages.schedules, name="schedules"),
+    path("c/<str:client>/schedules/do/add", schedule_pages.add_schedule, name="schedule_add"),
+    path("c/<str:client>/schedules/do/put", schedule_pages.put_on, name="schedule_put"),
+    path("c/<str:client>/schedules/do/open", open_scheduled, name="schedule_open"),
+    path("c/<str:client>/pay-items", schedule_pages.pay_items, name="items"),
+    path("c/<str:client>/pay-items/do/add", schedule_pages.add_item, name="item_add"),
+    path(
+        "c/<str:client>/pay-items/<uuid:item_id>/withdraw", schedule_pages.withdraw_item, name="item_withdraw"
+    ),
+    path("c/<str:client>/recurring-pay/do/add", schedule_pages.add_recurring, name="recurring_add"),
+    path(
+        "c/<str:client>/recurring-pay/<uuid:recurring_id>/end",
+        schedule_pages.end_recurring,
+        name="recurring_end",
+    ),
     path("c/<str:client>/runs/<int:number>", run, name="run"),
     path("c/<str:client>/runs/<int:number>/do/progress", progress, name="progress"),
     path("c/<str:client>/runs/<int:number>/do/calculate", calculate, name="calculate"),

@@ -6,7 +6,7 @@ A run posts per dimension, never per person: nothing private stands in the journ
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -21,6 +21,7 @@ from engineroom.kernel.rounding import largest_remainder
 from engineroom.ledger.services import Journal, Line, account_ids, post_journals
 from engineroom.openitems.services import ItemColumns, add_item, add_items, counterparty
 from engineroom.payroll import accounts
+from engineroom.payroll.inputs import STATED
 from engineroom.payroll.models import PayRun
 
 HMRC_PAYMENT_DAY = 22
@@ -48,6 +49,8 @@ def post_pay_run(run: PayRun) -> PostedRun:
     """Post the run as one entry on its pay date, and make its open items. Once per run: the batch is
     unique."""
     slips = payslips_of(run)
+    if run.kind in STATED:  # what the figures come from was booked where it was paid
+        return PostedRun(None, len(slips), 0)
     assert run.published is not None, "only a published run is released"
     totals = {code: sum([slip.figures[code] for slip in slips]) for code in run.published.elements}
     lines = [*_cost_lines(_by_customer(run, slips)), *_obligation_lines(totals)]
@@ -86,13 +89,13 @@ COSTS: dict[str, Callable[[dict[str, int]], int]] = {
 """What a payslip costs, by account. A sacrificed contribution is the employer's to pay."""
 
 
-def _by_customer(run: PayRun, slips: list[Slip]) -> dict[UUID, dict[str, int]]:
+def _by_customer(run: PayRun, slips: list[Slip]) -> dict[UUID | None, dict[str, int]]:
     """Costs per customer and account. Who worked for several has each cost split by the pay earned at
-    each."""
+    each; who worked for none, the client's own people, has them without a customer."""
     shares = _pay_per_customer(run)
-    costs: dict[UUID, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    costs: dict[UUID | None, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for slip in slips:
-        earned = shares[slip.person_id]
+        earned: Sequence[tuple[UUID | None, int]] = shares.get(slip.person_id) or [(None, 1)]
         if len(earned) == 1:
             for account, cost_of in COSTS.items():
                 costs[earned[0][0]][account] += cost_of(slip.figures)
@@ -128,10 +131,10 @@ def _pay_per_customer(run: PayRun) -> dict[UUID, list[tuple[UUID, int]]]:
         return shares
 
 
-def _cost_lines(costs: dict[UUID, dict[str, int]]) -> list[Line]:
+def _cost_lines(costs: dict[UUID | None, dict[str, int]]) -> list[Line]:
     return [
         Line(account, amount, customer)
-        for customer in sorted(costs)
+        for customer in sorted(costs, key=lambda c: c.int if c else 0)
         for account, amount in sorted(costs[customer].items())
     ]
 
@@ -199,7 +202,7 @@ def _owed_to_agencies(run: PayRun, totals: dict[str, int], entry_id: UUID) -> No
             ItemColumns(
                 counterparty=counterparty("agency", "HMRC", "HM Revenue & Customs").id,
                 amount=np.array([-amount for _, _, amount in parts], dtype=np.int64),
-                due=_due_to_hmrc(run.pay_date),
+                due=_due_to_hmrc(run.law_date),
                 entry=entry_id,
                 subject_id=run.id,
                 reference=[f"{label}, pay run {run.number}" for _, label, _ in parts],
@@ -211,7 +214,7 @@ def _owed_to_agencies(run: PayRun, totals: dict[str, int], entry_id: UUID) -> No
             counterparty_id=counterparty("supplier", "PENSION", "Workplace pension provider").id,
             account_id=codes[accounts.PENSION_PROVIDER],
             amount=-pension_due(totals),
-            due=_due_to_hmrc(run.pay_date),
+            due=_due_to_hmrc(run.law_date),
             entry_id=entry_id,
             subject=("pay_run", run.id),
             reference=f"Pension, pay run {run.number}",

@@ -15,6 +15,7 @@ from engineroom.payroll import (  # noqa: F401  registers what each offers
     duties,
     great_britain,
     imports,
+    item_imports,
     search,
     tasks,
 )

@@ -19,6 +19,7 @@ from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip, TaxDetails
+from engineroom.payroll.results import amounts_of
 from engineroom.payroll.state import RunState, Standing, state_of
 from engineroom.ui.listing import Order, Slice, read_slice
 
@@ -40,7 +41,7 @@ class SlipView:
 def run_of(pay_date: date) -> PayRun | None:
     """The regular weekly run of a pay date."""
     return PayRun.objects.filter(
-        client_id=current_client_id(), kind="regular", frequency="weekly", pay_date=pay_date
+        client_id=current_client_id(), kind="regular", schedule=None, frequency="weekly", pay_date=pay_date
     ).first()
 
 
@@ -173,7 +174,7 @@ def _calculated(payslip_id: UUID) -> tuple[Jurisdiction, int, dict[str, Any], An
     trace = read_trace(chunk)
     columns = {name[4:]: values for name, values in trace.items() if name.startswith("out.")}
     law = jurisdiction(slip.attempt.run.jurisdiction)
-    return law, slip.row, columns, law.resolve_tables(slip.attempt.run.pay_date)
+    return law, slip.row, columns, law.resolve_tables(slip.attempt.run.law_date)
 
 
 def read_trace(chunk: AttemptChunk) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def recheck(run: PayRun) -> Recheck:
     assert run.published_id is not None, "only a published run has been calculated"
     attempt = Attempt.objects.get(client_id=run.client_id, id=run.published_id)
     law = jurisdiction(run.jurisdiction)
-    tables = law.resolve_tables(run.pay_date)
+    tables = law.resolve_tables(run.law_date)
     count = different = 0
     for chunk in AttemptChunk.objects.filter(client_id=run.client_id, attempt=attempt).order_by("chunk"):
         trace = read_trace(chunk)
@@ -220,7 +221,8 @@ def recheck(run: PayRun) -> Recheck:
         count += len(rows)
         if done is None:
             continue
-        again = np.stack([done.columns[code] for code in attempt.elements], axis=1).tolist()
+        _, amounts, _ = amounts_of(law, attempt.elements, done, trace.get("earlier"))
+        again = amounts.tolist()
         different += sum(
             amounts != (again[row] if row < len(again) else None) for row, amounts in rows.items()
         )

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import numpy as np
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from engineroom.foundation import numbering, vault
@@ -29,13 +30,24 @@ from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
+from engineroom.kernel.calendar import calendar
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import week_ending
-from engineroom.payroll.engine.steps import Calculation
-from engineroom.payroll.inputs import ChunkInputs, Missing, read_inputs
+from engineroom.payroll.engine.steps import RowProblem
+from engineroom.payroll.inputs import STATED, ChunkInputs, Missing, people_in, read_inputs
 from engineroom.payroll.jurisdictions import element_codes, jurisdiction
-from engineroom.payroll.models import Attempt, AttemptChunk, PaidTimesheet, PayRun, Payslip
+from engineroom.payroll.models import (
+    Attempt,
+    AttemptChunk,
+    PaidItem,
+    PaidTimesheet,
+    PayRun,
+    PaySchedule,
+    Payslip,
+)
+from engineroom.payroll.results import Amounts, amounts_of, stated_amounts
+from engineroom.payroll.schedules import find_schedule, paid_on, period_of_day
 
 CHUNK_PEOPLE = 16_384
 
@@ -69,15 +81,27 @@ class RunOpened:
         return f"pay_run:{self.run_id}"
 
 
-@command("payroll.prepare")
-def open_pay_run(pay_date: date) -> RunOpened:
-    """The regular weekly run of a pay date: opened once, found again afterwards.
+KINDS = ("regular", "off_cycle", "bonus", "final", "correction", *STATED)
+"""Regular pay is one run a period. The others pay the items that are for them, or state figures to date."""
 
-    It pays the weeks that ended before the pay date (temps are paid a week in arrears).
+
+@command("payroll.prepare")
+def open_pay_run(pay_date: date, *, schedule: str = "", kind: str = "regular") -> RunOpened:
+    """The regular run of a pay date: opened once, found again afterwards. Without a schedule it is the weekly
+    run of timesheets, which pays the weeks that ended before (temps are paid a week in arrears).
+
+    schedule: its code; then a regular run is of the period paid on that day. Any other kind is a run of its
+    own each time: it lives beside the regular run of the same period and pays only the items for it.
     """
     client_id = current_scope().client_id
+    if kind not in KINDS:
+        raise EngineroomError(f"{kind!r} is not a kind of run; kinds are {', '.join(KINDS)}")
+    if schedule:
+        return _opened(_open_scheduled(find_schedule(schedule), pay_date, kind))
+    if kind != "regular":
+        raise EngineroomError(f"a {kind} run is one of a schedule: name it")
     run = PayRun.objects.filter(
-        client_id=client_id, kind="regular", frequency="weekly", pay_date=pay_date
+        client_id=client_id, kind="regular", schedule=None, frequency="weekly", pay_date=pay_date
     ).first()
     if run is None:
         code = Client.objects.values_list("jurisdiction", flat=True).get(id=client_id)
@@ -94,14 +118,57 @@ def open_pay_run(pay_date: date) -> RunOpened:
             tax_period=period,
             number=numbering.take("pay-run"),
         )
+    return _opened(run)
+
+
+def _opened(run: PayRun) -> RunOpened:
     return RunOpened(run.id, run.number, run.pay_date, run.period_ends, run.tax_year, run.tax_period)
+
+
+def _open_scheduled(schedule: PaySchedule, pay_date: date, kind: str) -> PayRun:
+    """The run of a schedule that is paid on a day. Raises NoSuchPayday, Conflict."""
+    law = jurisdiction(schedule.jurisdiction)
+    if kind == "regular":
+        period = paid_on(schedule, pay_date)
+        runs = PayRun.objects.filter(client_id=schedule.client_id, kind="regular", schedule=schedule)
+        if found := runs.filter(period_starts=period.starts).first():
+            return found
+        starts, ends, due, paid = period.starts, period.ends, period.due, period.paid
+    else:
+        within = period_of_day(schedule, pay_date)
+        starts, ends, due = within.starts, within.ends, pay_date
+        paid = calendar(law.calendar).on_or_before(pay_date)
+    _refuse_before_released(schedule, paid)
+    return PayRun.objects.create(
+        client_id=schedule.client_id,
+        kind=kind,
+        schedule=schedule,
+        jurisdiction=law.code,
+        frequency=schedule.frequency,
+        pay_date=paid,
+        due=due,
+        period_starts=starts,
+        period_ends=ends,
+        tax_year=law.year_of(due).name,
+        tax_period=law.period_of(schedule.frequency, due),
+        number=numbering.take("pay-run"),
+    )
+
+
+def _refuse_before_released(schedule: PaySchedule, pay_date: date) -> None:
+    released = Release.objects.filter(client_id=schedule.client_id, subject_kind="pay_run")
+    runs = PayRun.objects.filter(client_id=schedule.client_id, schedule=schedule, pay_date__gt=pay_date)
+    if later := runs.filter(id__in=released.values("subject_id")).order_by("pay_date").first():
+        raise Conflict(f"{later} of {later.pay_date} is released; no run can be opened before it")
 
 
 def _refuse_out_of_order(client_id: UUID, pay_date: date, year: str, period: int) -> None:
     """One regular run a tax week, and none before a released one: thresholds and figures to date would be
     wrong.
     """
-    weekly = PayRun.objects.filter(client_id=client_id, kind="regular", frequency="weekly", tax_year=year)
+    weekly = PayRun.objects.filter(
+        client_id=client_id, kind="regular", schedule=None, frequency="weekly", tax_year=year
+    )
     if same := weekly.filter(tax_period=period).first():
         raise Conflict(
             f"{same} of {same.pay_date} is the run of tax week {same.tax_period}; "
@@ -142,7 +209,8 @@ def plan_calculation(run_id: UUID, *, in_background: bool = False) -> AttemptPla
     run = PayRun.objects.select_for_update().get(id=find_run(run_id).id)
     if approvals.released("pay_run", run.id):
         raise Conflict(f"{run} is released: what was issued is frozen; correct it in another run")
-    taken = _take_timesheets(run)
+    taken = _take_timesheets(run) if run.schedule_id is None else 0
+    taken += _take_items(run)
     last = Attempt.objects.filter(client_id=run.client_id, run=run).order_by("-number").first()
     if last and not taken and run.published_id != last.id:
         attempt = last
@@ -180,9 +248,46 @@ def _take_timesheets(run: PayRun) -> int:
     return int(taken)
 
 
+TAKE_ITEMS = """
+INSERT INTO payroll_paiditem (id, client_id, run_id)
+SELECT i.id, i.client_id, %(run)s FROM payroll_payitem i
+WHERE i.client_id = %(client)s AND i.withdrawn = ''
+  AND NOT EXISTS (SELECT FROM payroll_paiditem p WHERE p.client_id = i.client_id AND p.id = i.id)
+  AND CASE WHEN %(regular)s THEN i.run_id IS NULL AND i.period <= %(ends)s AND {of_run}
+    ELSE i.run_id = %(run)s END
+FOR UPDATE OF i
+"""
+OF_SCHEDULE = """EXISTS (
+    SELECT FROM payroll_onschedule o WHERE o.client_id = i.client_id AND o.person_id = i.person_id
+      AND o.schedule_id = %(schedule)s AND o.starts <= %(ends)s
+      AND (o.ends IS NULL OR o.ends >= %(starts)s))"""
+OF_TIMESHEETS = """i.person_id IN (
+    SELECT a.person_id FROM payroll_paidtimesheet pt
+    JOIN timesheets_timesheet t ON t.client_id = pt.client_id AND t.id = pt.id
+    JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
+    WHERE pt.client_id = i.client_id AND pt.run_id = %(run)s)"""
+
+
+def _take_items(run: PayRun) -> int:
+    """Bind the items that are this run's to it: those for it, or those of its people and period."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            TAKE_ITEMS.format(of_run=OF_SCHEDULE if run.schedule_id else OF_TIMESHEETS),
+            {
+                "client": run.client_id,
+                "run": run.id,
+                "schedule": run.schedule_id,
+                "regular": run.kind == "regular",
+                "starts": run.period_starts,
+                "ends": run.period_ends,
+            },
+        )
+        return int(cursor.rowcount)
+
+
 def _new_attempt(run: PayRun, number: int) -> Attempt:
     law = jurisdiction(run.jurisdiction)
-    tables = law.resolve_tables(run.pay_date)
+    tables = law.resolve_tables(run.law_date)
     attempt = Attempt.objects.create(
         client_id=run.client_id,
         run=run,
@@ -202,36 +307,40 @@ def _new_attempt(run: PayRun, number: int) -> Attempt:
             for v in tables.versions.values()
         ],
     )
-    people = _people_of(run)
+    people = people_in(run)
     if not people:
-        raise NothingToPay(
-            f"no approved hours wait for {run} (weeks through {run.period_ends}); import timesheets first"
-        )
+        raise NothingToPay(_nothing_to_pay(run))
     AttemptChunk.objects.bulk_create(
         AttemptChunk(
             client_id=run.client_id,
             attempt=attempt,
             run_id=run.id,
             chunk=n,
-            first_person=part[0],
-            last_person=part[-1],
-            people=len(part),
+            first_person=first,
+            last_person=last,
+            people=count,
         )
-        for n, part in enumerate(people[i : i + CHUNK_PEOPLE] for i in range(0, len(people), CHUNK_PEOPLE))
+        for n, (first, last, count) in enumerate(_ranges(people))
     )
     return attempt
 
 
-def _people_of(run: PayRun) -> list[UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT a.person_id FROM payroll_paidtimesheet p "
-            "JOIN timesheets_timesheet t ON t.client_id = p.client_id AND t.id = p.id "
-            "JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id "
-            "WHERE p.client_id = %s AND p.run_id = %s ORDER BY 1",
-            [run.client_id, run.id],
-        )
-        return [row[0] for row in cursor.fetchall()]
+def _nothing_to_pay(run: PayRun) -> str:
+    if run.schedule_id is None:
+        return f"no approved hours wait for {run} (weeks through {run.period_ends}); import timesheets first"
+    if run.kind == "regular":
+        days = f"from {run.period_starts} to {run.period_ends}"
+        return f"nobody is on the schedule of {run} {days}; put people on it first"
+    return f"no items are for {run}; add what it is to pay first"
+
+
+def _ranges(people: Sequence[UUID]) -> list[tuple[UUID, UUID, int]]:
+    """First and last id of each chunk, and how many of the people are in it. Together they cover every id, so
+    that whoever comes after the plan is found missing from the run."""
+    parts = [people[i : i + CHUNK_PEOPLE] for i in range(0, len(people), CHUNK_PEOPLE)]
+    firsts = [UUID(int=0), *(part[0] for part in parts[1:])]
+    lasts = [*(UUID(int=first.int - 1) for first in firsts[1:]), UUID(int=2**128 - 1)]
+    return [(first, last, len(part)) for first, last, part in zip(firsts, lasts, parts, strict=True)]
 
 
 def _queue(attempt: Attempt, chunks: Sequence[AttemptChunk]) -> None:
@@ -283,13 +392,15 @@ def _calculate(row: AttemptChunk) -> None:
     run = find_run(row.run_id)
     inputs = read_inputs(run, row.first_person, row.last_person)
     law = jurisdiction(run.jurisdiction)
-    done = law.calculate(inputs.columns, law.resolve_tables(run.pay_date)) if inputs.person_id else None
+    codes, picked, done = element_codes(law), list(range(len(inputs.person_id))), None
+    refused: Sequence[RowProblem] = ()
+    amounts = stated_amounts(codes, inputs)
+    if inputs.person_id and run.kind not in STATED:
+        done = law.calculate(inputs.columns, law.resolve_tables(run.law_date))
+        picked, amounts, refused = amounts_of(law, codes, done, inputs.earlier)
     problems = [asdict(m) for m in inputs.missing]
-    if done is not None:
-        problems += [
-            asdict(Missing(inputs.payroll_number[p.row], p.field, p.problem, p.remedy)) for p in done.problems
-        ]
-        _write_payslips(row, inputs, done, element_codes(law))
+    problems += [asdict(Missing(inputs.payroll_number[p.row], p.field, p.problem, p.remedy)) for p in refused]
+    _write_payslips(row, inputs, picked, amounts)
     failpoint("calculate")
     row.problems = problems
     row.inputs_hash = inputs.hash()
@@ -298,8 +409,8 @@ def _calculate(row: AttemptChunk) -> None:
     row.save(update_fields=["problems", "inputs_hash", "trace", "done_at"])
 
 
-def _write_payslips(row: AttemptChunk, inputs: ChunkInputs, done: Calculation, elements: list[str]) -> None:
-    picked = done.rows.tolist()
+def _write_payslips(row: AttemptChunk, inputs: ChunkInputs, picked: list[int], amounts: Amounts) -> None:
+    """picked: the people who get one, by their place among the inputs; amounts: theirs, by element."""
     tax_code, ni_category = inputs.texts("tax_code"), inputs.texts("ni_category")
     n = len(picked)
     insert_columns(
@@ -314,7 +425,7 @@ def _write_payslips(row: AttemptChunk, inputs: ChunkInputs, done: Calculation, e
             "person_id": [inputs.person_id[i] for i in picked],
             "tax_code": [tax_code[i] for i in picked],
             "ni_category": [ni_category[i] for i in picked],
-            "amounts": np.stack([done.columns[code] for code in elements], axis=1),
+            "amounts": amounts,
             "payee_fingerprint": [inputs.fingerprint[i] for i in picked],
         },
         n,
@@ -329,6 +440,8 @@ def _keep_trace(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> VaultFile:
     arrays["payroll_number"] = np.array(inputs.payroll_number)
     if done is not None:
         arrays |= {f"out.{name}": values for name, values in done.columns.items()} | {"rows": done.rows}
+    if inputs.earlier is not None:
+        arrays["earlier"] = inputs.earlier
     np.savez(out, allow_pickle=False, **arrays)
     return vault.store(
         out.getvalue(),
@@ -386,15 +499,15 @@ def _take_in_makers(run: PayRun) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT DISTINCT a.id, a.person_id FROM payroll_paidtimesheet p "
+            "SELECT DISTINCT a.id FROM payroll_paidtimesheet p "
             "JOIN timesheets_timesheet t ON t.client_id = p.client_id AND t.id = p.id "
             "JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id "
             "WHERE p.client_id = %s AND p.run_id = %s",
             [run.client_id, run.id],
         )
-        rows = cursor.fetchall()
-    approvals.makers_of_parts("pay_run", run.id, "assignment", [row[0] for row in rows])
-    approvals.makers_of_parts("pay_run", run.id, "person", [row[1] for row in rows])
+        assignments = [row[0] for row in cursor.fetchall()]
+    approvals.makers_of_parts("pay_run", run.id, "assignment", assignments)
+    approvals.makers_of_parts("pay_run", run.id, "person", people_in(run))
 
 
 def content_hash(run: PayRun, attempt: Attempt) -> bytes:
@@ -455,9 +568,9 @@ def blockers_of(run: PayRun) -> list[Missing]:
         client_id=run.client_id,
         frequency=run.frequency,
         tax_year=run.tax_year,
-        pay_date__lt=run.pay_date,
         published__isnull=False,
-    ).exclude(
+    ).filter(Q(pay_date__lt=run.pay_date) | Q(pay_date=run.pay_date, number__lt=run.number))
+    earlier = earlier.exclude(
         id__in=Release.objects.filter(client_id=run.client_id, subject_kind="pay_run").values("subject_id")
     )
     found = [Missing(**p) for p in _problems_of(run)] + unpaid_of(run)
@@ -576,6 +689,7 @@ def abandon_pay_run(run_id: UUID, *, reason: str) -> RunAbandoned:
         raise Conflict(f"{run} is released: what was issued is frozen; correct it in another run")
     approvals.void_if_changed("pay_run", run.id, b"", f"abandoned: {reason}")
     given_back, _ = PaidTimesheet.objects.filter(client_id=run.client_id, run=run).delete()
+    PaidItem.objects.filter(client_id=run.client_id, run=run).delete()
     run.published, run.content_hash = None, None
     run.save(update_fields=["published", "content_hash"])
     return RunAbandoned(run.id, given_back)

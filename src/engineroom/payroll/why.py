@@ -96,7 +96,7 @@ def of_payslip(payslip_id: UUID) -> list[Answer]:
     """The answers of a payslip that the caller may see."""
     slip = Payslip.objects.select_related("attempt__run").get(id=payslip_id)
     run, attempt = slip.attempt.run, slip.attempt
-    versions = gb.resolve_tables(run.pay_date).versions
+    versions = gb.resolve_tables(run.law_date).versions
     laws = {rule["table"]: _law(rule, run.frequency, versions.get(rule["table"])) for rule in attempt.rules}
     figures = dict(zip(attempt.elements, slip.amounts, strict=True))
     return answers(selectors.explain(payslip_id), laws, figures)

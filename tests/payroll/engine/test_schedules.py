@@ -25,7 +25,8 @@ def rhythms(draw: st.DrawFn) -> Rhythm:
     weeks = frequency in schedules.WEEKS
     anchor = draw(DAYS.filter(lambda day: weeks or day.day <= schedules.LAST_ANCHOR_DAY))
     rule = schedules.DAYS_AFTER if weeks else draw(st.sampled_from(schedules.PAY_RULES))
-    pay_day = draw(st.integers(0, 30) if rule == schedules.DAYS_AFTER else st.integers(1, 31))
+    days = {schedules.DAYS_AFTER: st.integers(0, 30), schedules.LAST_BANKING_DAY: st.just(0)}
+    pay_day = draw(days.get(rule, st.integers(1, 31)))
     return Rhythm(frequency, anchor, rule, pay_day, draw(st.integers(0, 10)))
 
 
@@ -110,6 +111,8 @@ def test_the_extra_payday_of_a_year_is_week_53_54_or_56(frequency: str, anchor: 
         (Rhythm("weekly", date(2026, 1, 5), "last_banking_day"), "pay_rule"),
         (Rhythm("monthly", date(2026, 1, 1), "whenever"), "pay_rule"),
         (Rhythm("monthly", date(2026, 1, 1), "day_of_month", 32), "pay_day"),
+        (Rhythm("monthly", date(2026, 1, 1), "last_banking_day", 9), "pay_day"),
+        (Rhythm("monthly", date(2126, 1, 1), "last_banking_day"), "anchor"),
         (Rhythm("weekly", date(2026, 1, 5), "days_after", -1), "pay_day"),
         (Rhythm("weekly", date(2026, 1, 5), "days_after", 5, 99), "cut_off_days"),
     ],

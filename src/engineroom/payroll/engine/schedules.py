@@ -31,6 +31,7 @@ PAY_RULES = (DAY_OF_MONTH, DAY_OF_NEXT_MONTH, LAST_BANKING_DAY, DAYS_AFTER)
 """When a period is paid: on a day of the month in which it ends, of the month after that, on the last banking
 day of the month in which it ends, or so many days after its end."""
 
+FIRST_YEAR, LAST_YEAR = 1990, 2100
 LAST_ANCHOR_DAY = 28
 MOST_DAYS_AFTER = 60
 MOST_CUT_OFF_DAYS = 30
@@ -89,6 +90,12 @@ def wrong_with(rhythm: Rhythm) -> list[tuple[str, str, str]]:
         found.append(("pay_day", f"{rhythm.pay_day} is not a day of a month", "Give 1 to 31"))
     if rhythm.pay_rule == DAYS_AFTER and not 0 <= rhythm.pay_day <= MOST_DAYS_AFTER:
         found.append(("pay_day", f"{rhythm.pay_day} days after are too many", f"Give 0 to {MOST_DAYS_AFTER}"))
+    if rhythm.pay_rule == LAST_BANKING_DAY and rhythm.pay_day:
+        problem = "the last banking day needs no day"
+        found.append(("pay_day", problem, "Leave it out, or use another rule"))
+    if not FIRST_YEAR <= rhythm.anchor.year <= LAST_YEAR:
+        problem = f"{rhythm.anchor} is no day of a pay period"
+        found.append(("anchor", problem, "Give the first day of a period of these years"))
     if not 0 <= rhythm.cut_off_days <= MOST_CUT_OFF_DAYS:
         problem = f"{rhythm.cut_off_days} banking days before pay day"
         found.append(("cut_off_days", problem, f"Give 0 to {MOST_CUT_OFF_DAYS}"))
@@ -96,7 +103,8 @@ def wrong_with(rhythm: Rhythm) -> list[tuple[str, str, str]]:
 
 
 def period_at(rhythm: Rhythm, day: date, banks: Calendar) -> Period:
-    """The period that the day lies in. Raises CalendarNotKnown where the payday's holidays are not known."""
+    """The period that the day lies in. Raises CalendarNotKnown where the day's holidays are not known."""
+    banks.is_banking_day(day)
     return _period(rhythm, _number_at(rhythm, day), banks)
 
 
@@ -110,6 +118,7 @@ def periods(rhythm: Rhythm, first: date, last: date, banks: Calendar) -> Iterato
 
 def period_paid_on(rhythm: Rhythm, pay_date: date, banks: Calendar) -> Period | None:
     """The period that is paid, or due, on a day: what a person who knows the pay date means."""
+    banks.is_banking_day(pay_date)
     number = _number_at(rhythm, pay_date)
     while _starts(rhythm, number) <= pay_date + LONGEST_MOVE:
         number += 1

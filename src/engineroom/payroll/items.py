@@ -1,0 +1,261 @@
+"""Items and recurring pay: what a person is paid beside hours and salary, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.commands import command
+from engineroom.foundation.dated import lasts_until
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import current_client_id, current_scope
+from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound, Problem, too_long
+from engineroom.kernel.money import MAX_MINOR
+from engineroom.payroll.engine.elements import PayElement
+from engineroom.payroll.inputs import STATED
+from engineroom.payroll.jurisdictions import jurisdiction
+from engineroom.payroll.models import CarriedIn, PaidItem, PayItem, PayRun, RecurringPay
+from engineroom.people.models import Person
+
+LONGEST_REASON = 300
+
+
+@dataclass(frozen=True)
+class ItemAdded:
+    item_id: UUID
+    person_id: UUID
+
+    @property
+    def subject(self) -> str:
+        return f"person:{self.person_id}"
+
+
+@command("payroll.prepare")
+def add_pay_item(
+    person_id: UUID,
+    element: str,
+    amount: int,
+    *,
+    period: date,
+    reason: str,
+    run_id: UUID | None = None,
+    source: str = "",
+) -> ItemAdded:
+    """Pay an amount of an element once: in the period of a day, or in the run of another kind that is named.
+
+    amount: minor units; below zero it takes back. Raises InputRefused with everything wrong.
+    """
+    client_id = _of_person(person_id)
+    run = _run_for(run_id)
+    stated = run is not None and run.kind in STATED
+    known = stated_elements() if stated else payable(period)
+    refuse([*wrong_element(element, known), *wrong_amount(amount), *wrong_reason(reason)])
+    row = PayItem.objects.create(
+        client_id=client_id,
+        person_id=person_id,
+        element=element,
+        amount=amount,
+        period=period,
+        run=run,
+        reason=reason.strip(),
+        source=source[:40],
+    )
+    return ItemAdded(row.id, person_id)
+
+
+def _run_for(run_id: UUID | None) -> PayRun | None:
+    if run_id is None:
+        return None
+    run = PayRun.objects.filter(client_id=current_client_id(), id=run_id).first()
+    if run is None:
+        raise NotFound(f"there is no pay run {run_id}")
+    if run.kind == "regular":
+        raise EngineroomError(f"{run} is regular pay: leave the run out, and give the item's period")
+    if approvals.released("pay_run", run.id):
+        raise Conflict(f"{run} is released: what was issued is frozen; open another run")
+    return run
+
+
+@dataclass(frozen=True)
+class ItemWithdrawn:
+    item_id: UUID
+    person_id: UUID
+
+    @property
+    def subject(self) -> str:
+        return f"person:{self.person_id}"
+
+
+@command("payroll.prepare")
+def withdraw_pay_item(item_id: UUID, *, reason: str) -> ItemWithdrawn:
+    """Have an item not paid after all. What a run has taken stays in it: take it back by another item."""
+    row = PayItem.objects.filter(client_id=current_client_id(), id=item_id).first()
+    if row is None:
+        raise NotFound(f"there is no item {item_id}")
+    refuse(wrong_reason(reason))
+    if row.withdrawn:
+        raise Conflict(f"this item was withdrawn already: {row.withdrawn}")
+    taken = PaidItem.objects.filter(client_id=row.client_id, item=row).select_related("run").first()
+    if taken:
+        raise Conflict(f"{taken.run} has taken this item; take it back by an item below zero")
+    PayItem.objects.filter(client_id=row.client_id, id=row.id).update(withdrawn=reason.strip())
+    return ItemWithdrawn(row.id, row.person_id)
+
+
+@dataclass(frozen=True)
+class RecurringAdded:
+    recurring_id: UUID
+    person_id: UUID
+
+    @property
+    def subject(self) -> str:
+        return f"person:{self.person_id}"
+
+
+@command("payroll.prepare")
+def add_recurring_pay(
+    person_id: UUID, element: str, amount: int, *, starts: date, ends: date | None = None, reason: str = ""
+) -> RecurringAdded:
+    """Pay an amount of an element in every pay period that the days touch."""
+    client_id = _of_person(person_id)
+    problems = [*wrong_element(element, payable(starts)), *wrong_amount(amount)]
+    if ends is not None and ends < starts:
+        problems.append(Problem(f"ends on {ends}, before {starts}", "Correct one of the days", field="ends"))
+    refuse([*problems, *too_long("reason", reason, LONGEST_REASON)])
+    row = RecurringPay.objects.create(
+        client_id=client_id,
+        person_id=person_id,
+        element=element,
+        amount=amount,
+        starts=starts,
+        ends=ends,
+        reason=reason.strip(),
+    )
+    return RecurringAdded(row.id, person_id)
+
+
+@dataclass(frozen=True)
+class RecurringEnded:
+    recurring_id: UUID
+    person_id: UUID
+    ends: date
+
+    @property
+    def subject(self) -> str:
+        return f"person:{self.person_id}"
+
+
+@command("payroll.prepare")
+def end_recurring_pay(recurring_id: UUID, *, ends: date) -> RecurringEnded:
+    """The last day on which it is paid; a period that the day lies in is paid whole."""
+    row = RecurringPay.objects.filter(client_id=current_client_id(), id=recurring_id).first()
+    if row is None:
+        raise NotFound(f"there is no recurring pay {recurring_id}")
+    if row.ends is not None and row.ends <= ends:
+        raise Conflict(f"it ends on {row.ends} already")
+    if ends < row.starts:
+        raise EngineroomError(f"it begins on {row.starts}; give that day or a later one")
+    RecurringPay.objects.filter(client_id=row.client_id, id=row.id).update(ends=ends)
+    return RecurringEnded(row.id, row.person_id, ends)
+
+
+@dataclass(frozen=True)
+class FigureCarriedIn:
+    person_id: UUID
+    tax_year: str
+    element: str
+
+    @property
+    def subject(self) -> str:
+        return f"person:{self.person_id}"
+
+
+@command("payroll.prepare")
+def carry_in(person_id: UUID, tax_year: str, element: str, amount: int, *, reason: str) -> FigureCarriedIn:
+    """An element's figure of a tax year so far, as another bureau paid it. A further row adds to it."""
+    client_id = _of_person(person_id)
+    refuse([*wrong_element(element, stated_elements()), *wrong_amount(amount), *wrong_reason(reason)])
+    CarriedIn.objects.create(
+        client_id=client_id,
+        person_id=person_id,
+        tax_year=tax_year,
+        element=element,
+        amount=amount,
+        reason=reason.strip(),
+    )
+    return FigureCarriedIn(person_id, tax_year, element)
+
+
+# --- what can be said -------------------------------------------------------------------------------------
+
+
+def _of_person(person_id: UUID) -> UUID:
+    client_id = current_scope().client_id
+    if not Person.objects.filter(client_id=client_id, counterparty_id=person_id).exists():
+        raise NotFound(f"there is no person {person_id}")
+    return client_id
+
+
+def country() -> str:
+    """Whose law the client's people are paid by."""
+    return Client.objects.values_list("jurisdiction", flat=True).get(id=current_client_id())
+
+
+def pay_elements(day: date) -> tuple[PayElement, ...]:
+    """What can be paid on a day, in the order of the payslip."""
+    return jurisdiction(country()).pay_elements(day)
+
+
+def payable(day: date) -> list[str]:
+    return [element.code for element in pay_elements(day)]
+
+
+def stated_elements() -> list[str]:
+    """Elements of which a figure to date can be stated: all but sums and what stands at the end of one."""
+    law = jurisdiction(country())
+    return [e.code for e in law.elements if e.kind != "total" and e.code not in law.stands]
+
+
+def wrong_element(element: str, known: Sequence[str]) -> list[Problem]:
+    if element in known:
+        return []
+    return [Problem(f"there is no element {element!r}", f"Use one of {', '.join(known)}", field="element")]
+
+
+def wrong_amount(amount: int) -> list[Problem]:
+    if amount == 0:
+        return [Problem("the amount is nought", "Give an amount, or leave it out", field="amount")]
+    if abs(amount) > MAX_MINOR:
+        return [Problem("the amount is more than can be paid", "Check its decimal point", field="amount")]
+    return []
+
+
+def wrong_reason(reason: str) -> list[Problem]:
+    if not reason.strip():
+        return [Problem("the reason is empty", "Say why", field="reason")]
+    return too_long("reason", reason, LONGEST_REASON)
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise InputRefused(list(problems))
+
+
+# --- questions --------------------------------------------------------------------------------------------
+
+
+def items_waiting() -> list[PayItem]:
+    """Items that no run has taken and nobody withdrew, by payroll number."""
+    client_id = current_client_id()
+    taken = PaidItem.objects.filter(client_id=client_id).values("item_id")
+    rows = PayItem.objects.filter(client_id=client_id, withdrawn="").exclude(id__in=taken)
+    return list(rows.select_related("person", "run").order_by("person__payroll_number", "id"))
+
+
+def recurring_pay(day: date) -> list[RecurringPay]:
+    """Recurring pay that is not over on a day, by payroll number."""
+    rows = RecurringPay.objects.filter(lasts_until(day), client_id=current_client_id())
+    return list(rows.select_related("person").order_by("person__payroll_number", "starts"))
