@@ -52,7 +52,7 @@ def test_leave_in_hours_and_days_is_two_views_of_one_ledger(office: Office):
 def test_a_request_waits_and_another_person_approves_it(office: Office):
     booked = asked_by_jo(office, Stretch(MONDAY, FRIDAY))
     assert booked.state == "asked" and booked.minutes == 5 * DAY
-    with office.client.acting("specialist"):
+    with office.client.acting("lead"):
         waiting = selectors.balance(office.ids["J1"], office.kind("annual"), FRIDAY)
         assert (waiting.taken, waiting.asked, waiting.available) == (0, 5 * DAY, 23 * DAY)
         services.approve(booked.booking_id)
@@ -72,16 +72,16 @@ def test_a_refusal_says_why_and_frees_the_days(office: Office):
 
 
 def test_nobody_decides_of_what_they_asked_for_themselves(office: Office):
-    with office.client.acting("specialist"):
+    with office.client.acting("lead"):
         booked = services.ask_for(office.ids["A1"], office.kind("annual").id, Stretch(MONDAY, FRIDAY))
         with pytest.raises(NotPermitted, match="maker is not checker"):
             services.approve(booked.booking_id)
-    with office.client.acting("lead"):
+    with office.client.acting("owner"):
         assert services.approve(booked.booking_id).state == "approved"
 
 
 def test_raw_sql_moves_no_state_and_approves_nothing_of_ones_own(office: Office):
-    with office.client.acting("specialist") as scope:
+    with office.client.acting("lead") as scope:
         maker = scope.user
         booked = services.ask_for(office.ids["A1"], office.kind("annual").id, Stretch(MONDAY, FRIDAY))
     decide = (
@@ -94,9 +94,9 @@ def test_raw_sql_moves_no_state_and_approves_nothing_of_ones_own(office: Office)
         with pytest.raises(psycopg.errors.InsufficientPrivilege), app.transaction():
             app.execute("UPDATE leave_booking SET state = 'approved' WHERE id = %s", [booked.booking_id])
         with pytest.raises(psycopg.Error, match="maker is not checker"), app.transaction():
-            app.execute(decide, [*row, "approved", office.client.staff["lead"].id])
+            app.execute(decide, [*row, "approved", office.client.staff["owner"].id])
     with connect() as app:
-        enter(app, office.client.staff["lead"], write=office.client.id)
+        enter(app, office.client.staff["owner"], write=office.client.id)
         app.execute(decide, [*row, "approved", maker.id])
         with pytest.raises(psycopg.Error, match="takes 2250 minutes, and the ledger has 0"):
             app.commit()
@@ -187,7 +187,7 @@ def test_postgresql_refuses_an_overlap_that_nobody_looked_for(office: Office):
 
 def test_cancelled_leave_is_undone_day_by_day_with_its_reason(office: Office):
     booked = asked_by_jo(office, Stretch(MONDAY, FRIDAY))
-    with office.client.acting("specialist"):
+    with office.client.acting("lead"):
         services.approve(booked.booking_id)
         services.cancel(booked.booking_id, reason="the customer moved the visit")
         lines = LeaveEntry.objects.filter(client_id=office.client.id, booking_id=booked.booking_id)
@@ -201,7 +201,7 @@ def test_one_takes_back_ones_own_request_and_leave_that_has_not_begun(office: Of
     with acting(office.jo, write=office.client.id):
         assert services.withdraw(request.booking_id).state == "withdrawn"
     begun = asked_by_jo(office, Stretch(MONDAY, FRIDAY))
-    with office.client.acting("specialist"):
+    with office.client.acting("lead"):
         services.approve(begun.booking_id)
     with acting(office.jo, write=office.client.id), pytest.raises(NotPermitted, match="has begun"):
         services.withdraw(begun.booking_id)

@@ -180,8 +180,8 @@ TABLE: dict[str, Row] = {
     # A certificate is health data: no role but the specialist's sees it.
     "leave:evidence": get({"specialist"}, sees={"admin"}),
     "leave:record": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
-    "leave:approve": post(CHECKERS | {"specialist", "client_approver"}, sees=FIRM | CLIENT),
-    "leave:refuse": post(CHECKERS | {"specialist", "client_approver"}, sees=FIRM | CLIENT),
+    "leave:approve": post(CHECKERS | {"client_approver"}, sees=FIRM | CLIENT),
+    "leave:refuse": post(CHECKERS | {"client_approver"}, sees=FIRM | CLIENT),
     "leave:cancel": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
     "leave:prove": post(SERVICES | CLIENT, sees=FIRM | CLIENT),
     "leave:adjust": post(SERVICES | CLIENT, sees=FIRM | CLIENT),

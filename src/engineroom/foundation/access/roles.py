@@ -47,9 +47,9 @@ ROLES: dict[str, Role] = {
     ),
     "specialist": Role(
         "firm",
-        ("*.read", *(f"{room}.prepare" for room in SERVICES), "sop.work", "leave.approve"),
+        ("*.read", *(f"{room}.prepare" for room in SERVICES), "sop.work"),
         (),
-        "approve, but for leave that others asked for",
+        "approve",
     ),
     "bookkeeper": Role(
         "firm",
