@@ -75,6 +75,35 @@ PAGES = [
 ]
 
 
+BEHIND = [
+    ("letters", "priya", "/jobs", "main a[href*='/letters/']"),
+    ("hours of a file", "priya", f"{N}/imports", "main a:has-text('timesheets-week-47.csv')"),
+    ("hours of a workbook", "priya", f"{N}/imports?kind=timesheets", "main a:has-text('week-47-harbour')"),
+    ("terms", "lena", f"{N}/people/N1036", "main a:has-text('Terms')"),
+    ("open item", "lena", f"{N}/open", "main a.row"),
+    ("bank line", "lena", f"{N}/bank", "main a.row"),
+    ("entry", "lena", f"{N}/books/accounts/1100", "main a.row"),
+    ("timesheet", "priya", f"{N}/time", "main a.row"),
+    ("event", "lena", f"{N}/audit", "main a.row"),
+    ("my payslip", "aoife", "/me", "main a.row"),
+]
+"""Pages whose address nobody knows beforehand: the page they are found on, and the link there."""
+
+
+@pytest.mark.parametrize(("what", "who", "path", "link"), BEHIND, ids=[row[0] for row in BEHIND])
+def test_what_stands_behind_a_page_is_accessible_too(
+    visit, what: str, who: str, path: str, link: str
+) -> None:
+    for theme, width in (("light", 1440), ("dark", 1440), ("light", 360)):
+        visitor = visit(who, theme=theme, width=width)
+        page = visitor.go(path)
+        url = page.locator(link).first.get_attribute("href")
+        visitor.go(url.removeprefix(visitor.address))
+        visitor.shot(what)
+        assert visitor.axe() == []
+        assert not visitor.scrolls_sideways()
+
+
 @pytest.mark.parametrize(("who", "path"), PAGES, ids=[path for _, path in PAGES])
 def test_a_page_is_accessible_in_both_themes_and_narrow(visit, who: str, path: str) -> None:
     for theme, width in (("light", 1440), ("dark", 1440), ("light", 360)):

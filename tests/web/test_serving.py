@@ -16,7 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 from django.conf import settings
+from django.db.migrations.recorder import MigrationRecorder
 
+from engineroom.cli import serving
 from engineroom.cli.serving import base_url, free_port
 from engineroom.foundation.access.services import clients_with_unsealed_events
 from tests.firm import Firm, typed
@@ -133,6 +135,19 @@ def test_a_taken_port_is_refused_with_what_to_do(firm: Firm):
         done = typed("serve", "--port", port)
     assert done.returncode == 1
     assert f"127.0.0.1:{port} cannot be used" in done.stderr and f"--port {port + 1}" in done.stderr
+
+
+def test_tables_of_an_older_version_are_not_served_from(firm: Firm, monkeypatch: pytest.MonkeyPatch):
+    """After an upgrade nobody meets pages that break one by one."""
+    serving.require_tables_of_this_version()
+    applied = MigrationRecorder.applied_migrations
+    monkeypatch.setattr(
+        MigrationRecorder,
+        "applied_migrations",
+        lambda self: {k: v for k, v in applied(self).items() if k != ("payroll", "0004_whose_yes")},
+    )
+    with pytest.raises(serving.TablesOfAnotherVersion, match=r"payroll 0004_whose_yes.*db migrate"):
+        serving.require_tables_of_this_version()
 
 
 def test_an_invitation_is_made_on_the_command_line(firm: Firm):

@@ -42,6 +42,12 @@ class NotInstalled(EngineroomError):
     status = 409
 
 
+class TablesOfAnotherVersion(EngineroomError):
+    """Engineroom is newer than the tables it would serve from: pages would break one by one."""
+
+    status = 409
+
+
 def serve(host: str, port: int, workers: int = WORKERS, *, access_log: bool = False) -> None:
     """Serve until SIGTERM or SIGINT. On the ground: the database runs and stays until we are done.
 
@@ -50,6 +56,7 @@ def serve(host: str, port: int, workers: int = WORKERS, *, access_log: bool = Fa
     """
     require_free(host, port)
     _require_installed()
+    require_tables_of_this_version()
     collect_static()
     from django.db import connections
 
@@ -61,6 +68,21 @@ def serve(host: str, port: int, workers: int = WORKERS, *, access_log: bool = Fa
         Child("jobs", "work_while_served()", where),
     ]
     _keep(children)
+
+
+def require_tables_of_this_version() -> None:
+    """Raises TablesOfAnotherVersion where a migration has not run."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    migrations = MigrationExecutor(connection)
+    waiting = migrations.migration_plan(migrations.loader.graph.leaf_nodes())
+    if waiting:
+        first = waiting[0][0]
+        raise TablesOfAnotherVersion(
+            f"the tables are of an older version ({first.app_label} {first.name} has not run): stop what "
+            "serves from them, make a copy of the data, then run `engineroom db migrate`"
+        )
 
 
 def base_url(host: str, port: int) -> str:

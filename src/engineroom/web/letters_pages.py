@@ -77,7 +77,7 @@ def _state(
             False,
         )
     if not_arrived and not (queued.todo or queued.doing):
-        why = f"{format_count(not_arrived, 'letter')} did not arrive: the mailing's page says which and why."
+        why = f"{format_count(not_arrived, 'letter')} did not arrive: the mailing lists them, each with why."
         return "failed", why, True
     left = f"{format_count(total - over, 'letter is', 'letters are')} not sent; try again, none goes twice."
     return shown.state_of(client_id, queued, over, total, letters.PREPARES[kind], left)
