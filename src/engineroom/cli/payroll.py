@@ -304,7 +304,7 @@ def calculate(
             raise NotFound(f"{row.code} has no pay run {run}")
     done = steps.calculate_run(user, row.id, found.id)
     typer.echo(f"pay run {run} is calculated: {done.payslips} payslips, {done.blockers} blockers")
-    with acting(user, read=[row.id]):
+    with acting(user, write=row.id):
         for blocker in services.blockers_of(services.find_run(found.id)):
             typer.echo(f"  {blocker.payroll_number}: {blocker.problem}. {blocker.remedy}")
     seal_everything()
