@@ -57,6 +57,8 @@ MAY: dict[str, set[str]] = {
     "payroll.abandon_pay_run": PAY,
     "payroll.reopen_pay_run": PAY,
     "payroll.take_back_approval": CHECKERS,
+    "payroll.return_pay_run": CHECKERS,
+    "payroll.answer_comment": PAY,
     "payroll.issue_payslips": PAY,
     "payroll.approve_pay_run": CHECKERS,
     "billing.prepare_bill_run": PAY,
@@ -124,6 +126,8 @@ BODIES: dict[str, Any] = {
     "payroll.abandon_pay_run": {"reason": "no"},
     "payroll.reopen_pay_run": {"reason": "no"},
     "payroll.take_back_approval": {"reason": "no"},
+    "payroll.return_pay_run": {"content_hash": "0" * 64, "comment": "no"},
+    "payroll.answer_comment": {"words": "yes"},
     "billing.prepare_bill_run": {"issue_date": "2026-11-27", "through": "2026-11-22"},
     "billing.approve_bill_run": {"content_hash": "0" * 64},
     "settlement.clear_lines": {"own_account": "main"},
@@ -183,6 +187,7 @@ BODIES: dict[str, Any] = {
 
 QUERY = {
     "leave.balances": {"as_at": "2026-11-27"},
+    "payroll.deadlines_of": {"first": "2026-11-01", "last": "2026-11-30"},
     "ledger.postings": {"account": "1200"},
     "foundation.thread_of": {"reference": "T1@2026-11-16"},
 }

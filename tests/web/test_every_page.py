@@ -28,6 +28,7 @@ from engineroom.leave import services as leave
 from engineroom.leave.models import Booking, Evidence, LeaveKind
 from engineroom.ledger.models import Entry
 from engineroom.openitems.models import OpenItem
+from engineroom.payroll import batch
 from engineroom.payroll import services as payroll
 from engineroom.payroll.models import Attempt, PayRun, Payslip
 from engineroom.people import services as people
@@ -222,6 +223,16 @@ TABLE: dict[str, Row] = {
     "letters_leave": post(SERVICES),
     "payroll:reopen": post(SERVICES),
     "payroll:take_back": post(CHECKERS),
+    "payroll:return": post(CHECKERS),
+    "payroll:answer": post(SERVICES),
+    "payroll:variances": get(READERS),
+    "payroll:batch": get(FIRM),
+    "payroll:batch_start": post(FIRM),
+    # A batch is found by who may read one of its clients.
+    "payroll:batch_results": get(READERS, sees=set()),
+    "payroll:batch_progress": get(READERS, sees=set()),
+    "calendar": get(FIRM),
+    "payroll:variance": get(READERS),
     "run_notify": post(SERVICES),
     "run_ask": post(SERVICES),
     # Bills.
@@ -305,6 +316,9 @@ TABLE: dict[str, Row] = {
     "portal_invoice": get(CLIENT, sees=set()),
     "portal_invoice_pdf": get(CLIENT, sees=set()),
     "portal_run_approve": post({"client_approver"}, sees=CLIENT),
+    "portal_run_return": post({"client_approver"}, sees=CLIENT),
+    "portal_run_take_back": post({"client_approver"}, sees=CLIENT),
+    "portal_run_person": get(CLIENT, sees=set()),
     "portal_bill_run_approve": post({"client_approver"}, sees=CLIENT),
     # One's own face. A worker who is nobody's person has no pay here.
     "me": get(OWN, sees=set()),
@@ -458,6 +472,9 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
         told = links.notify_payslips(PayRun.objects.get(client_id=client.id, number=1).id)
 
     _away(client)
+    batch_id = uuid7()
+    with client.acting("specialist"):
+        batch.keep_batch_result(batch_id, action="calculate", outcome="done", words="Run 1: 2 payslips.")
 
     with client.acting("lead"):
         run = PayRun.objects.get(client_id=client.id, number=1)
@@ -513,6 +530,8 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "client_id": client.id,
             "device_id": 10**9,
             "link_id": uuid7(),
+            "comment_id": uuid7(),
+            "batch_id": batch_id,
             "token": "no-such-token",
             "name": "approve-own-run",
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -129,6 +129,70 @@ def runs(client: Annotated[str, typer.Argument(help="the client's code")]) -> No
 
 @app.command()
 @on_the_ground
+def batch(
+    action: Annotated[str, typer.Argument(help="calculate, ask or release")],
+    pay_date: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="whose runs")],
+    client: Annotated[list[str] | None, typer.Option(help="only these clients; else all of yours")] = None,
+) -> None:
+    """One action over all your clients, one after the other; one that fails stops none of the others."""
+    from engineroom.cli import show
+    from engineroom.foundation.access.selectors import my_clients
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.kernel.ids import uuid7
+    from engineroom.payroll import batch as batches
+
+    kind = batches.KINDS.get(action)
+    if kind is None:
+        raise NotFound(f"there is no action {action!r}; write {', '.join(batches.KINDS)}")
+    user, batch_id = identity(), uuid7()
+    only = {code.lower() for code in client or []}
+    with acting(user):
+        rows = {c.id: c for c in my_clients() if not only or c.code.lower() in only}
+    with acting(user, read=list(rows)) as scope:
+        chosen = [c for c in rows if scope.may(kind.permission, c)]
+    for client_id in chosen:
+        batches.run_part(batch_id, client_id, action, pay_date.date(), user.id)
+    with acting(user, read=chosen):
+        found = batches.parts(batch_id)
+    told = [(rows[one.client_id].code, one.outcome, one.words) for one in found]
+    show.table(f"{kind.label}, {len(found)} clients", ("client", "result", "what happened"), sorted(told))
+    seal_everything()
+    if any(one.outcome == "failed" for one in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+@on_the_ground
+def deadlines(
+    month: Annotated[str, typer.Option(help="as 2026-11")],
+    client: Annotated[str | None, typer.Option(help="this client only")] = None,
+) -> None:
+    """Every deadline of a month over all your clients: approvals, payment files, pay dates, and HMRC's."""
+    from calendar import monthrange
+
+    from engineroom.cli import show
+    from engineroom.foundation import deadlines as registered
+    from engineroom.foundation import duties
+    from engineroom.foundation.access.selectors import my_clients
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.ui.display import format_weekday
+
+    try:
+        first = date.fromisoformat(f"{month}-01")
+    except ValueError:
+        raise NotFound(f"{month!r} is not a month; write it as 2026-11") from None
+    user = identity()
+    with acting(user):
+        rows = {c.id: c for c in my_clients() if client is None or c.code.lower() == client.lower()}
+    with acting(user, read=list(rows)):
+        found = registered.between(first, first.replace(day=monthrange(first.year, first.month)[1]))
+    today = duties.today()
+    told = [(format_weekday(d.day), rows[d.client_id].code, d.kind, d.what, d.state_on(today)) for d in found]
+    show.table(f"Deadlines of {month}", ("day", "client", "kind", "what", "state"), told)
+
+
+@app.command()
+@on_the_ground
 def reopen(
     client: Annotated[str, typer.Argument(help="the client's code")],
     run: Annotated[int, typer.Argument(help="the run's number")],
@@ -147,6 +211,89 @@ def reopen(
         take = reopening.take_back_approval if mine else reopening.reopen_pay_run
         done = take(pay_run.id, reason=reason)
     typer.echo(f"pay run {run} is reopened; {done.approvals} approvals no longer hold")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def variance(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    run: Annotated[int, typer.Argument(help="the run's number")],
+    person: Annotated[str | None, typer.Option(help="payroll number: every element of one person")] = None,
+) -> None:
+    """Why payslips differ from the last, by the inputs that changed; the largest change of net pay first."""
+    from engineroom.cli import show
+    from engineroom.foundation.audit import services as audit
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import explained, selectors, variance_pages
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, write=row.id):
+        pay_run = selectors.run_numbered(run)
+        if pay_run is None:
+            raise NotFound(f"{client} has no pay run {run}")
+        audit.record("read", subject_kind="pay_run", subject_id=pay_run.id, detail={"purpose": "variance"})
+        if person is not None:
+            one = variance_pages.person_variance(pay_run, person, row.currency)
+            elements = variance_pages.element_rows(pay_run, one, row.currency)
+        else:
+            people = [listed.person_id for listed in explained.listed(pay_run).rows]
+            told = {v.person_id: v for v in explained.explain_people(pay_run, people, row.currency)}
+    if person is not None:
+        rows = [
+            (e.label, e.change if e.is_minutes else show.money(e.change, row.currency), e.words)
+            for e in elements
+        ]
+        show.table(
+            f"{one.name}, run {run} beside run {one.before_run or '-'}",
+            ("element", "change", "because"),
+            rows,
+        )
+    else:
+        found = [
+            (
+                v.payroll_number,
+                v.name,
+                show.money(v.change("net_pay"), row.currency),
+                v.in_words("net_pay", row.currency),
+            )
+            for v in (told[p] for p in people)
+        ]
+        show.table(f"Net pay, run {run} beside the last", ("number", "name", "change", "because"), found)
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def returned(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    run: Annotated[int, typer.Argument(help="the run's number")],
+    answer: Annotated[
+        int | None, typer.Option(help="which comment you answer, by its place in the list")
+    ] = None,
+    words: Annotated[str, typer.Option(help="what there is to say to it")] = "",
+) -> None:
+    """The comments with which a run was returned, and their answers; or answer one."""
+    from engineroom.cli import show
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import reopening, selectors
+    from engineroom.payroll import returned as comments
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, write=row.id):
+        pay_run = selectors.run_numbered(run)
+        if pay_run is None:
+            raise NotFound(f"{client} has no pay run {run}")
+        found = comments.comments(pay_run)
+        if answer is not None:
+            if not 1 <= answer <= len(found):
+                raise NotFound(f"run {run} has no comment {answer}; it has {len(found)}")
+            reopening.answer_comment(found[answer - 1].id, words=words)
+            found = comments.comments(pay_run)
+    rows = [(n, c.about, c.text, c.state, c.answer or "") for n, c in enumerate(found, 1)]
+    show.table(f"Comments on pay run {run}", ("", "about", "comment", "state", "answer"), rows)
     seal_everything()
 
 

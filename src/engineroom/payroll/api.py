@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
-from typing import Literal
+from datetime import date, datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Query, Schema
+from pydantic import StringConstraints
 
+from engineroom.foundation import deadlines
 from engineroom.foundation.api import (
+    NO_NUL,
     Asked,
     ContentAsked,
+    ContentHash,
     Day,
     Name,
     Page,
@@ -33,7 +37,17 @@ from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
-from engineroom.payroll import items, papers, reopening, review, schedules, selectors, services
+from engineroom.payroll import (
+    explained,
+    items,
+    papers,
+    reopening,
+    returned,
+    review,
+    schedules,
+    selectors,
+    services,
+)
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.payroll.models import PayRun, Payslip
 from engineroom.payroll.state import Code
@@ -509,3 +523,155 @@ def add_recurring_pay(client: Client, asked: RecurringAsked) -> items.RecurringA
 def end_recurring_pay(client: Client, recurring_id: UUID, asked: RecurringEndAsked) -> items.RecurringEnded:
     """The last day on which it is paid."""
     return items.end_recurring_pay(recurring_id, ends=asked.ends)
+
+
+Comment = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=NO_NUL)]
+
+
+class ReturnAsked(Asked):
+    """What is wrong, and with whom; without a payroll number, with the whole run."""
+
+    content_hash: ContentHash
+    comment: Comment
+    payroll_number: Text = ""
+
+
+class CommentOut(Schema):
+    """A comment with which the run was returned. state: `open` ones keep it from being approved."""
+
+    id: UUID
+    payroll_number: str
+    text: str
+    at: datetime
+    by_user_id: UUID
+    state: Literal["open", "answered", "changed"]
+    answer: str | None
+
+
+class AnswerAsked(Asked):
+    """What there is to say to a comment."""
+
+    words: Comment
+
+
+@router.read("/pay-runs/{run_id}/comments", list[CommentOut], "The comments with which a run was returned")
+def comments(client: Client, run_id: UUID) -> list[CommentOut]:
+    """Every comment, oldest first, and how it was answered."""
+    run = one(PayRun.objects.select_related("published"), "pay run", run_id)
+    return [
+        CommentOut(
+            id=c.id,
+            payroll_number=c.payroll_number,
+            text=c.text,
+            at=c.at,
+            by_user_id=c.by_user_id,
+            state=c.state,
+            answer=c.answer,
+        )
+        for c in returned.comments(run)
+    ]
+
+
+@router.command(
+    "/pay-runs/{run_id}/return", reopening.RunReturned, "Return a pay run", permission="payroll.approve"
+)
+def return_pay_run(client: Client, run_id: UUID, asked: ReturnAsked) -> reopening.RunReturned:
+    """Nobody approves it until your comment is answered, by a change or by words."""
+    return reopening.return_pay_run(
+        run_id, content_hash=asked.content_hash, comment=asked.comment, payroll_number=asked.payroll_number
+    )
+
+
+@router.command(
+    "/pay-run-comments/{comment_id}/answer",
+    reopening.CommentAnswered,
+    "Answer a comment",
+    permission="payroll.prepare",
+)
+def answer_comment(client: Client, comment_id: UUID, asked: AnswerAsked) -> reopening.CommentAnswered:
+    """Once, by words; a change to what it is about answers it too."""
+    return reopening.answer_comment(comment_id, words=asked.words)
+
+
+class PartOut(Schema):
+    """What one changed input did to a payslip: by element, in minor units or minutes."""
+
+    label: str
+    words: str
+    is_explained: bool
+    moved: dict[str, int]
+
+
+class VarianceOut(Schema):
+    """A person's payslip beside their last: the parts add up to the change, element by element."""
+
+    payroll_number: str
+    name: str
+    before_run: int | None
+    is_in_run: bool
+    net_pay_before_minor: int
+    net_pay_minor: int
+    words: str
+    parts: list[PartOut]
+
+
+@router.read("/pay-runs/{run_id}/variance", Page[VarianceOut], "Why payslips differ from the last")
+def variance(client: Client, run_id: UUID, page: Query[PageAsked]) -> Page[VarianceOut]:
+    """Everybody, the largest change of net pay first, told by the inputs that made it. The read is logged."""
+    refuse_masked("pay", "a change of pay")
+    run = one(PayRun.objects.select_related("published"), "pay run", run_id)
+    part = explained.listed(run, page.cursor or "", rows=page.limit)
+    people = [row.person_id for row in part.rows]
+    told = {v.person_id: v for v in explained.explain_people(run, people, client.currency)}
+    if people:
+        log_read("pay_run", run.id, "changes of pay", len(people))
+    items = [_variance(told[person], client.currency) for person in people]
+    return Page(items=items, next=part.next or None)
+
+
+def _variance(v: explained.PersonVariance, currency: str) -> VarianceOut:
+    return VarianceOut(
+        payroll_number=v.payroll_number,
+        name=v.name,
+        before_run=v.before_run,
+        is_in_run=v.is_in_run,
+        net_pay_before_minor=v.before.get("net_pay", 0),
+        net_pay_minor=v.now.get("net_pay", 0),
+        words=v.in_words("net_pay", currency),
+        parts=[
+            PartOut(label=p.label, words=p.words, is_explained=p.is_explained, moved=dict(p.moved))
+            for p in v.parts
+        ],
+    )
+
+
+class DeadlinesAsked(Schema):
+    """From one day to another, both inclusive."""
+
+    first: Day
+    last: Day
+
+
+class DeadlineOut(Schema):
+    """The last day on which something is in time. is_kept: null where what stands does not say."""
+
+    day: date
+    kind: str
+    what: str
+    is_kept: bool | None
+    source: str
+
+
+@router.read("/deadlines", list[DeadlineOut], "Deadlines from one day to another")
+def deadlines_of(client: Client, asked: Query[DeadlinesAsked]) -> list[DeadlineOut]:
+    """Approvals, payment files, pay dates, what the tax authority expects; of every room, by day."""
+    return [
+        DeadlineOut(
+            day=d.day,
+            kind=d.kind,
+            what=d.what,
+            is_kept=d.is_kept if d.is_tracked else None,
+            source=d.source,
+        )
+        for d in deadlines.between(asked.first, asked.last)
+    ]

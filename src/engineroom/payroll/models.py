@@ -253,3 +253,46 @@ class CarriedIn(ClientModel):
     amount = models.BigIntegerField()
     reason = models.CharField(max_length=300)
     added_at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class ReturnedComment(ClientModel):
+    """An approver's no, and about what: a person of the run, or the run. Bound to what they looked at; who it
+    was is written by trigger."""
+
+    history = True
+
+    run = ClientKey(PayRun)
+    attempt = ClientKey(Attempt, indexed=False)
+    content_hash = models.BinaryField()
+    person = ClientKey(Person, null=True, indexed=False)
+    text = models.CharField(max_length=1000)
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class CommentAnswer(ClientModel):
+    """What was said to a comment: once. Its id is the comment's."""
+
+    history = True
+
+    id = None  # type: ignore[assignment]
+    comment = ClientKey(ReturnedComment, primary_key=True, db_column="id")
+    words = models.CharField(max_length=1000)
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class BatchResult(ClientModel):
+    """What became of this client in one action over many (`batch`). outcome: done, nothing or failed."""
+
+    history = True
+
+    batch_id = models.UUIDField()
+    action = models.CharField(max_length=20)
+    outcome = models.CharField(max_length=10)
+    words = models.CharField(max_length=2000)
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "batch_id"], name="batch_result_once")]

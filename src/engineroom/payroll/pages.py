@@ -33,13 +33,16 @@ from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import (
+    batch_pages,
     papers,
     reopening,
+    returned,
     review,
     schedule_pages,
     selectors,
     services,
     starters_pages,
+    variance_pages,
     why,
 )
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
@@ -60,6 +63,7 @@ NAVIGATION = [
     NavigationEntry("Pay runs", "payroll:runs", "payroll.read", key="r", order=230),
     NavigationEntry("Pay schedules", "payroll:schedules", "payroll.read", order=231),
     NavigationEntry("Items of pay", "payroll:items", "payroll.read", order=232),
+    *batch_pages.NAVIGATION,
 ]
 
 PEOPLE_AT_ONCE = 2_000
@@ -156,6 +160,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "under_way": selectors.calculation_under_way(found) if row.is_calculating else None,
         "figures": selectors.run_figures(found),
         "blockers": seen.blockers,
+        "comments": seen.comments,
         "oddities": seen.oddities,
         "before": seen.before,
         "change": change,
@@ -212,6 +217,7 @@ class Seen:
     change: review.Variance | None
     blockers: tuple[Missing, ...]
     oddities: tuple[review.Oddity, ...]
+    comments: tuple[returned.Comment, ...]
     papers: int
     asked_at: datetime | None
     approval: Approval | None
@@ -227,6 +233,7 @@ def _seen(run: PayRun) -> Seen:
         review.variance(run, before),
         tuple(services.blockers_of(run)) if run.published_id else (),
         tuple(review.oddities(run)),
+        tuple(returned.comments(run)),
         _printed(run),
         asked_at,
         approval,
@@ -494,6 +501,30 @@ def reopen(request: PageRequest, client: str, number: int) -> Done:
 
 
 @action("payroll.approve")
+def return_run(request: PageRequest, client: str, number: int) -> Done:
+    """Say what is wrong with whom: the run waits until that is answered."""
+    found, _ = _run(number)
+    with keyed(request.key):
+        reopening.return_pay_run(
+            found.id,
+            content_hash=request.POST.get("content_hash", ""),
+            comment=request.POST.get("comment", ""),
+            payroll_number=request.POST.get("payroll_number", ""),
+        )
+    return Done(
+        f"Run {number} is returned with your comment.", to=reverse("payroll:run", args=[client, number])
+    )
+
+
+@action("payroll.prepare")
+def answer(request: PageRequest, client: str, number: int, comment_id: UUID) -> Done:
+    """Say what there is to say to a comment with which the run was returned."""
+    with keyed(request.key):
+        reopening.answer_comment(comment_id, words=request.POST.get("words", ""))
+    return Done("The comment is answered.", to=reverse("payroll:run", args=[client, number]))
+
+
+@action("payroll.approve")
 def take_back(request: PageRequest, client: str, number: int) -> Done:
     """Take one's own yes back."""
     found, _ = _run(number)
@@ -643,6 +674,10 @@ urlpatterns = [
     path("c/<str:client>/runs/<int:number>/do/payslips-<int:part>.zip", papers_of_run, name="papers"),
     path("c/<str:client>/runs/<int:number>/do/reopen", reopen, name="reopen"),
     path("c/<str:client>/runs/<int:number>/do/take-back", take_back, name="take_back"),
+    path("c/<str:client>/runs/<int:number>/do/return", return_run, name="return"),
+    path("c/<str:client>/runs/<int:number>/do/answer/<uuid:comment_id>", answer, name="answer"),
+    *variance_pages.urlpatterns,
+    *batch_pages.urlpatterns,
     path("c/<str:client>/runs/<int:number>/<path:payroll_number>", payslip, name="payslip"),
     path("c/<str:client>/payslips/<uuid:slip_id>.pdf", paper, name="paper"),
 ]

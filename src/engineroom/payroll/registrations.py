@@ -11,9 +11,13 @@ from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.openitems import kinds
 from engineroom.payroll import (  # noqa: F401  registers what each offers
+    batch,
     calculations,
+    deadlines,
     duties,
     great_britain,
+    great_britain_deadlines,
+    great_britain_words,
     imports,
     item_imports,
     search,

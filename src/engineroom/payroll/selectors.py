@@ -20,6 +20,7 @@ from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip, TaxDetails
 from engineroom.payroll.results import amounts_of
+from engineroom.payroll.returned import OPEN_COUNT
 from engineroom.payroll.state import RunState, Standing, state_of
 from engineroom.ui.listing import Order, Slice, read_slice
 
@@ -275,6 +276,7 @@ class RunRow:
     in_file: bool
     is_cleared: bool
     is_locked: bool
+    jurisdiction: str
 
     @property
     def is_approved(self) -> bool:
@@ -313,7 +315,7 @@ SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, 
   EXISTS (
     SELECT FROM payroll_attempt a WHERE a.client_id = r.client_id AND a.run_id = r.id) AS was_calculated,
   (SELECT coalesce(sum(jsonb_array_length(c.problems)), 0)::bigint FROM payroll_attemptchunk c
-   WHERE c.client_id = r.client_id AND c.attempt_id = r.published_id) AS blockers,
+   WHERE c.client_id = r.client_id AND c.attempt_id = r.published_id) + {open_comments} AS blockers,
   coalesce(yes.of_firm, false) AS checked,
   coalesce(yes.of_client, false) AS client_approved,
   EXISTS (
@@ -326,7 +328,8 @@ SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, 
     AS cleared,
   coalesce((
     SELECT l.locked_through FROM ledger_periodlock l WHERE l.client_id = r.client_id
-    ORDER BY l.number DESC LIMIT 1) >= r.pay_date, false) AS locked
+    ORDER BY l.number DESC LIMIT 1) >= r.pay_date, false) AS locked,
+  r.jurisdiction
 FROM payroll_payrun r
 LEFT JOIN payroll_attempt k ON k.client_id = r.client_id AND k.id = r.published_id
 LEFT JOIN LATERAL (
@@ -347,7 +350,7 @@ LEFT JOIN LATERAL (
     AND t.subject_id = p.subject_id AND t.kind = 'in_transit'
   WHERE l.client_id = r.client_id AND (l.item_a_id = one.id OR l.item_b_id = one.id) LIMIT 1) w ON true
 WHERE {where}
-"""
+""".replace("{open_comments}", OPEN_COUNT)
 
 OF_CLIENT = "r.client_id = %(client)s"
 
@@ -385,6 +388,18 @@ def unreleased(clients: Sequence[UUID], since: date) -> list[RunRow]:
     """Runs of all these clients that are not released, by pay date."""
     with connection.cursor() as cursor:
         cursor.execute(RUNS.format(where=UNRELEASED), {"clients": list(clients), "since": since})
+        return [RunRow(*row) for row in cursor.fetchall()]
+
+
+PAID_BETWEEN = """r.client_id = ANY(%(clients)s) AND r.pay_date BETWEEN %(first)s AND %(last)s
+ORDER BY r.pay_date, r.number"""
+
+
+def paid_between(clients: Sequence[UUID], first: date, last: date) -> list[RunRow]:
+    """Runs of all these clients that are paid from one day to another, by pay date."""
+    values: dict[str, Any] = {"clients": list(clients), "first": first, "last": last}
+    with connection.cursor() as cursor:
+        cursor.execute(RUNS.format(where=PAID_BETWEEN), values)
         return [RunRow(*row) for row in cursor.fetchall()]
 
 

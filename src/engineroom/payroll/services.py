@@ -47,6 +47,7 @@ from engineroom.payroll.models import (
     Payslip,
 )
 from engineroom.payroll.results import Amounts, amounts_of, stated_amounts
+from engineroom.payroll.returned import open_comments
 from engineroom.payroll.schedules import find_schedule, paid_on, period_of_day
 
 CHUNK_PEOPLE = 16_384
@@ -582,6 +583,15 @@ def blockers_of(run: PayRun) -> list[Missing]:
             "Release the earlier run first",
         )
         for before in earlier.order_by("pay_date")
+    ]
+    found += [
+        Missing(
+            comment.payroll_number or str(run),
+            "comment",
+            f"it was returned: {comment.text}",
+            "Answer the comment, or change what it is about and calculate again",
+        )
+        for comment in open_comments(run)
     ]
     if _is_stale(run):
         problem = "hours, tax details, accounts or figures to date changed after it was calculated"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
 from procrastinate.contrib.django import app
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.tenancy.scope import acting
-from engineroom.payroll import papers, services
+from engineroom.payroll import batch, papers, services
 from engineroom.payroll.models import Attempt, AttemptChunk
 
 
@@ -36,3 +37,9 @@ def print_payslips_job(client_id: str, run_id: str, user_id: str) -> None:
     while left:
         with acting(system, write=UUID(client_id), on_behalf=user):
             left = papers.issue_payslips(UUID(run_id), at_most=papers.RENDER_AT_ONCE).left
+
+
+@app.task(name="payroll.batch_part", queue="payroll")
+def batch_part_job(batch_id: str, client_id: str, action: str, pay_date: str, user_id: str) -> None:
+    """One client of a batch; what it cannot do is its result, and no other client's."""
+    batch.run_part(UUID(batch_id), UUID(client_id), action, date.fromisoformat(pay_date), UUID(user_id))

@@ -313,7 +313,8 @@ def _open_run(request: HttpRequest, found: Found) -> HttpResponse:
         raise NotFound("there is no such run for this reader")
     client = Client.objects.get(id=found.client_id)
     _log(found, "pay_run")
-    url = reverse("portal_run", args=[client.code, run.number])
+    where = "portal_run" if _reader(found).kind == "client" else "payroll:run"
+    url = reverse(where, args=[client.code, run.number])
     return render(
         request,
         "web/link_run.html",

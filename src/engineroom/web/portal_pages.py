@@ -24,9 +24,10 @@ from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.kernel.rates import format_ppm
-from engineroom.payroll import accounts, posting, review
+from engineroom.payroll import accounts, posting, reopening, returned, review, variance_pages
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll import services as pay_runs
+from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun
 from engineroom.ui import charts, listing
 from engineroom.ui.display import format_day, format_money
@@ -220,6 +221,10 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "slips": slips.rows,
         "pager": listing.onward(request, slips),
         "may_approve": request.may("payroll.approve"),
+        "may_return": _may_return(request, found),
+        "comments": returned.comments(found),
+        "i_approved": (yes := standing.standing("pay_run", found.id)) is not None
+        and yes.user_id == request.identity.id,
         "i_made": any(m.user_id == request.identity.id for m in approvals.makers("pay_run", found.id)),
     }
     return render(request, "web/portal_run.html", context)
@@ -287,6 +292,65 @@ def approve_run(request: PageRequest, client: str, number: int) -> Done:
         f"Pay run {number} is approved as you saw it. Another person at the bureau releases it.",
         to=reverse("portal_run", args=[client, number]),
     )
+
+
+@action("payroll.approve", faces=FACES)
+def return_run(request: PageRequest, client: str, number: int) -> Done:
+    """Not yet: what is wrong, with whom. The bureau answers before anybody approves."""
+    reopening.return_pay_run(
+        _run(number).id,
+        content_hash=request.POST.get("content_hash", ""),
+        comment=request.POST.get("comment", ""),
+        payroll_number=request.POST.get("payroll_number", ""),
+        key=request.key,  # type: ignore[call-arg]
+    )
+    return Done(
+        f"Pay run {number} is returned with your comment. You are asked again once it is answered.",
+        to=reverse("portal_run", args=[client, number]),
+    )
+
+
+@action("payroll.approve", faces=FACES)
+def take_back_run(request: PageRequest, client: str, number: int) -> Done:
+    """One's own yes no longer holds, as long as nothing is released."""
+    reopening.take_back_approval(
+        _run(number).id,
+        reason=request.POST.get("reason", ""),
+        key=request.key,  # type: ignore[call-arg]
+    )
+    return Done(
+        f"Your approval of pay run {number} is taken back.", to=reverse("portal_run", args=[client, number])
+    )
+
+
+@page("payroll.read", reads="payslip", faces=FACES)
+def run_person(request: PageRequest, client: str, number: int, payroll_number: str) -> HttpResponse:
+    """One person of a run: their figures, and why they differ from the last; and the no, with a comment."""
+    found = _run(number)
+    slip = payroll.payslip_of(found, payroll_number)
+    if slip is None or request.client is None:
+        raise NotFound(f"pay run {number} has no payslip for payroll number {payroll_number!r}")
+    request.reading(slip.id)
+    currency = request.client.currency
+    one = variance_pages.person_variance(found, payroll_number, currency)
+    context = {
+        "run": found,
+        "slip": slip,
+        "figures": [
+            (e.label, slip.figures[e.code], e.unit == "minutes")
+            for e in jurisdiction(found.jurisdiction).elements
+            if e.kind != "figure" and slip.figures.get(e.code)
+        ],
+        "comments": [c for c in returned.comments(found) if c.person_id == slip.person_id],
+        "may_return": _may_return(request, found),
+        "content_hash": bytes(found.content_hash).hex() if found.content_hash else "",
+        **variance_pages.told(found, one, currency),
+    }
+    return render(request, "web/portal_run_person.html", context)
+
+
+def _may_return(request: PageRequest, run: PayRun) -> bool:
+    return request.may("payroll.approve") and standing.released("pay_run", run.id) is None
 
 
 # --- bill runs ------------------------------------------------------------------------------------------
@@ -414,6 +478,13 @@ urlpatterns = [
     path("portal/<str:client>/runs", runs, name="portal_runs"),
     path("portal/<str:client>/runs/<int:number>", run, name="portal_run"),
     path("portal/<str:client>/runs/<int:number>/approve", approve_run, name="portal_run_approve"),
+    path("portal/<str:client>/runs/<int:number>/return", return_run, name="portal_run_return"),
+    path("portal/<str:client>/runs/<int:number>/take-back", take_back_run, name="portal_run_take_back"),
+    path(
+        "portal/<str:client>/runs/<int:number>/people/<path:payroll_number>",
+        run_person,
+        name="portal_run_person",
+    ),
     path("portal/<str:client>/bills/<int:number>", bill_run, name="portal_bill_run"),
     path("portal/<str:client>/bills/<int:number>/approve", approve_bill_run, name="portal_bill_run_approve"),
     path("portal/<str:client>/invoices", invoices, name="portal_invoices"),

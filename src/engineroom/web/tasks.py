@@ -7,7 +7,9 @@ from uuid import UUID
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
-from engineroom.web import letters
+from engineroom.foundation import duties
+from engineroom.foundation.jobs.tasks import periodic
+from engineroom.web import letters, reminding
 
 TRIES = 8
 """After 4 s, then each time four times as long: the last one 18 hours after the one before, a day in all."""
@@ -25,3 +27,10 @@ def send_letters_job(context: JobContext, client_id: str, mailing_id: str) -> No
     done = letters.send(UUID(client_id), UUID(mailing_id), last_time=last_time)
     if done.waiting and not last_time:
         raise letters.MailServerAway(f"{done.waiting} letters wait for the mail server: {done.why}")
+
+
+@periodic(app, cron="7 7,12 * * *", periodic_id="remind")
+@app.task(name="web.remind", queue="mail", queueing_lock="web.remind")
+def remind_job(timestamp: int = 0) -> None:
+    """In the morning and at noon: remind clients whose yes is due, and tell the bureau where it is late."""
+    reminding.remind_all(duties.today())

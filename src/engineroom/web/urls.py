@@ -16,6 +16,7 @@ from engineroom.web import (
     access_pages,
     audit_pages,
     break_pages,
+    calendar_pages,
     demo,
     engagement_pages,
     errors,
@@ -100,6 +101,7 @@ urlpatterns: list[Any] = [
     *search_pages.urlpatterns,
     *thread_pages.urlpatterns,
     *today_pages.urlpatterns,
+    *calendar_pages.urlpatterns,
     *registry.urlpatterns(),
     path("api/", include((api.urlpatterns, "api"))),
 ]

@@ -1,0 +1,227 @@
+"""One action over many clients: a job and a result for each; what one client cannot do stops nobody else.
+
+A batch is an id that its jobs and results share; between clients nothing crosses. A client's job works in
+scopes of that client alone and leaves one result; cut off and run again, it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import connection
+
+from engineroom.foundation.access import services as access
+from engineroom.foundation.commands import REGISTRY, command, keyed
+from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.kernel.errors import Conflict, EngineroomError
+from engineroom.payroll import selectors, services
+from engineroom.payroll.models import AttemptChunk, BatchResult
+from engineroom.ui.display import format_count
+
+log = logging.getLogger(__name__)
+
+Action = Literal["calculate", "ask", "release"]
+Outcome = Literal["done", "nothing", "failed"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An action: who may, what a button calls it, and the states of the runs that it is for."""
+
+    permission: str
+    label: str
+    states: tuple[str, ...]
+
+
+KINDS: dict[str, Kind] = {
+    "calculate": Kind("payroll.prepare", "Calculate", ("open", "calculated", "blocked")),
+    "ask": Kind("payroll.prepare", "Ask the clients to approve", ("calculated", "checked")),
+    "release": Kind("payroll.release", "Release what is approved", ("checked", "client-approved")),
+}
+
+DEFECT = "a defect stopped it; the worker's log says more. What was done before stays; try it on its own page"
+
+
+@dataclass(frozen=True)
+class ResultKept:
+    batch_id: UUID
+    outcome: str
+
+
+@command("payroll.read")
+def keep_batch_result(batch_id: UUID, *, action: str, outcome: str, words: str) -> ResultKept:
+    """What became of one client in a batch: kept once, whoever says it again."""
+    scope = current_scope()
+    who = scope.on_behalf or scope.user
+    kept, _ = BatchResult.objects.get_or_create(
+        client_id=scope.client_id,
+        batch_id=batch_id,
+        defaults={"action": action, "outcome": outcome, "words": words[:2000], "by_user_id": who.id},
+    )
+    return ResultKept(batch_id, kept.outcome)
+
+
+def run_part(batch_id: UUID, client_id: UUID, action: str, pay_date: date, user_id: UUID) -> None:
+    """A client's part of a batch. Whatever happens leaves a result, unless it has one."""
+    user = access.identity(user_id)
+    with acting(user, read=[client_id]):
+        if BatchResult.objects.filter(client_id=client_id, batch_id=batch_id).exists():
+            return
+    outcome: Outcome
+    try:
+        words = ACTIONS[action](_Part(user, client_id, pay_date, batch_id))
+        outcome = "done" if words else "nothing"
+    except EngineroomError as error:
+        outcome, words = "failed", str(error)
+    except Exception:
+        log.exception("batch %s, client %s: %s", batch_id, client_id, action)
+        outcome, words = "failed", DEFECT
+    with acting(access.system_user(), write=client_id, on_behalf=user):
+        keep_batch_result(batch_id, action=action, outcome=outcome, words=words or NOTHING[action])
+
+
+NOTHING = {
+    "calculate": "no run of that pay date is left to calculate",
+    "ask": "no run of that pay date waits for the client",
+    "release": "no run of that pay date is approved",
+}
+
+
+@dataclass(frozen=True)
+class _Part:
+    user: Identity
+    client_id: UUID
+    pay_date: date
+    batch_id: UUID
+
+    def for_user(self) -> Any:
+        """As the system, for whoever asked: with what they may do still."""
+        return acting(access.system_user(), write=self.client_id, on_behalf=self.user)
+
+    def runs(self, action: str) -> list[selectors.RunRow]:
+        rows = selectors.paid_between([self.client_id], self.pay_date, self.pay_date)
+        return [row for row in rows if row.state.code in KINDS[action].states]
+
+    def key(self, row_id: UUID) -> str:
+        return f"batch-{self.batch_id.hex}-{row_id.hex}"
+
+
+def _calculate(part: _Part) -> str:
+    with part.for_user():
+        if not selectors.paid_between([part.client_id], part.pay_date, part.pay_date):
+            opened = services.open_pay_run(part.pay_date)
+            plans = [(opened.number, services.plan_calculation(opened.run_id))]
+        else:
+            plans = [(row.number, services.plan_calculation(row.id)) for row in part.runs("calculate")]
+    return " ".join(_calculated(part, number, plan) for number, plan in plans)
+
+
+def _calculated(part: _Part, number: int, plan: services.AttemptPlanned) -> str:
+    with part.for_user():
+        left = AttemptChunk.objects.filter(client_id=part.client_id, attempt_id=plan.attempt_id, done_at=None)
+        chunks = list(left.order_by("chunk").values_list("chunk", flat=True))
+    for chunk in chunks:
+        with part.for_user():
+            services.calculate_chunk(plan.attempt_id, chunk)
+    with part.for_user():
+        done = services.publish_attempt(plan.attempt_id)
+        run = services.find_run(done.run_id)
+        _draft_invoices(run.pay_date, run.period_ends)
+    blocked = f", {format_count(done.blockers, 'blocker')} to solve" if done.blockers else ""
+    return f"Run {number}: {format_count(done.payslips, 'payslip')}{blocked}."
+
+
+def _draft_invoices(pay_date: date, period_ends: date) -> None:
+    """The bill run of the same weeks follows, as on the run's page; an issued one stays."""
+    found = REGISTRY.get("billing.prepare_bill_run")
+    if found and current_scope().may(found.permission):
+        with suppress(Conflict):
+            found.run(pay_date, period_ends)
+
+
+def _ask(part: _Part) -> str:
+    said = []
+    with part.for_user():
+        for row in part.runs("ask"):
+            with keyed(part.key(row.id)):
+                done = REGISTRY["web.ask_approver"].run(row.id)
+            said.append(
+                f"Run {row.number}: {format_count(done.asked, 'approver is', 'approvers are')} asked."
+            )
+    return " ".join(said)
+
+
+def _release(part: _Part) -> str:
+    """By the one who asked for it: PostgreSQL lets no program release."""
+    said = []
+    with acting(part.user, write=part.client_id):
+        for row in part.runs("release"):
+            done = services.release_pay_run(row.id)
+            file = None
+            if done.net and (pay := REGISTRY.get("settlement.release_payments")):
+                file = pay.run("pay_run", row.id, kind="net_pay", pay_date=row.pay_date)
+            written = f", payment file {file.file_name} to submit by {file.submit_by}" if file else ""
+            said.append(f"Run {row.number}: {format_count(done.payslips, 'payslip')} released{written}.")
+    return " ".join(said)
+
+
+ACTIONS: dict[str, Callable[[_Part], str]] = {"calculate": _calculate, "ask": _ask, "release": _release}
+
+
+# --- what became of it ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """A client of a batch. outcome: queued and working before there is a result."""
+
+    client_id: UUID
+    action: str
+    outcome: str
+    words: str
+    at: datetime | None
+
+
+PARTS = """
+SELECT b.client_id, b.action, b.outcome, b.words, b.at FROM payroll_batchresult b
+WHERE b.client_id = ANY(%(clients)s) AND b.batch_id = %(batch)s
+UNION ALL
+SELECT (j.args->>'client_id')::uuid, j.args->>'action',
+  CASE j.status WHEN 'doing' THEN 'working' WHEN 'failed' THEN 'failed' ELSE 'queued' END,
+  CASE j.status WHEN 'failed' THEN 'its job took several workers down; it is not tried again' ELSE '' END,
+  NULL
+FROM procrastinate_jobs j
+WHERE j.task_name = 'payroll.batch_part' AND j.args->>'batch_id' = %(batch)s::text
+  AND j.status IN ('todo', 'doing', 'failed') AND (j.args->>'client_id')::uuid = ANY(%(clients)s)
+  AND NOT EXISTS (SELECT FROM payroll_batchresult b WHERE b.batch_id = %(batch)s
+    AND b.client_id = (j.args->>'client_id')::uuid)
+"""
+
+
+def parts(batch_id: UUID, clients: Sequence[UUID] | None = None) -> list[Part]:
+    """What became of each of these clients in a batch; without them, of all that the scope reads."""
+    of = current_scope().read if clients is None else clients
+    with connection.cursor() as cursor:
+        cursor.execute(PARTS, {"clients": list(of), "batch": batch_id})
+        return [Part(*row) for row in cursor.fetchall()]
+
+
+def start(batch_id: UUID, clients: Sequence[UUID], action: str, pay_date: date, user_id: UUID) -> int:
+    """Queue a job for each client. Says how many."""
+    from engineroom.payroll.tasks import batch_part_job
+
+    for client_id in clients:
+        batch_part_job.defer(
+            batch_id=str(batch_id),
+            client_id=str(client_id),
+            action=action,
+            pay_date=pay_date.isoformat(),
+            user_id=str(user_id),
+        )
+    return len(clients)

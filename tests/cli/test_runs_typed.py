@@ -1,0 +1,41 @@
+"""How far runs are, what changed in them, comments, a batch and the calendar, as typed."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import Cli
+from tests.firm import PAY_DATE, Temp, TestClient, approve_payday, hours_file, set_up
+
+from engineroom.payroll import reopening
+from engineroom.payroll.models import PayRun
+
+
+def test_a_run_is_listed_batched_explained_returned_and_reopened(
+    cli: Cli, staffed: TestClient, mail: dict[str, str]
+) -> None:
+    code, priya, lead = staffed.code, mail["specialist"], mail["lead"]
+    day = str(PAY_DATE)
+    assert "no pay run yet" in cli("payroll", "runs", code, who=priya).out
+    nothing = cli("payroll", "batch", "calculate", "--pay-date", day, "--client", code, who=priya)
+    assert nothing.code == 1 and "no approved hours wait" in nothing.out
+    temps = [Temp("T1", "Jo Bloggs"), Temp("T2", "Al Smith")]
+    set_up(staffed, temps)
+    staffed.take("timesheets", hours_file(staffed, temps))
+    done = cli("payroll", "batch", "calculate", "--pay-date", day, "--client", code, who=priya)
+    assert done.code == 0 and "payslip" in done.out, done.err
+    listed = cli("payroll", "runs", code, who=priya).out
+    assert "Calculated, waits for approval" in listed and "Check it and approve it" in listed
+    changed = cli("payroll", "variance", code, "1", who=priya)
+    assert changed.code == 0 and "none of the runs before" in changed.out, changed.err
+    with staffed.acting("checker"):
+        run = PayRun.objects.get(client_id=staffed.id, number=1)
+        seen = bytes(run.content_hash or b"").hex()
+        reopening.return_pay_run(run.id, content_hash=seen, comment="Whose hours are these?")
+    assert "Whose hours are these?" in cli("payroll", "returned", code, "1", who=priya).out
+    said = cli("payroll", "returned", code, "1", "--answer", "1", "--words", "Signed by ACME", who=priya)
+    assert said.code == 0 and "answered" in said.out and "Signed by ACME" in said.out, said.err
+    approve_payday(staffed)
+    back = cli("payroll", "reopen", code, "1", "--reason", "another week", who=priya)
+    assert back.code == 0 and "1 approvals no longer hold" in back.out, back.err
+    month = cli("payroll", "deadlines", "--month", day[:7], who=lead).out
+    assert "Approve pay run 1" in month and "Pay day of pay run 1" in month
+    assert cli("payroll", "deadlines", "--month", "soon", who=lead).code == 1

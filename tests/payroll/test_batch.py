@@ -1,0 +1,133 @@
+"""One action over many clients: a job and a result for each; one that fails in the middle stops no other."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+import pytest
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_payday, hours_file, set_up
+from tests.web.conftest import signed_in
+
+from engineroom.foundation.approvals.models import Release
+from engineroom.foundation.jobs.worker import run_worker
+from engineroom.foundation.tenancy.scope import Identity, acting
+from engineroom.kernel.ids import uuid7
+from engineroom.payday import steps
+from engineroom.payroll import batch, selectors, services
+from engineroom.payroll.models import Attempt, BatchResult, PayRun
+
+TEMPS = [Temp("T1", "Jo Bloggs"), Temp("T2", "Al Smith")]
+
+
+@pytest.fixture
+def three(firm: Firm) -> list[TestClient]:
+    """The first and the last have a week's hours; the one in the middle has nothing that could be paid."""
+    clients = [firm.new_client() for _ in range(3)]
+    for client in (clients[0], clients[2]):
+        set_up(client, TEMPS)
+        client.take("timesheets", hours_file(client, TEMPS))
+    return clients
+
+
+def manager(firm: Firm, clients: list[TestClient], role: str = "specialist") -> Identity:
+    user = firm.new_user()
+    for client in clients:
+        firm.grant(user, client.id, role)
+    return user
+
+
+def outcomes(user: Identity, clients: list[TestClient], batch_id: UUID) -> list[str]:
+    with acting(user, read=[c.id for c in clients]):
+        found = {part.client_id: part.outcome for part in batch.parts(batch_id)}
+    return [found.get(client.id, "") for client in clients]
+
+
+@pytest.mark.behaviour("PAY-13")
+def test_a_client_that_fails_in_the_middle_stops_none_of_the_others(
+    firm: Firm, three: list[TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal, and a defect nobody foresaw: both are that client's result, and the rest are calculated."""
+    four = [*three, firm.new_client()]
+    open_run = services.open_pay_run
+
+    def broken(pay_date: date) -> services.RunOpened:
+        if services.current_scope().client_id == four[3].id:
+            raise RuntimeError("a defect")
+        return open_run(pay_date)
+
+    monkeypatch.setattr(services, "open_pay_run", broken)
+    user, batch_id = manager(firm, four), uuid7()
+    order = [four[0], four[3], four[1], four[2]]
+    assert batch.start(batch_id, [c.id for c in order], "calculate", PAY_DATE, user.id) == 4
+    assert outcomes(user, four, batch_id) == ["queued"] * 4
+    run_worker(wait=False)
+    assert outcomes(user, four, batch_id) == ["done", "failed", "done", "failed"]
+    with acting(user, read=[c.id for c in four]):
+        words = {part.client_id: part.words for part in batch.parts(batch_id)}
+        runs = selectors.paid_between([c.id for c in four], PAY_DATE, PAY_DATE)
+    assert "no approved hours wait" in words[four[1].id] and "defect" in words[four[3].id]
+    assert "2 payslips" in words[four[0].id]
+    assert {run.client_id: run.state.code for run in runs} == {
+        four[0].id: "calculated",
+        four[2].id: "calculated",
+    }
+
+
+def test_a_part_done_twice_is_done_once(firm: Firm, three: list[TestClient]) -> None:
+    user, batch_id = manager(firm, three), uuid7()
+    for _ in range(2):
+        batch.run_part(batch_id, three[0].id, "calculate", PAY_DATE, user.id)
+    with three[0].acting():
+        assert BatchResult.objects.filter(client_id=three[0].id).count() == 1
+        assert Attempt.objects.filter(client_id=three[0].id).count() == 1
+        assert PayRun.objects.get(client_id=three[0].id).published_id is not None
+
+
+def test_a_release_is_the_persons_own_and_of_what_is_approved_alone(
+    firm: Firm, three: list[TestClient]
+) -> None:
+    for client in (three[0], three[2]):
+        steps.calculate(client.staff["specialist"], client.id, PAY_DATE)
+    approve_payday(three[0])
+    user, batch_id = manager(firm, three, "checker"), uuid7()
+    for client in three:
+        batch.run_part(batch_id, client.id, "release", PAY_DATE, user.id)
+    assert outcomes(user, three, batch_id) == ["done", "nothing", "nothing"]
+    with three[0].acting():
+        assert Release.objects.get(client_id=three[0].id, subject_kind="pay_run").user_id == user.id
+    with three[2].acting():
+        assert not Release.objects.filter(client_id=three[2].id).exists()
+
+
+def test_who_may_not_release_gets_a_refusal_of_that_client_and_releases_nothing(
+    firm: Firm, three: list[TestClient]
+) -> None:
+    client = three[0]
+    steps.calculate(client.staff["specialist"], client.id, PAY_DATE)
+    approve_payday(client)
+    batch_id = uuid7()
+    batch.run_part(batch_id, client.id, "release", PAY_DATE, client.staff["specialist"].id)
+    assert outcomes(client.staff["specialist"], [client], batch_id) == ["failed"]
+    with client.acting():
+        assert not Release.objects.filter(client_id=client.id).exists()
+
+
+def test_the_page_begins_a_batch_and_shows_every_clients_result(firm: Firm, three: list[TestClient]) -> None:
+    user = manager(firm, three)
+    browser = signed_in(user)
+    page = browser.get("/pay-batch", {"pay_date": str(PAY_DATE)}).content.decode()
+    assert all(client.code in page for client in three) and "Calculate (3)" in page
+    form = {"action": "calculate", "pay_date": str(PAY_DATE), "client": [c.code for c in three]}
+    back = {"referer": "http://127.0.0.1/pay-batch"}
+    answer = browser.post("/pay-batch/start", form, headers=back, follow=True)
+    page = answer.content.decode()
+    assert "0 of 3" in page and "Queued: 3" in page and "hx-get" in page
+    run_worker(wait=False)
+    where = answer.redirect_chain[-1][0]
+    page = browser.get(where).content.decode()
+    assert "Done: 2" in page and "Failed: 1" in page and "no approved hours wait" in page
+    assert "every 2s" not in page
+    assert signed_in(firm.new_user()).get(where).status_code == 404
+    none = browser.post("/pay-batch/start", form | {"client": []}, headers=back, follow=True)
+    assert "nothing was begun" in none.content.decode()

@@ -1,0 +1,68 @@
+"""The calendar: every client's deadlines of a month, from what stands, over all clients that I may read."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from engineroom.foundation import deadlines
+from engineroom.foundation.tenancy.scope import acting
+from engineroom.payday import steps
+from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_payday, hours_file, set_up
+from tests.web.conftest import signed_in
+
+NOVEMBER = (date(2026, 11, 1), date(2026, 11, 30))
+DECEMBER = (date(2026, 12, 1), date(2026, 12, 31))
+
+
+@pytest.fixture
+def calculated(client: TestClient) -> TestClient:
+    temps = [Temp("T1", "Jo Bloggs")]
+    set_up(client, temps)
+    client.take("timesheets", hours_file(client, temps))
+    steps.calculate(client.staff["specialist"], client.id, PAY_DATE)
+    return client
+
+
+def found(client: TestClient, first: date, last: date) -> dict[str, tuple[date, bool]]:
+    with acting(client.staff["lead"], read=[client.id]):
+        return {d.what: (d.day, d.is_kept) for d in deadlines.between(first, last)}
+
+
+def test_a_run_is_approved_submitted_and_paid_by_its_days(calculated: TestClient) -> None:
+    """Paid on Friday 27 November 2026: the file goes two banking days before, the yes a day before that."""
+    assert found(calculated, *NOVEMBER) == {
+        "Approve pay run 1": (date(2026, 11, 24), False),
+        "Release pay run 1 and submit its file": (date(2026, 11, 25), False),
+        "Pay day of pay run 1": (date(2026, 11, 27), False),
+    }
+    approve_payday(calculated)
+    assert found(calculated, *NOVEMBER)["Approve pay run 1"][1]
+    steps.release(calculated.staff["checker"], calculated.id, PAY_DATE)
+    assert found(calculated, *NOVEMBER)["Release pay run 1 and submit its file"][1]
+
+
+def test_what_hmrc_expects_stands_in_the_month_in_which_it_is_due(calculated: TestClient) -> None:
+    """The tax month to 5 December: summary by the 19th, payment by the 22nd (facts/gb.md section 2.1)."""
+    assert found(calculated, *DECEMBER) == {
+        "Payment summary, tax month to 5 Dec": (date(2026, 12, 19), False),
+        "PAYE and NIC, tax month to 5 Dec": (date(2026, 12, 22), False),
+    }
+
+
+def test_the_page_shows_all_my_clients_and_no_other(firm: Firm, calculated: TestClient) -> None:
+    page = signed_in(calculated.staff["lead"]).get("/calendar", {"month": "2026-11"}).content.decode()
+    assert "Approve pay run 1" in page and "Pay day of pay run 1" in page
+    assert (
+        "Approve pay run 1"
+        not in signed_in(firm.new_client().staff["lead"])
+        .get("/calendar", {"month": "2026-11"})
+        .content.decode()
+    )
+    december = signed_in(calculated.staff["lead"]).get("/calendar", {"month": "2026-12"}).content.decode()
+    assert "PAYE and NIC, tax month to 5 Dec" in december and "facts/gb.md" in december
+    only = {"month": "2026-11", "kind": "pay date"}
+    filtered = signed_in(calculated.staff["lead"]).get("/calendar", only).content.decode()
+    assert "Pay day of pay run 1" in filtered and "Approve pay run 1" not in filtered
+    assert signed_in(calculated.staff["lead"]).get("/calendar", {"month": "soon"}).status_code == 404
