@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,6 +11,7 @@ from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_accounts, run_payday, set_up
+from tests.payroll import months
 from tests.sop.writing import procedure_text
 
 from engineroom.demo import bank
@@ -28,6 +29,7 @@ from engineroom.leave import services as leave
 from engineroom.leave.models import LeaveKind
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
+from engineroom.payroll import batch, items, reopening, schedules
 from engineroom.people import accounts, employment, terms
 from engineroom.people import services as people
 from engineroom.people.engine import Agreed
@@ -75,6 +77,7 @@ def busy(firm: Firm) -> TestClient:
     _let_in(firm, client)
     _hold_an_account(client)
     _write_to_the_person(client)
+    _calculate_a_month(client)
     _agree(client)
     _explain_and_take_back(client)
     _work(firm, client)
@@ -126,6 +129,31 @@ def _hold_an_account(client: TestClient) -> None:
             person.counterparty_id, last_day=PAY_DATE + timedelta(days=900), why="end_of_contract"
         )
     assert approve_accounts(client) == 1
+
+
+def _calculate_a_month(client: TestClient) -> None:
+    """A month of one salary with all that a month may have, returned by who looked at it, and answered."""
+    with client.acting():
+        person = Person.objects.filter(client_id=client.id).earliest("payroll_number").counterparty_id
+        schedules.add_pay_schedule(
+            "MONTHLY",
+            "Monthly",
+            frequency="monthly",
+            anchor=date(2026, 1, 1),
+            pay_rule="day_of_month",
+            pay_day=25,
+        )
+        schedules.put_on_schedule(person, "MONTHLY", starts=PAY_DATE.replace(day=1))
+        items.add_recurring_pay(person, "commission_pay", 50_00, starts=PAY_DATE.replace(day=1))
+        items.add_pay_item(person, "bonus_pay", 100_00, period=PAY_DATE, reason="a good month")
+        items.carry_in(person, "2026-27", "taxable_pay", 1_000_00, reason="from the bureau before")
+        batch.keep_batch_result(uuid7(), action="calculate", outcome="done", words="rehearsed")
+    run_id = months.open_run(client, PAY_DATE.replace(day=25))
+    done = months.calculated(client, run_id)
+    with client.acting("lead"):
+        said = reopening.return_pay_run(run_id, content_hash=done.content_hash, comment="why a bonus?")
+    with client.acting():
+        reopening.answer_comment(said.comment_id, words="it was a good month")
 
 
 def _write_to_the_person(client: TestClient) -> None:
