@@ -79,7 +79,7 @@ def starts(lines: list[str], *beginnings: str) -> list[bool]:
 
 def test_an_hour_leads_to_the_bank_on_both_sides(cli: Cli, paid: TestClient) -> None:
     back, forward = trace(cli, paid, "T1@2026-11-20")
-    assert len(back) == 1
+    assert starts(back, "T1 Jo Bloggs at ACME Ltd, 9.00 h", "file hours-") == [True, True] and len(back) == 2
     wanted = (
         "T1 Jo Bloggs at ACME Ltd, 9.00 h",
         "payable: 4.00 h basic  60.00 GBP",

@@ -67,7 +67,7 @@ def test_a_run_is_approved_by_another_person_and_never_by_its_maker(visit) -> No
     dialog = page.get_by_role("dialog")
     lena.shot("approve-asks")
     dialog.get_by_role("button", name=re.compile("Approve")).click()
-    page.get_by_text(re.compile("approved", re.IGNORECASE)).first.wait_for()
+    page.get_by_text(re.compile("approved", re.IGNORECASE)).locator("visible=true").first.wait_for()
     assert page.get_by_role("button", name="Release", exact=True).count() == 0, (
         "who approved it does not release it"
     )
@@ -76,7 +76,7 @@ def test_a_run_is_approved_by_another_person_and_never_by_its_maker(visit) -> No
     page.get_by_role("link", name="Release pay run 2").click()
     page.locator("[data-key='a']").first.click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("Release")).click()
-    page.get_by_text(re.compile("released", re.IGNORECASE)).first.wait_for()
+    page.get_by_text(re.compile("released", re.IGNORECASE)).locator("visible=true").first.wait_for()
     omar.shot("released")
 
 

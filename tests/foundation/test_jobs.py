@@ -167,6 +167,10 @@ def test_a_job_that_outlived_no_worker_is_given_up_and_others_are_not(client):
     ]
 
 
+PLAIN = ("timestamp", "chunk", "action", "pay_date", "context")
+"""The context is the worker's own, and stands in no queue."""
+
+
 def test_every_job_takes_ids_and_plain_values_only():
     """What a job is given lies readable in the queue: never a name, an amount or an account."""
     import inspect
@@ -175,4 +179,4 @@ def test_every_job_takes_ids_and_plain_values_only():
     assert {"foundation.seal_all", "foundation.requeue_stalled"} <= set(ours)
     for name, task in ours.items():
         for parameter in inspect.signature(task.func).parameters:
-            assert parameter.endswith("_id") or parameter in ("timestamp", "chunk"), (name, parameter)
+            assert parameter.endswith("_id") or parameter in PLAIN, (name, parameter)

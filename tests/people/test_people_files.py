@@ -143,7 +143,8 @@ DATED = {
         {
             "tax_code": "'1257L'", "is_cumulative": "true", "ni_category": "'A'", "student_loan_plan": "''",
             "postgraduate_loan": "false", "pension_relief": "''", "pension_employee_ppm": "0",
-            "pension_employer_ppm": "0", "previous_pay": "0", "previous_tax": "0",
+            "pension_employer_ppm": "0", "director_method": "''", "director_weeks": "52", "previous_pay": "0",
+            "previous_tax": "0",
         },
     ),
     "timesheets_assignmentrate": (

@@ -496,8 +496,9 @@ def prove(request: PageRequest, client: str, booking_id: UUID) -> str:
 
 @action("leave.prepare", faces=SEES)
 def adjust(request: PageRequest, client: str, number: str) -> str:
+    found = _numbered(number)
     values = filled_in(Changing(request.POST, kinds=selectors.kinds()))
-    found, minutes = _numbered(number), int(values["hours"] * 60)
+    minutes = int(values["hours"] * 60)
     entitling.adjust(
         found.counterparty_id,
         UUID(values["kind"]),

@@ -52,6 +52,7 @@ CHANGES = {
     "earnings_arrestment": {},
     "attachment_orders": {"fee_pence": 200},
     "pay_elements": {},
+    "starter_declaration": {},
 }
 """What is new in the fictional year; all else is as in the last year there is."""
 

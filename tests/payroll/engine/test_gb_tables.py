@@ -137,6 +137,9 @@ def test_the_law_changes_on_6_april_and_is_not_borrowed_from_another_year():
 def test_every_version_names_its_source_and_values_from_memory_are_marked(name):
     for version in load_table(PACKAGE, name).versions:
         assert len(version.source) > 20
+        if name == "starter_declaration":  # facts/gb.md names the statements from memory
+            assert version.confidence == "unverified"
+            continue
         assert version.confidence == "verified"
         assert set(version.unverified()) <= {
             "other_frequencies", "relief_at_source", "minimum_employer", "minimum_total", "rounding",
