@@ -248,7 +248,7 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
     if name.startswith("me."):
         given["payslip_id"] = ids.get(f"payslip_of_{by.user.kind}", ids["payslip_id"])
     given |= {"terms_id": NOBODY, "proposal_id": NOBODY}
-    given |= {"schedule": "NONE", "recurring_id": NOBODY}
+    given |= {"schedule": "NONE", "recurring_id": NOBODY, "comment_id": NOBODY}
     if name == "timesheets.time_entry":
         given["entry_id"] = ids["time_entry"]
     if name == "foundation.thread_from":

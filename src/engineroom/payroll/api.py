@@ -593,7 +593,7 @@ def answer_comment(client: Client, comment_id: UUID, asked: AnswerAsked) -> reop
     return reopening.answer_comment(comment_id, words=asked.words)
 
 
-class PartOut(Schema):
+class VariancePartOut(Schema):
     """What one changed input did to a payslip: by element, in minor units or minutes."""
 
     label: str
@@ -612,7 +612,7 @@ class VarianceOut(Schema):
     net_pay_before_minor: int
     net_pay_minor: int
     words: str
-    parts: list[PartOut]
+    parts: list[VariancePartOut]
 
 
 @router.read("/pay-runs/{run_id}/variance", Page[VarianceOut], "Why payslips differ from the last")
@@ -639,7 +639,7 @@ def _variance(v: explained.PersonVariance, currency: str) -> VarianceOut:
         net_pay_minor=v.now.get("net_pay", 0),
         words=v.in_words("net_pay", currency),
         parts=[
-            PartOut(label=p.label, words=p.words, is_explained=p.is_explained, moved=dict(p.moved))
+            VariancePartOut(label=p.label, words=p.words, is_explained=p.is_explained, moved=dict(p.moved))
             for p in v.parts
         ],
     )
