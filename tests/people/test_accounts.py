@@ -240,10 +240,15 @@ def test_held_accounts_are_listed_approved_and_refused_as_typed(cli: Cli, staffe
     take(staffed, person(**OTHER), name="b.csv")
     shown = cli("people", "held-accounts", staffed.code, who=mail["checker"])
     [one] = held(staffed)
-    assert one.content_hash in shown.out and "11111111" not in shown.out
-    ask = ("people", "approve-account", staffed.code, "T1", "--hash", one.content_hash)
-    assert cli(*ask, who=mail["specialist"]).code == 1
-    assert cli(*ask, who=mail["checker"]).code == 0
+    assert one.content_hash[:16] in shown.out and "11111111" not in shown.out
+    ask = ("people", "approve-account", staffed.code, "T1")
+    seen = ("--yes", "--content", one.content_hash[:16])
+    assert cli(*ask, *seen, who=mail["specialist"]).code == 1
+    unsaid = cli(*ask, who=mail["checker"])
+    assert unsaid.code == 1 and one.content_hash[:16] in unsaid.err and OTHER["account_number"] in unsaid.out
+    other = cli(*ask, "--yes", "--content", "0" * 16, who=mail["checker"])
+    assert other.code == 1 and on_file(staffed) != NOW
+    assert cli(*ask, *seen, who=mail["checker"]).code == 0
     assert on_file(staffed) == NOW
     gone = cli("people", "refuse-account", staffed.code, "T1", "--reason", "no", who=mail["checker"])
     assert gone.code == 1 and "no account of T1 is held" in gone.err

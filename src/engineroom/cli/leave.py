@@ -167,9 +167,6 @@ def year(
 
 
 def _person(number: str) -> UUID:
-    from engineroom.people.selectors import person_numbered
+    from engineroom.people.selectors import named_person
 
-    found = person_numbered(number)
-    if found is None:
-        raise NotFound(f"there is nobody with payroll number {number!r}")
-    return found.counterparty_id
+    return named_person(number).counterparty_id

@@ -205,9 +205,7 @@ def reopen(
 
     user = identity()
     with acting(user, write=client_named(user, client).id):
-        pay_run = selectors.run_numbered(run)
-        if pay_run is None:
-            raise NotFound(f"{client} has no pay run {run}")
+        pay_run = selectors.named_run(run)
         take = reopening.take_back_approval if mine else reopening.reopen_pay_run
         done = take(pay_run.id, reason=reason)
     typer.echo(f"pay run {run} is reopened; {done.approvals} approvals no longer hold")
@@ -225,18 +223,16 @@ def variance(
     from engineroom.cli import show
     from engineroom.foundation.audit import services as audit
     from engineroom.foundation.tenancy.scope import acting
-    from engineroom.payroll import explained, selectors, variance_pages
+    from engineroom.payroll import explained, selectors
 
     user = identity()
     row = client_named(user, client)
     with acting(user, write=row.id):
-        pay_run = selectors.run_numbered(run)
-        if pay_run is None:
-            raise NotFound(f"{client} has no pay run {run}")
+        pay_run = selectors.named_run(run)
         audit.record("read", subject_kind="pay_run", subject_id=pay_run.id, detail={"purpose": "variance"})
         if person is not None:
-            one = variance_pages.person_variance(pay_run, person, row.currency)
-            elements = variance_pages.element_rows(pay_run, one, row.currency)
+            one = explained.person_variance(pay_run, person, row.currency)
+            elements = explained.element_rows(pay_run, one, row.currency)
         else:
             people = [listed.person_id for listed in explained.listed(pay_run).rows]
             told = {v.person_id: v for v in explained.explain_people(pay_run, people, row.currency)}
@@ -283,9 +279,7 @@ def returned(
     user = identity()
     row = client_named(user, client)
     with acting(user, write=row.id):
-        pay_run = selectors.run_numbered(run)
-        if pay_run is None:
-            raise NotFound(f"{client} has no pay run {run}")
+        pay_run = selectors.named_run(run)
         found = comments.comments(pay_run)
         if answer is not None:
             if not 1 <= answer <= len(found):
@@ -310,9 +304,7 @@ def abandon(
 
     user = identity()
     with acting(user, write=client_named(user, client).id):
-        pay_run = selectors.run_numbered(run)
-        if pay_run is None:
-            raise NotFound(f"{client} has no pay run {run}")
+        pay_run = selectors.named_run(run)
         done = services.abandon_pay_run(pay_run.id, reason=reason)
     typer.echo(f"pay run {run} is abandoned; {done.timesheets} timesheets wait for another run")
     seal_everything()
@@ -387,17 +379,13 @@ def item_add(
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.kernel.money import parse_minor
     from engineroom.payroll import items, selectors
-    from engineroom.people.selectors import person_numbered
+    from engineroom.people.selectors import named_person
 
     user = identity()
     row = client_named(user, client)
     with acting(user, write=row.id):
-        person = person_numbered(payroll_number)
-        if person is None:
-            raise NotFound(f"{row.code} has nobody with payroll number {payroll_number!r}")
-        found = selectors.run_numbered(run) if run is not None else None
-        if run is not None and found is None:
-            raise NotFound(f"{row.code} has no pay run {run}")
+        person = named_person(payroll_number)
+        found = selectors.named_run(run) if run is not None else None
         items.add_pay_item(
             person.counterparty_id,
             element,
@@ -446,9 +434,7 @@ def calculate(
     user = identity()
     row = client_named(user, client)
     with acting(user, read=[row.id]):
-        found = selectors.run_numbered(run)
-        if found is None:
-            raise NotFound(f"{row.code} has no pay run {run}")
+        found = selectors.named_run(run)
     done = steps.calculate_run(user, row.id, found.id)
     typer.echo(f"pay run {run} is calculated: {done.payslips} payslips, {done.blockers} blockers")
     with acting(user, write=row.id):

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engineroom.cli import show
+from engineroom.cli import consent, show
 from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.kernel.money import NotMoney, parse_minor
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from engineroom.people.engine import Agreed
     from engineroom.people.models import Person
+    from engineroom.people.selectors import HeldAccount
 
 app = typer.Typer(no_args_is_help=True, help="Who is employed, on what terms, and where they are paid.")
 
@@ -129,7 +128,7 @@ def withdraw_terms(
 @app.command("held-accounts")
 @on_the_ground
 def held_accounts(client: Client) -> None:
-    """Accounts that wait for a second person, with the hash that an approval names."""
+    """Accounts that wait for a second person, with the content that an approval names."""
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.people import selectors
 
@@ -137,10 +136,10 @@ def held_accounts(client: Client) -> None:
     found = client_named(user, client)
     with acting(user, read=[found.id]):
         rows = [
-            (r.payroll_number, r.name, r.starts, r.by, r.reason, r.content_hash)
+            (r.payroll_number, r.name, r.starts, r.by, r.reason, consent.short(r.content_hash))
             for r in selectors.held_accounts()
         ]
-    show.table("Held accounts", ("person", "", "from", "proposed by", "why", "hash"), rows)
+    show.table("Held accounts", ("person", "", "from", "proposed by", "why", "content"), rows)
 
 
 @app.command("approve-account")
@@ -148,16 +147,32 @@ def held_accounts(client: Client) -> None:
 def approve_account(
     client: Client,
     number: Number,
-    content_hash: Annotated[str, typer.Option("--hash", help="of what was looked at: held-accounts")],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask; needs --content")] = False,
+    content: Annotated[str, typer.Option(metavar="HASH", help="the content that you looked at")] = "",
 ) -> None:
-    """Approve exactly the account that is held of a person: not by whoever proposed it."""
-    from engineroom.foundation.tenancy.scope import acting
-    from engineroom.people import accounts
+    """Show the account that is held of a person, and approve exactly it: not by whoever proposed it."""
+    from engineroom.foundation.access.roles import masked
+    from engineroom.foundation.tenancy.scope import acting, current_scope
+    from engineroom.people import accounts, selectors
 
+    consent.require_content(yes=yes, content=content)
     user = identity()
     found = client_named(user, client)
+    with acting(user, write=found.id):  # opening an account is recorded
+        opens = "bank" not in masked(current_scope().roles[found.id])
+        held = _held_of(number, show_bank=opens)
+    standing = held.standing or selectors.Account(held.starts, None, "none", "", "")
+    show.table(
+        f"{held.name}, from {held.starts}, proposed by {held.by}: {held.reason or '-'}",
+        ("", "name of the account", "sort code", "number"),
+        [
+            (what, a.account_name, a.sort_code, a.account_number)
+            for what, a in (("on file", standing), ("proposed", held.account))
+        ],
+    )
+    consent.agree("Approve exactly this account?", [held.content_hash], yes=yes, content=content)
     with acting(user, write=found.id):
-        accounts.approve_account(_held_of(number), content_hash=content_hash)
+        accounts.approve_account(held.proposal_id, content_hash=held.content_hash)
     typer.echo(f"the account of {number} is approved")
     seal_everything()
 
@@ -172,7 +187,7 @@ def refuse_account(client: Client, number: Number, reason: Annotated[str, typer.
     user = identity()
     found = client_named(user, client)
     with acting(user, write=found.id):
-        accounts.refuse_account(_held_of(number), reason=reason)
+        accounts.refuse_account(_held_of(number).proposal_id, reason=reason)
     typer.echo(f"the account of {number} is refused; the one on file stands")
     seal_everything()
 
@@ -198,22 +213,19 @@ def account_policy(
     seal_everything()
 
 
-def _held_of(number: str) -> UUID:
+def _held_of(number: str, *, show_bank: bool = False) -> HeldAccount:
     from engineroom.people import selectors
 
-    held = selectors.held_accounts(person_id=_person(number).counterparty_id)
+    held = selectors.held_accounts(person_id=_person(number).counterparty_id, show_bank=show_bank)
     if not held:
         raise NotFound(f"no account of {number} is held")
-    return held[0].proposal_id
+    return held[0]
 
 
 def _person(number: str) -> Person:
     from engineroom.people import selectors
 
-    found = selectors.person_numbered(number)
-    if found is None:
-        raise NotFound(f"there is nobody with payroll number {number!r}")
-    return found
+    return selectors.named_person(number)
 
 
 def _agreed(

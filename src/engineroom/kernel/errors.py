@@ -100,12 +100,21 @@ def whole(field: str, text: str, longest: int) -> str:
     return text.strip()
 
 
-def reason_given(text: str, longest: int = 300) -> str:
-    """Why something is done, as it is kept with it. Raises InputRefused where nothing or too much is said."""
-    reason = text.strip()
-    if not reason:
-        raise InputRefused([Problem("no reason is given", "Say why, in a sentence", field="reason")])
-    return whole("reason", reason, longest)
+LONGEST_REASON = 300
+
+
+def wrong_reason(text: str, longest: int = LONGEST_REASON) -> list[Problem]:
+    """What is wrong with why something is done: nothing or too much is said."""
+    if not text.strip():
+        return [Problem("no reason is given", "Say why, in a sentence", field="reason")]
+    return too_long("reason", text, longest)
+
+
+def reason_given(text: str, longest: int = LONGEST_REASON) -> str:
+    """Why something is done, as it is kept with it. Raises InputRefused."""
+    if problems := wrong_reason(text, longest):
+        raise InputRefused(problems)
+    return text.strip()
 
 
 def by_row(problems: Iterable[Problem]) -> list[Problem]:

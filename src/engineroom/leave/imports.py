@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 from uuid import UUID
 
@@ -116,11 +117,34 @@ def _stands(person_id: UUID, kind: LeaveKind, stretch: Stretch) -> bool:
     )
 
 
+class LinesOfLeave(OfPeople):
+    """Files whose rows become lines of the ledger."""
+
+    counted: str
+    """What the lines are called where they are counted."""
+
+    @abstractmethod
+    def lines(self, sheet: Sheet, found: Findings) -> list[tuple[LeaveKind, Line]]:
+        """The lines of the rows that are right; a problem for each of the others."""
+
+    def check(self, parsed: Parsed) -> list[Problem]:
+        found = Findings(parsed.content)
+        self.lines(parsed.content, found)
+        return found.problems
+
+    def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
+        lines = self.lines(parsed.content, Findings(parsed.content))
+        for kind in {kind.id: kind for kind, _ in lines}.values():
+            write_lines(kind, [line for of, line in lines if of.id == kind.id])
+        return {self.counted: len(lines)}
+
+
 @importer
-class OpeningBalances(OfPeople):
+class OpeningBalances(LinesOfLeave):
     """What people had left when the client came, once each: in hours, or in days of their own week."""
 
     kind = "leave-balances"
+    counted = "balances"
     summary = "leave that people had left when they came, in hours or days"
     columns = (
         Column("payroll_number", required=True, max_length=20),
@@ -130,18 +154,7 @@ class OpeningBalances(OfPeople):
         Column("days", max_length=10),
     )
 
-    def check(self, parsed: Parsed) -> list[Problem]:
-        found = Findings(parsed.content)
-        self._lines(parsed.content, found)
-        return found.problems
-
-    def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
-        lines = self._lines(parsed.content, Findings(parsed.content))
-        for kind in {kind.id: kind for kind, _ in lines}.values():
-            write_lines(kind, [line for of, line in lines if of.id == kind.id])
-        return {"balances": len(lines)}
-
-    def _lines(self, sheet: Sheet, found: Findings) -> list[tuple[LeaveKind, Line]]:
+    def lines(self, sheet: Sheet, found: Findings) -> list[tuple[LeaveKind, Line]]:
         people, kinds = self.known(sheet, found)
         c = sheet.columns
         keys = list(zip(c["payroll_number"], c["kind"], strict=True))
@@ -197,11 +210,12 @@ WHERE client_id = %s AND what = 'accrual' AND person_id = ANY(%s)
 
 
 @importer
-class HoursWorked(OfPeople):
+class HoursWorked(LinesOfLeave):
     """Hours worked in a pay period, by which irregular workers earn leave (12.07% by law). A period of a
     person earns once."""
 
     kind = "leave-hours"
+    counted = "accruals"
     summary = "hours worked, by which people without fixed hours earn leave"
     columns = (
         Column("payroll_number", required=True, max_length=20),
@@ -210,18 +224,7 @@ class HoursWorked(OfPeople):
         Column("hours", "hours", required=True),
     )
 
-    def check(self, parsed: Parsed) -> list[Problem]:
-        found = Findings(parsed.content)
-        self._lines(parsed.content, found)
-        return found.problems
-
-    def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
-        lines = self._lines(parsed.content, Findings(parsed.content))
-        for kind in {kind.id: kind for kind, _ in lines}.values():
-            write_lines(kind, [line for of, line in lines if of.id == kind.id])
-        return {"accruals": len(lines)}
-
-    def _lines(self, sheet: Sheet, found: Findings) -> list[tuple[LeaveKind, Line]]:
+    def lines(self, sheet: Sheet, found: Findings) -> list[tuple[LeaveKind, Line]]:
         people, kinds = self.known(sheet, found)
         rules = selectors.Policies([kind.id for kind in kinds.values()])
         with connection.cursor() as cursor:

@@ -23,7 +23,7 @@ from engineroom.leave import entitling, selectors, services
 from engineroom.leave.models import Booking, Evidence, LeaveKind
 from engineroom.people import own
 from engineroom.people.models import Person
-from engineroom.people.selectors import person_numbered
+from engineroom.people.selectors import named_person
 from engineroom.ui.display import format_duration
 from engineroom.ui.fields import DayField, LineField
 from engineroom.ui.pages import (
@@ -333,17 +333,10 @@ def _cell(away: selectors.Away, day: date, masked: Iterable[str]) -> Cell:
 # --- one person -------------------------------------------------------------------------------------------
 
 
-def _numbered(number: str) -> Person:
-    found = person_numbered(number.replace("\x00", ""))
-    if found is None:
-        raise NotFound(f"there is nobody with payroll number {number!r}")
-    return found
-
-
 @page("leave.read", faces=SEES, reads="leave")
 def person(request: PageRequest, client: str, number: str) -> HttpResponse:
     """One person: what is left, and every booking with what was decided of it."""
-    found = _numbered(number)
+    found = named_person(number)
     request.reading(found.counterparty_id)
     today = timezone.now().date()
     entitled = [kind for kind in selectors.kinds(today) if kind.entitles]
@@ -441,7 +434,7 @@ def withdraw(request: PageRequest, client: str, booking_id: UUID) -> str:
 @action("leave.prepare", faces=SEES)
 def record(request: PageRequest, client: str) -> Done:
     values = filled_in(Recording(request.POST, kinds=selectors.kinds()))
-    found = _numbered(values["number"])
+    found = named_person(values["number"])
     verb = services.ask_for if values["waits"] else services.record
     done = verb(found.counterparty_id, UUID(values["kind"]), stretch_of(values), key=request.key)  # type: ignore[call-arg]
     said = "is asked for" if values["waits"] else "is recorded"
@@ -496,7 +489,7 @@ def prove(request: PageRequest, client: str, booking_id: UUID) -> str:
 
 @action("leave.prepare", faces=SEES)
 def adjust(request: PageRequest, client: str, number: str) -> str:
-    found = _numbered(number)
+    found = named_person(number)
     values = filled_in(Changing(request.POST, kinds=selectors.kinds()))
     minutes = int(values["hours"] * 60)
     entitling.adjust(
@@ -521,7 +514,7 @@ def offer(request: PageRequest, client: str) -> str:
 @action("leave.prepare", faces=SEES)
 def entitle(request: PageRequest, client: str) -> str:
     v = filled_in(Entitling(request.POST, kinds=selectors.kinds(), prefix="rule"))
-    who = _numbered(v["number"]).counterparty_id if v["number"] else None
+    who = named_person(v["number"]).counterparty_id if v["number"] else None
     entitling.set_policy(
         UUID(v["kind"]), v["starts"], weeks_ppm=ppm(v["weeks"]), most_days=v["most_days"],
         year_month=v["year_month"], accrual=v["accrual"],

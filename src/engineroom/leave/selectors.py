@@ -358,7 +358,7 @@ def bookings_of(person_id: UUID, limit: int = 60) -> list[Booking]:
 def requests() -> list[Booking]:
     """What waits for a decision, what begins first at the top."""
     rows = Booking.objects.filter(client_id=current_client_id(), state="asked")
-    return list(rows.select_related("kind", "person").order_by("starts", "at")[:200])
+    return list(rows.select_related("kind", "person").order_by("starts", "at"))
 
 
 def decisions_of(booking_ids: Sequence[UUID]) -> dict[UUID, list[Decision]]:

@@ -12,13 +12,12 @@ from django.utils import timezone
 
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.jobs import shown
-from engineroom.foundation.jobs.shown import LOOK_BACK_DAYS, MOST, NO_WORKER, Shown, State
+from engineroom.foundation.jobs.shown import LOOK_BACK_DAYS, MOST, NO_WORKER, Printing, Shown, State
 from engineroom.foundation.jobs.tasks import MOST_REQUEUES, STALLED_AFTER_SECONDS
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.payroll import papers, services
 
 KIND = "calculation"
-PRINTING = "payslips"
 
 MINE = """
 WITH asked AS MATERIALIZED (
@@ -143,35 +142,26 @@ def _again(job: Shown) -> str:
     return f"{job.what} is in the queue again."
 
 
-PRINTED = """
+PRINTING = Printing(
+    kind="payslips",
+    verb="payroll.plan_printing",
+    prepares="payroll.prepare",
+    task=papers.JOB,
+    argument="run_id",
+    sql="""
 SELECT r.id, r.number, count(s.id), count(f.id)
 FROM payroll_payrun r
 JOIN payroll_payslip s ON s.client_id = r.client_id AND s.attempt_id = r.published_id
-LEFT JOIN foundation_vaultfile f ON f.client_id = s.client_id AND f.kind = %(kind)s AND f.subject_id = s.id
-WHERE r.client_id = ANY(%(clients)s) AND r.id = ANY(%(runs)s)
+LEFT JOIN foundation_vaultfile f
+  ON f.client_id = s.client_id AND f.kind = %(paper)s AND f.subject_id = s.id
+WHERE r.client_id = ANY(%(clients)s) AND r.id = ANY(%(subjects)s)
 GROUP BY r.id, r.number
-"""
-
-
-def printing(clients: Sequence[UUID], run_id: UUID | None = None) -> list[Shown]:
-    """The runs whose payslips I had printed."""
-    asked = shown.asked_by_me("payroll.plan_printing", clients, run_id)
-    if not asked:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(PRINTED, {"kind": papers.KIND, "clients": list(clients), "runs": list(asked)})
-        found = cursor.fetchall()
-    queue = shown.queue_of(papers.JOB, "run_id", list(asked))
-    return [_printing(row, *asked[row[0]], queue.get(row[0], shown.Queued())) for row in found]
-
-
-def _printing(row: tuple[Any, ...], client_id: UUID, at: Any, queued: shown.Queued) -> Shown:
-    run_id, number, total, done = row
-    left = f"{total - done} of {total} payslips are not printed; try again, what is printed stays."
-    state, why, may_retry = shown.state_of(client_id, queued, done, total, "payroll.prepare", left)
-    what = f"Payslips of pay run {number}"
-    page = ("payroll:run", (number,))
-    return Shown(client_id, PRINTING, run_id, what, at, done, total, "payslip", state, page, why, may_retry)
+""",
+    paper=papers.KIND,
+    unit="payslip",
+    what="Payslips of pay run {number}",
+    page="payroll:run",
+)
 
 
 def _print_again(job: Shown) -> str:
@@ -180,4 +170,4 @@ def _print_again(job: Shown) -> str:
 
 
 shown.register(KIND, shown.Kind("payroll.read", "payroll.prepare", mine, _again))
-shown.register(PRINTING, shown.Kind("payroll.read", "payroll.prepare", printing, _print_again))
+shown.register(PRINTING.kind, shown.Kind("payroll.read", "payroll.prepare", PRINTING.mine, _print_again))

@@ -15,6 +15,7 @@ from uuid import UUID
 import numpy as np
 from django.db import connection
 
+from engineroom.kernel.errors import NotFound
 from engineroom.payroll import selectors
 from engineroom.payroll.engine import variance
 from engineroom.payroll.engine.steps import Calculation, Column
@@ -22,6 +23,7 @@ from engineroom.payroll.engine.variance import LAW, UNEXPLAINED, Part, Side
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun
 from engineroom.payroll.results import amounts_of
+from engineroom.people.models import Person
 from engineroom.ui.display import format_duration, format_money
 from engineroom.ui.listing import Order, Slice, read_slice
 
@@ -216,6 +218,49 @@ def explain_people(run: PayRun, people: Sequence[UUID], currency: str) -> list[P
     for alike in both.values():
         found |= {one.person_id: one for one in reader.compared(alike)}
     return [found[pair.person_id] for pair in pairs]
+
+
+def person_variance(run: PayRun, payroll_number: str, currency: str) -> PersonVariance:
+    """What changed for one person. Raises NotFound."""
+    person_id: UUID | None = (
+        Person.objects.filter(client_id=run.client_id, payroll_number=payroll_number)
+        .values_list("counterparty_id", flat=True)
+        .first()
+    )
+    found = explain_people(run, [person_id], currency) if person_id else []
+    if not found:
+        raise NotFound(f"{run} has no change of a payroll number {payroll_number!r}")
+    return found[0]
+
+
+@dataclass(frozen=True)
+class ElementRow:
+    """An element of a payslip that changed."""
+
+    label: str
+    is_minutes: bool
+    before: int
+    now: int
+    change: int
+    words: str
+
+
+def element_rows(run: PayRun, one: PersonVariance, currency: str) -> list[ElementRow]:
+    """The elements that changed for somebody, in the order of the payslip."""
+    return [
+        ElementRow(
+            element.label,
+            element.unit == "minutes",
+            one.before.get(element.code, 0),
+            one.now.get(element.code, 0),
+            one.change(element.code),
+            one.in_words(element.code, currency)
+            if element.unit == "pence"
+            else "; ".join(part.words for part in one.parts if part.moved.get(element.code)),
+        )
+        for element in jurisdiction(run.jurisdiction).elements
+        if element.unit in ("pence", "minutes") and one.change(element.code)
+    ]
 
 
 class _Reader:

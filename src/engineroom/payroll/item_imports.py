@@ -11,7 +11,7 @@ from engineroom.foundation.imports.services import Parsed, importer
 from engineroom.foundation.imports.sheets import Column
 from engineroom.foundation.imports.tables import Findings, TableImporter
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
-from engineroom.kernel.errors import Problem
+from engineroom.kernel.errors import LONGEST_REASON, Problem
 from engineroom.kernel.ids import uuid7s
 from engineroom.payroll import items
 from engineroom.payroll.models import CarriedIn, OnSchedule, PayItem, PaySchedule, RecurringPay
@@ -20,7 +20,7 @@ from engineroom.people.models import Person
 NUMBER = Column("payroll_number", required=True, max_length=20)
 ELEMENT = Column("element", required=True, max_length=40)
 AMOUNT = Column("amount", "money", required=True)
-REASON = Column("reason", required=True, max_length=items.LONGEST_REASON)
+REASON = Column("reason", required=True, max_length=LONGEST_REASON)
 
 
 def _people() -> dict[str, UUID]:
@@ -106,7 +106,7 @@ class Recurring(AboutPeople):
     summary = "pay of every period: an amount of an element, from a day until a day"
     columns = (
         NUMBER, ELEMENT, AMOUNT, Column("from_date", "date", required=True), Column("until_date", "date"),
-        Column("reason", max_length=items.LONGEST_REASON),
+        Column("reason", max_length=LONGEST_REASON),
     )  # fmt: skip
 
     def elements(self, row: dict[str, Any]) -> list[str]:

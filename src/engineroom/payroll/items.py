@@ -12,15 +12,22 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.dated import lasts_until
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
-from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound, Problem, too_long
+from engineroom.kernel.errors import (
+    LONGEST_REASON,
+    Conflict,
+    EngineroomError,
+    InputRefused,
+    NotFound,
+    Problem,
+    too_long,
+    wrong_reason,
+)
 from engineroom.kernel.money import MAX_MINOR
 from engineroom.payroll.engine.elements import PayElement
 from engineroom.payroll.inputs import STATED
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import CarriedIn, PaidItem, PayItem, PayRun, RecurringPay
 from engineroom.people.models import Person
-
-LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -231,12 +238,6 @@ def wrong_amount(amount: int) -> list[Problem]:
     if abs(amount) > MAX_MINOR:
         return [Problem("the amount is more than can be paid", "Check its decimal point", field="amount")]
     return []
-
-
-def wrong_reason(reason: str) -> list[Problem]:
-    if not reason.strip():
-        return [Problem("the reason is empty", "Say why", field="reason")]
-    return too_long("reason", reason, LONGEST_REASON)
 
 
 def refuse(problems: Sequence[Problem]) -> None:

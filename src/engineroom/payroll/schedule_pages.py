@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from engineroom.foundation.commands import keyed
 from engineroom.foundation.dated import lives_on
-from engineroom.kernel.errors import InputRefused, NotFound, Problem
-from engineroom.payroll import items
+from engineroom.kernel.errors import LONGEST_REASON, InputRefused, Problem
+from engineroom.payroll import items, selectors
 from engineroom.payroll import schedules as found
 from engineroom.payroll.engine.proration import BASES
 from engineroom.payroll.engine.schedules import PAY_RULES
 from engineroom.payroll.jurisdictions import jurisdiction
-from engineroom.payroll.models import OnSchedule, PayRun
+from engineroom.payroll.models import OnSchedule
 from engineroom.payroll.services import KINDS
 from engineroom.people.models import Person
 from engineroom.people.selectors import person_numbered
@@ -168,7 +168,7 @@ class AddItem(forms.Form):
     run = forms.IntegerField(
         required=False, min_value=1, label="Run", help_text="Only for a run of another kind than regular."
     )
-    reason = LineField(max_length=items.LONGEST_REASON)
+    reason = LineField(max_length=LONGEST_REASON)
 
     def __init__(self, currency: str, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
@@ -184,7 +184,7 @@ class AddRecurring(forms.Form):
     element = forms.CharField(max_length=40, widget=forms.Select)
     starts = DayField(label="From")
     ends = DayField(label="Until", required=False)
-    reason = LineField(max_length=items.LONGEST_REASON, required=False)
+    reason = LineField(max_length=LONGEST_REASON, required=False)
 
     def __init__(self, currency: str, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
@@ -194,7 +194,7 @@ class AddRecurring(forms.Form):
 
 
 class Withdraw(forms.Form):
-    reason = LineField(max_length=items.LONGEST_REASON)
+    reason = LineField(max_length=LONGEST_REASON)
 
 
 class EndRecurring(forms.Form):
@@ -236,7 +236,7 @@ def add_item(request: PageRequest, client: str) -> Done:
     assert request.client is not None
     asked = filled_in(AddItem(request.client.currency, request.POST))
     person = _person(asked["payroll_number"])
-    run_id = _run_numbered(asked["run"]) if asked["run"] else None
+    run_id = selectors.named_run(asked["run"]).id if asked["run"] else None
     with keyed(request.key):
         items.add_pay_item(
             person.counterparty_id,
@@ -248,13 +248,6 @@ def add_item(request: PageRequest, client: str) -> Done:
             source="page",
         )
     return Done(f"The item of {person.payroll_number} waits for its run.", _items(client))
-
-
-def _run_numbered(number: int) -> UUID:
-    run = PayRun.objects.filter(number=number).first()
-    if run is None:
-        raise NotFound(f"there is no pay run {number}")
-    return run.id
 
 
 def _items(client: str) -> str:

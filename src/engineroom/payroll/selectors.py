@@ -16,6 +16,7 @@ from django.db import connection
 from engineroom.foundation import prepared, vault
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import current_client_id
+from engineroom.kernel.errors import NotFound
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip, TaxDetails
@@ -49,6 +50,14 @@ def run_of(pay_date: date) -> PayRun | None:
 def run_numbered(number: int) -> PayRun | None:
     found = PayRun.objects.filter(client_id=current_client_id(), number=number)
     return found.select_related("published").first()
+
+
+def named_run(number: int) -> PayRun:
+    """The run that an address or a command names. Raises NotFound."""
+    found = run_numbered(number) if number < 1 << 31 else None
+    if found is None:
+        raise NotFound(f"there is no pay run {number}")
+    return found
 
 
 def payslips(run: PayRun) -> list[SlipView]:

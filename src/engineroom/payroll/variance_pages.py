@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 
-from engineroom.kernel.errors import NotFound, NotPermitted
+from engineroom.kernel.errors import NotPermitted
 from engineroom.payroll import explained, selectors
-from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun
-from engineroom.people.models import Person
 from engineroom.ui import listing
 from engineroom.ui.charts import Bar, Chart, waterfall_chart
 from engineroom.ui.pages import PageRequest, page
@@ -33,24 +30,10 @@ class Row:
     words: str
 
 
-@dataclass(frozen=True)
-class ElementRow:
-    """An element of a payslip that changed."""
-
-    label: str
-    is_minutes: bool
-    before: int
-    now: int
-    change: int
-    words: str
-
-
 def _run(request: PageRequest, number: int) -> PayRun:
     if "pay" in request.masked:
         raise NotPermitted("what changed in a run shows pay data, which your role does not see")
-    found = selectors.run_numbered(number)
-    if found is None:
-        raise NotFound(f"there is no pay run {number}")
+    found = selectors.named_run(number)
     request.reading(found.id)
     return found
 
@@ -85,23 +68,10 @@ def variance(request: PageRequest, client: str, number: int, payroll_number: str
     """One person: from the last payslip to this one as a picture, and element by element."""
     found = _run(request, number)
     assert request.client is not None
-    one = person_variance(found, payroll_number, request.client.currency)
+    one = explained.person_variance(found, payroll_number, request.client.currency)
     slip_url = reverse("payroll:payslip", args=[client, number, one.payroll_number]) if one.is_in_run else ""
     context = {"run": found, "slip_url": slip_url, **told(found, one, request.client.currency)}
     return render(request, "payroll/variance.html", context)
-
-
-def person_variance(run: PayRun, payroll_number: str, currency: str) -> explained.PersonVariance:
-    """Raises NotFound."""
-    person_id: UUID | None = (
-        Person.objects.filter(client_id=run.client_id, payroll_number=payroll_number)
-        .values_list("counterparty_id", flat=True)
-        .first()
-    )
-    found = explained.explain_people(run, [person_id], currency) if person_id else []
-    if not found:
-        raise NotFound(f"{run} has no change of a payroll number {payroll_number!r}")
-    return found[0]
 
 
 def told(run: PayRun, one: explained.PersonVariance, currency: str) -> dict[str, object]:
@@ -111,26 +81,8 @@ def told(run: PayRun, one: explained.PersonVariance, currency: str) -> dict[str,
         "currency": currency,
         "words": one.in_words("net_pay", currency),
         "chart": _chart(one, run, currency),
-        "elements": element_rows(run, one, currency),
+        "elements": explained.element_rows(run, one, currency),
     }
-
-
-def element_rows(run: PayRun, one: explained.PersonVariance, currency: str) -> list[ElementRow]:
-    """The elements that changed, in the order of the payslip."""
-    return [
-        ElementRow(
-            element.label,
-            element.unit == "minutes",
-            one.before.get(element.code, 0),
-            one.now.get(element.code, 0),
-            one.change(element.code),
-            one.in_words(element.code, currency)
-            if element.unit == "pence"
-            else "; ".join(part.words for part in one.parts if part.moved.get(element.code)),
-        )
-        for element in jurisdiction(run.jurisdiction).elements
-        if element.unit in ("pence", "minutes") and one.change(element.code)
-    ]
 
 
 def _chart(one: explained.PersonVariance, run: PayRun, currency: str) -> Chart:

@@ -10,10 +10,8 @@ from django.shortcuts import render
 from django.urls import path, reverse
 
 from engineroom.foundation.approvals.selectors import makers
-from engineroom.kernel.errors import NotFound
 from engineroom.people import accounts, selectors
 from engineroom.people.accounts import Payee
-from engineroom.people.models import Person
 from engineroom.ui.fields import DayField, LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 
@@ -56,7 +54,7 @@ def held(request: PageRequest, client: str) -> HttpResponse:
 @page("people.read", reads="person")
 def account(request: PageRequest, client: str, payroll_number: str) -> HttpResponse:
     """A form for another account of one person."""
-    person = _person(payroll_number)
+    person = selectors.named_person(payroll_number)
     request.reading(person.counterparty_id)
     context = {"person": person, "held": selectors.held_accounts(person_id=person.counterparty_id)}
     if request.may("people.prepare"):
@@ -66,7 +64,7 @@ def account(request: PageRequest, client: str, payroll_number: str) -> HttpRespo
 
 @action("people.prepare")
 def propose(request: PageRequest, client: str, payroll_number: str) -> Done:
-    person = _person(payroll_number)
+    person = selectors.named_person(payroll_number)
     asked = filled_in(AccountForm(request.POST))
     done = accounts.propose_account(
         person.counterparty_id,
@@ -115,13 +113,6 @@ def policy(request: PageRequest, client: str) -> Done:
 
 def _list(client: str) -> str:
     return reverse("people:accounts", args=[client])
-
-
-def _person(number: str) -> Person:
-    found = selectors.person_numbered(number.replace("\x00", ""))
-    if found is None:
-        raise NotFound(f"there is nobody with payroll number {number!r}")
-    return found
 
 
 urlpatterns = [

@@ -8,10 +8,9 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
 
-from engineroom.kernel.errors import NotFound
 from engineroom.people import employment, selectors
 from engineroom.people.leaving import open_matters
-from engineroom.people.models import LEAVING, Person
+from engineroom.people.models import LEAVING
 from engineroom.ui.display import format_day
 from engineroom.ui.fields import DayField, LineField
 from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
@@ -30,7 +29,7 @@ class ReturnForm(forms.Form):
 @page("people.read", reads="person")
 def leaving(request: PageRequest, client: str, payroll_number: str) -> HttpResponse:
     """The employment of a person: its end, what stands open then, and a return."""
-    person = _person(payroll_number)
+    person = selectors.named_person(payroll_number)
     request.reading(person.counterparty_id, leaving=True)
     rows = selectors.employments_of(person.counterparty_id)
     latest = rows[0] if rows else None
@@ -52,7 +51,7 @@ def leaving(request: PageRequest, client: str, payroll_number: str) -> HttpRespo
 
 @action("people.prepare")
 def end(request: PageRequest, client: str, payroll_number: str) -> Done:
-    person = _person(payroll_number)
+    person = selectors.named_person(payroll_number)
     asked = filled_in(LeavingForm(request.POST))
     employment.end_employment(person.counterparty_id, **asked, key=request.key)  # type: ignore[call-arg]
     said = f"The last day of {person.name} is {format_day(asked['last_day'])}."
@@ -61,7 +60,7 @@ def end(request: PageRequest, client: str, payroll_number: str) -> Done:
 
 @action("people.prepare")
 def come_back(request: PageRequest, client: str, payroll_number: str) -> Done:
-    person = _person(payroll_number)
+    person = selectors.named_person(payroll_number)
     asked = filled_in(ReturnForm(request.POST, prefix="back"))
     employment.re_employ(person.counterparty_id, **asked, key=request.key)  # type: ignore[call-arg]
     said = f"{person.name} is employed again from {format_day(asked['starts'])}: set terms and tax details."
@@ -70,13 +69,6 @@ def come_back(request: PageRequest, client: str, payroll_number: str) -> Done:
 
 def _address(client: str, payroll_number: str) -> str:
     return reverse("people:leaving", args=[client, payroll_number])
-
-
-def _person(number: str) -> Person:
-    found = selectors.person_numbered(number.replace("\x00", ""))
-    if found is None:
-        raise NotFound(f"there is nobody with payroll number {number!r}")
-    return found
 
 
 urlpatterns = [

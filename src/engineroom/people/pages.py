@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 
-from engineroom.kernel.errors import NotFound
 from engineroom.people import accounts_pages, leaving_pages, selectors, terms_pages
 from engineroom.people.panels import panels_of
 from engineroom.ui import listing
@@ -42,9 +41,7 @@ def people(request: PageRequest, client: str) -> HttpResponse:
 @page("people.read", reads="person")
 def person(request: PageRequest, client: str, number: str) -> HttpResponse:
     """One person. `?show=bank` opens the accounts to a role that may see them."""
-    found = selectors.person_numbered(number.replace("\x00", ""))
-    if found is None:
-        raise NotFound(f"there is nobody with payroll number {number!r}")
+    found = selectors.named_person(number)
     may_see = "bank" not in request.masked
     show_bank = may_see and request.GET.get("show") == "bank"
     view = selectors.person_view(found, show_bank=show_bank, purpose="page of a person")

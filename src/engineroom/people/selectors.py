@@ -16,6 +16,7 @@ from engineroom.foundation.crypto.fields import reveal
 from engineroom.foundation.dated import lives_on
 from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.tenancy.scope import current_client_id
+from engineroom.kernel.errors import NotFound
 from engineroom.people.engine import Agreed, Stretch
 from engineroom.people.models import (
     LEAVING,
@@ -88,6 +89,14 @@ def people(*, text: str = "", cursor: str = "") -> Slice[PersonRow]:
 
 def person_numbered(payroll_number: str) -> Person | None:
     return Person.objects.filter(client_id=current_client_id(), payroll_number=payroll_number).first()
+
+
+def named_person(payroll_number: str) -> Person:
+    """Whom an address or a command names. Raises NotFound."""
+    found = person_numbered(payroll_number.replace("\x00", "").strip())
+    if found is None:
+        raise NotFound(f"there is nobody with payroll number {payroll_number!r}")
+    return found
 
 
 @dataclass(frozen=True)

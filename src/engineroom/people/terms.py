@@ -17,14 +17,21 @@ from django.utils import timezone
 from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, InputRefused, NotFound, Problem, reason_given, too_long
+from engineroom.kernel.errors import (
+    LONGEST_REASON,
+    Conflict,
+    InputRefused,
+    NotFound,
+    Problem,
+    reason_given,
+    too_long,
+)
 from engineroom.kernel.ids import uuid7s
 from engineroom.kernel.money import MAX_MINOR
 from engineroom.people.engine import BASES, Agreed, Stretch, agree, withdraw
 from engineroom.people.models import Employment, Person, Terms, TermsChange
 from engineroom.people.selectors import employment_on, standing_terms
 
-LONGEST_REASON = 300
 LONGEST_TITLE = 100
 LONGEST_COST_CENTRE = 40
 WEEK_MINUTES = 7 * 24 * 60

@@ -13,7 +13,7 @@ from engineroom.foundation.imports.services import Parsed, importer
 from engineroom.foundation.imports.sheets import Column, Sheet
 from engineroom.foundation.imports.tables import Findings, TableImporter
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Problem
+from engineroom.kernel.errors import LONGEST_REASON, Problem
 from engineroom.people import terms
 from engineroom.people.engine import BASES, MONDAY_TO_FRIDAY, Agreed, Stretch, agree, days_of
 from engineroom.people.models import Employment
@@ -136,4 +136,4 @@ def _reasons(rows: Sequence[dict[str, Any]]) -> str:
     """The reasons that the file gives, each once; its first few where there are many."""
     given = list(dict.fromkeys(row["reason"] for row in rows if row["reason"]))
     said = "; ".join(given)
-    return said if len(said) <= terms.LONGEST_REASON else f"{given[0]}, and {len(given) - 1} more reasons"
+    return said if len(said) <= LONGEST_REASON else f"{given[0]}, and {len(given) - 1} more reasons"

@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from engineroom.foundation.tenancy.models import Client
-from engineroom.kernel.errors import NotFound
+from engineroom.kernel.errors import LONGEST_REASON
 from engineroom.people import selectors, terms
 from engineroom.people.engine import Agreed, days_of
 from engineroom.people.models import Person
@@ -37,7 +37,7 @@ class TermsForm(forms.Form):
     cost_centre = LineField(required=False, max_length=terms.LONGEST_COST_CENTRE, label="Cost centre")
     reason = LineField(
         required=False,
-        max_length=terms.LONGEST_REASON,
+        max_length=LONGEST_REASON,
         label="Why it changes",
         help_text="Needed for a day that is past.",
     )
@@ -66,7 +66,7 @@ def agreed_in(asked: dict[str, Any]) -> Agreed:
 @page("people.read", reads="person")
 def terms_page(request: PageRequest, client: str, payroll_number: str) -> HttpResponse:
     """Everything said of a person's terms, and a form for what is said next."""
-    found = _person(payroll_number)
+    found = selectors.named_person(payroll_number)
     request.reading(found.counterparty_id, terms=True)
     assert request.client is not None
     context = _context(request.client, found)
@@ -104,7 +104,7 @@ def _as_they_are(standing: list[selectors.TermsSeen]) -> dict[str, Any]:
 @action("people.prepare")
 def terms_preview(request: PageRequest, client: str, payroll_number: str) -> HttpResponse:
     """What would stand, beside what stands. Nothing is said yet."""
-    person = _person(payroll_number)
+    person = selectors.named_person(payroll_number)
     assert request.client is not None
     form = TermsForm(request.client.currency, request.POST)
     asked = filled_in(form)
@@ -129,7 +129,7 @@ def terms_preview(request: PageRequest, client: str, payroll_number: str) -> Htt
 
 @action("people.prepare")
 def terms_set(request: PageRequest, client: str, payroll_number: str) -> Done:
-    person = _person(payroll_number)
+    person = selectors.named_person(payroll_number)
     assert request.client is not None
     asked = filled_in(TermsForm(request.client.currency, request.POST))
     terms.set_terms(
@@ -145,20 +145,13 @@ def terms_set(request: PageRequest, client: str, payroll_number: str) -> Done:
 
 @action("people.prepare")
 def terms_withdraw(request: PageRequest, client: str, payroll_number: str, terms_id: UUID) -> Done:
-    _person(payroll_number)
+    selectors.named_person(payroll_number)
     terms.withdraw_terms(terms_id, reason=request.POST.get("reason", ""), key=request.key)  # type: ignore[call-arg]
     return Done("The terms are taken back; those before them hold.", to=_address(client, payroll_number))
 
 
 def _address(client: str, payroll_number: str) -> str:
     return reverse("people:terms", args=[client, payroll_number])
-
-
-def _person(number: str) -> Person:
-    found = selectors.person_numbered(number.replace("\x00", ""))
-    if found is None:
-        raise NotFound(f"there is nobody with payroll number {number!r}")
-    return found
 
 
 urlpatterns = [

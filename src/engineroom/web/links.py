@@ -331,13 +331,6 @@ OPENS: dict[str, Callable[[HttpRequest, Found], HttpResponse]] = {
 # --- the firm's buttons ---------------------------------------------------------------------------------
 
 
-def _numbered(number: int) -> PayRun:
-    run = selectors.run_numbered(number)
-    if run is None:
-        raise NotFound(f"there is no pay run {number}")
-    return run
-
-
 def _where(client: str, mailing_id: UUID | None) -> str | None:
     return reverse("letters", args=[client, mailing_id]) if mailing_id else None
 
@@ -345,7 +338,7 @@ def _where(client: str, mailing_id: UUID | None) -> str | None:
 @action("payroll.prepare")
 def notify(request: PageRequest, client: str, number: int) -> Done:
     """Tell everybody of the run that their payslip is there."""
-    done = notify_payslips(_numbered(number).id, key=request.key)  # type: ignore[call-arg]
+    done = notify_payslips(selectors.named_run(number).id, key=request.key)  # type: ignore[call-arg]
     parts: Sequence[str] = [
         f"{format_count(done.written, 'payslip notice is', 'payslip notices are')} on the way",
         f"{done.written_before} were mailed before" if done.written_before else "",
@@ -357,7 +350,7 @@ def notify(request: PageRequest, client: str, number: int) -> Done:
 @action("payroll.prepare")
 def ask(request: PageRequest, client: str, number: int) -> str:
     """Ask the client's approvers for their yes."""
-    done = ask_approver(_numbered(number).id, key=request.key)  # type: ignore[call-arg]
+    done = ask_approver(selectors.named_run(number).id, key=request.key)  # type: ignore[call-arg]
     return f"{format_count(done.asked, 'approver is', 'approvers are')} asked by mail."
 
 

@@ -24,7 +24,7 @@ from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.kernel.rates import format_ppm
-from engineroom.payroll import accounts, posting, reopening, returned, review, variance_pages
+from engineroom.payroll import accounts, explained, posting, reopening, returned, review, variance_pages
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll import services as pay_runs
 from engineroom.payroll.jurisdictions import jurisdiction
@@ -164,7 +164,7 @@ class Cost:
 
 
 def _cost(number: int) -> Cost:
-    figures = payroll.run_figures(_run(number))
+    figures = payroll.run_figures(payroll.named_run(number))
     totals = defaultdict(int, figures.totals)
     lines = [(label, posting.COSTS[account](totals), note) for label, account, note in COSTS]
     return Cost(lines, figures.payslips)
@@ -214,7 +214,7 @@ def runs(request: PageRequest, client: str) -> HttpResponse:
 @page("payroll.read", reads="pay_run", faces=FACES)
 def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     """One run: what it comes to, how it differs from the last, who is in it; and the yes to exactly that."""
-    found = _run(number)
+    found = payroll.named_run(number)
     request.reading(found.id)
     slips = payroll.slips_listed(found, review.run_before(found), cursor=request.GET.get("at", ""))
     context = run_facts(found, request.client) | {
@@ -273,18 +273,11 @@ def _variance_chart(v: review.Variance, currency: str) -> charts.Chart:
     return charts.waterfall_chart(steps, currency, title="Gross pay, from the last run to this one")
 
 
-def _run(number: int) -> PayRun:
-    found = payroll.run_numbered(number)
-    if found is None:
-        raise NotFound(f"there is no pay run {number}")
-    return found
-
-
 @action("payroll.approve", faces=FACES)
 def approve_run(request: PageRequest, client: str, number: int) -> Done:
     """Exactly what was looked at: the form carries its hash."""
     pay_runs.approve_pay_run(
-        _run(number).id,
+        payroll.named_run(number).id,
         content_hash=request.POST.get("content_hash", ""),
         key=request.key,  # type: ignore[call-arg]
     )
@@ -298,7 +291,7 @@ def approve_run(request: PageRequest, client: str, number: int) -> Done:
 def return_run(request: PageRequest, client: str, number: int) -> Done:
     """Not yet: what is wrong, with whom. The bureau answers before anybody approves."""
     reopening.return_pay_run(
-        _run(number).id,
+        payroll.named_run(number).id,
         content_hash=request.POST.get("content_hash", ""),
         comment=request.POST.get("comment", ""),
         payroll_number=request.POST.get("payroll_number", ""),
@@ -314,7 +307,7 @@ def return_run(request: PageRequest, client: str, number: int) -> Done:
 def take_back_run(request: PageRequest, client: str, number: int) -> Done:
     """One's own yes no longer holds, as long as nothing is released."""
     reopening.take_back_approval(
-        _run(number).id,
+        payroll.named_run(number).id,
         reason=request.POST.get("reason", ""),
         key=request.key,  # type: ignore[call-arg]
     )
@@ -326,13 +319,13 @@ def take_back_run(request: PageRequest, client: str, number: int) -> Done:
 @page("payroll.read", reads="payslip", faces=FACES)
 def run_person(request: PageRequest, client: str, number: int, payroll_number: str) -> HttpResponse:
     """One person of a run: their figures, and why they differ from the last; and the no, with a comment."""
-    found = _run(number)
+    found = payroll.named_run(number)
     slip = payroll.payslip_of(found, payroll_number)
     if slip is None or request.client is None:
         raise NotFound(f"pay run {number} has no payslip for payroll number {payroll_number!r}")
     request.reading(slip.id)
     currency = request.client.currency
-    one = variance_pages.person_variance(found, payroll_number, currency)
+    one = explained.person_variance(found, payroll_number, currency)
     context = {
         "run": found,
         "slip": slip,

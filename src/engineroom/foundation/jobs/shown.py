@@ -134,6 +134,49 @@ def has_worker() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+@dataclass(frozen=True)
+class Printing:
+    """A room's printing of one subject's papers, each kept in the vault: what asks for it and who may, the
+    task that does it, and how far it is.
+
+    sql: rows (id, number, papers wanted, papers kept), of the clients `%(clients)s` and the subjects
+    `%(subjects)s`; a paper is kept as `%(paper)s`. what: with `{number}` in it. page: of a subject.
+    """
+
+    kind: str
+    verb: str
+    prepares: str
+    task: str
+    argument: str
+    sql: str
+    paper: str
+    unit: str
+    what: str
+    page: str
+
+    def mine(self, clients: Sequence[UUID], subject: UUID | None = None) -> list[Shown]:
+        """The subjects whose papers I had printed."""
+        asked = asked_by_me(self.verb, clients, subject)
+        if not asked:
+            return []
+        values: dict[str, Any] = {"paper": self.paper, "clients": list(clients), "subjects": list(asked)}
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, values)
+            found = cursor.fetchall()
+        queue = queue_of(self.task, self.argument, list(asked))
+        return [self._shown(row, *asked[row[0]], queue.get(row[0], Queued())) for row in found]
+
+    def _shown(self, row: tuple[UUID, int, int, int], client_id: UUID, at: datetime, queued: Queued) -> Shown:
+        subject, number, total, done = row
+        left = f"{total - done} of {total} {self.unit}s are not printed; try again, what is printed stays."
+        state, why, may_retry = state_of(client_id, queued, done, total, self.prepares, left)
+        what = self.what.format(number=number)
+        page = (self.page, (number,))
+        return Shown(
+            client_id, self.kind, subject, what, at, done, total, self.unit, state, page, why, may_retry
+        )
+
+
 def state_of(
     client_id: UUID, queued: Queued, done: int, total: int, prepares: str, left: str
 ) -> tuple[State, str, bool]:
