@@ -1,5 +1,6 @@
-"""Every page, for everybody: nothing that axe finds, in both themes; no sideways scrolling on a telephone;
-nothing asked of strangers; a screenshot of each to look at.
+"""The pages of the demonstration, for everybody: nothing that axe finds; no sideways scrolling on a
+telephone; nothing asked of strangers; a screenshot of each to look at. Every address, in both themes and by
+keyboard alone, is asked in `tests/web/test_in_the_browser.py`.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ BEHIND = [
 def test_what_stands_behind_a_page_is_accessible_too(
     visit, what: str, who: str, path: str, link: str
 ) -> None:
-    for theme, width in (("light", 1440), ("dark", 1440), ("light", 360)):
+    for theme, width in (("light", 1440), ("dark", 360)):
         visitor = visit(who, theme=theme, width=width)
         page = visitor.go(path)
         url = page.locator(link).first.get_attribute("href")
@@ -106,7 +107,7 @@ def test_what_stands_behind_a_page_is_accessible_too(
 
 @pytest.mark.parametrize(("who", "path"), PAGES, ids=[path for _, path in PAGES])
 def test_a_page_is_accessible_in_both_themes_and_narrow(visit, who: str, path: str) -> None:
-    for theme, width in (("light", 1440), ("dark", 1440), ("light", 360)):
+    for theme, width in (("light", 1440), ("dark", 360)):
         visitor = visit(who, theme=theme, width=width)
         visitor.go(path)
         visitor.shot(path)

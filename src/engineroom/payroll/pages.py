@@ -54,6 +54,7 @@ from engineroom.ui import listing
 from engineroom.ui.charts import Bar, Chart, Item, bars_chart, waterfall_chart
 from engineroom.ui.display import format_count, format_money
 from engineroom.ui.fields import DayField
+from engineroom.ui.kept import kept_part
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, form_of, page
 from engineroom.ui.parts import Event
 
@@ -163,9 +164,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "comments": seen.comments,
         "oddities": seen.oddities,
         "before": seen.before,
-        "change": change,
-        "change_words": review.in_words(change, currency) if change else "",
-        "charts": _variance_charts(change, found, currency) if change else [],
+        "variance": _variance(request, found, change) if change and "pay" not in request.masked else "",
         "hash": bytes(found.content_hash).hex() if found.content_hash else "",
         "makers": signed.makers,
         "i_made": mine,
@@ -188,7 +187,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "events": _events(found, row, signed),
         "items_url": address("openitems:items", client),
         **_may(request),
-        **_slips(request, found, seen.before),
+        "slips": _slips(request, found, seen.before),
     }
     context |= _papers(request, found, row, seen.papers, context["figures"].payslips)
     return render(request, "payroll/run.html", context)
@@ -245,25 +244,47 @@ def _may(request: PageRequest) -> dict[str, bool]:
     return {f"may_{verb}": request.may(f"payroll.{verb}") for verb in verbs}
 
 
-def _slips(request: PageRequest, found: PayRun, before: PayRun | None) -> dict[str, Any]:
+def _variance(request: PageRequest, found: PayRun, change: review.Variance) -> SafeString:
+    """How the run differs from the last, in words and two pictures."""
+    client = request.client
+    assert client is not None
+
+    def context() -> dict[str, Any]:
+        words = review.in_words(change, client.currency)
+        charts = _variance_charts(change, found, client.currency)
+        return {"run": found, "client": client, "change_words": words, "charts": charts}
+
+    return kept_part("payroll/run_variance.html", found.id, context)
+
+
+def _slips(request: PageRequest, found: PayRun, before: PayRun | None) -> SafeString:
     """The payslips as asked for: searched, sorted, a page of them."""
+    client, hides_pay = request.client, "pay" in request.masked
+    assert client is not None
     text = request.GET.get("q", "").strip()[:100]
     by_change = request.GET.get("sort") == "change" and before is not None
     at = request.GET.get("at", "")
 
-    @planned_anew()
-    def listed() -> listing.Slice[selectors.SlipRow]:
-        return selectors.slips_listed(found, before, text=text, by_change=by_change, cursor=at)
+    def context() -> dict[str, Any]:
+        with planned_anew():
+            part = selectors.slips_listed(found, before, text=text, by_change=by_change, cursor=at)
+        return {
+            "run": found,
+            "client": client,
+            "currency": client.currency,
+            "hides_pay": hides_pay,
+            "before": before,
+            "slips": part.rows,
+            "pager": listing.onward(request, part),
+            "text": text,
+            "by_change": by_change,
+            "sort_url": listing.address(request, sort="" if by_change else "change"),
+        }
 
     # What anybody may type is asked each time; the first page of a run is what everybody opens.
-    part = listed() if text or at else kept.of_client(("slips", found.id, by_change), listed)
-    return {
-        "slips": part.rows,
-        "pager": listing.onward(request, part),
-        "text": text,
-        "by_change": by_change,
-        "sort_url": listing.address(request, sort="" if by_change else "change"),
-    }
+    if set(request.GET) <= {"sort"}:
+        return kept_part("payroll/slips.html", (found.id, by_change, hides_pay, request.path), context)
+    return render_to_string("payroll/slips.html", context())
 
 
 def _slip_ids(found: PayRun) -> Any:

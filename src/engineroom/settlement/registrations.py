@@ -16,8 +16,7 @@ from engineroom.settlement import (  # noqa: F401  registers commands, duties, t
     imports,
     search,
 )
-from engineroom.settlement.models import BankLine, BatchStage, Cleared, PaymentBatch
-from engineroom.settlement.selectors import furthest
+from engineroom.settlement.models import BankLine, PaymentBatch
 
 on_reversal(by_hand.keep_cleared)
 kinds.register("payment", "payment file")
@@ -48,53 +47,57 @@ def _payments(ids: Sequence[UUID]) -> list[thread.Node]:
     ]
 
 
+BATCHES = """
+SELECT b.id, b.reference, b.count, b.total, b.entry_day, b.submit_by, b.processing_day, b.number,
+  CASE WHEN EXISTS (SELECT FROM settlement_cleared c
+                    WHERE c.client_id = b.client_id AND c.item_id = b.transit_item_id) THEN 'cleared'
+    ELSE coalesce((SELECT s.stage FROM settlement_batchstage s
+                   WHERE s.client_id = b.client_id AND s.batch_id = b.id
+                   ORDER BY s.stage = 'settled' DESC LIMIT 1), 'released') END
+FROM settlement_paymentbatch b WHERE b.client_id = ANY(%s) AND b.id = ANY(%s)
+"""
+
+
 def _batches(ids: Sequence[UUID]) -> list[thread.Node]:
-    batches = list(PaymentBatch.objects.filter(id__in=ids))
-    states = _states(batches)
+    """With the furthest that is proven of each: sent is not settled is not cleared."""
     return [
         thread.Node(
             "batch",
-            b.id,
-            f"payment file {b.reference}, {b.count} payments",
-            b.total,
-            day=b.entry_day,
-            rule=f"Bacs: submit by {b.submit_by}, processed {b.processing_day}",
-            state=states[b.id],
-            page=("settlement:batch", (b.number,)),
+            row[0],
+            f"payment file {row[1]}, {row[2]} payments",
+            row[3],
+            day=row[4],
+            rule=f"Bacs: submit by {row[5]}, processed {row[6]}",
+            state=row[8],
+            page=("settlement:batch", (row[7],)),
         )
-        for b in batches
+        for row in prepared.rows(BATCHES, [list(current_scope().read), list(ids)])
     ]
 
 
-def _states(batches: Sequence[PaymentBatch]) -> dict[UUID, str]:
-    """The furthest that is proven of each: sent is not settled is not cleared."""
-    cleared: set[UUID | None] = set(
-        Cleared.objects.filter(item_id__in=[b.transit_item_id for b in batches]).values_list(
-            "item_id", flat=True
-        )
-    )
-    stages = set(
-        BatchStage.objects.filter(batch_id__in=[b.id for b in batches]).values_list("batch_id", "stage")
-    )
-    return {b.id: furthest(b, cleared, stages) for b in batches}
+LINES = """
+SELECT l.id, coalesce(nullif(l.bank_reference, ''), nullif(l.end_to_end, ''), l.ordinal::text),
+  coalesce(nullif(l.counterparty_name, ''), left(l.remittance, 60)), l.amount, l.currency, l.booked, c.why
+FROM settlement_bankline l
+LEFT JOIN settlement_cleared c ON c.client_id = l.client_id AND c.id = l.id
+WHERE l.client_id = ANY(%s) AND l.id = ANY(%s)
+"""
 
 
 def _bank_lines(ids: Sequence[UUID]) -> list[thread.Node]:
-    rules = {c.line_id: c for c in Cleared.objects.filter(line_id__in=ids)}
     return [
         thread.Node(
             "bank_line",
-            row.id,
-            f"bank line {row.bank_reference or row.end_to_end or row.ordinal}: "
-            f"{row.counterparty_name or row.remittance[:60]}",
-            row.amount,
-            row.currency,
-            row.booked,
-            rule=f"cleared: {rules[row.id].why}" if row.id in rules else "",
-            state="cleared" if row.id in rules else "exception",
-            page=("settlement:line", (row.id,)),
+            row[0],
+            f"bank line {row[1]}: {row[2]}",
+            row[3],
+            row[4],
+            row[5],
+            rule="" if row[6] is None else f"cleared: {row[6]}",
+            state="exception" if row[6] is None else "cleared",
+            page=("settlement:line", (row[0],)),
         )
-        for row in BankLine.objects.filter(id__in=ids)
+        for row in prepared.rows(LINES, [list(current_scope().read), list(ids)])
     ]
 
 
