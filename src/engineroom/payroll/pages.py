@@ -153,13 +153,14 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     row = row if row.is_released else replace(row, blockers=len(seen.blockers))
     signed = yeses.signatures("pay_run", found.id)
     mine = next((m for m in signed.makers if m.user_id == request.identity.id), None)
+    figures = selectors.run_figures(found)
     context = {
         "run": found,
         "row": row,
         "currency": currency,
         "hides_pay": "pay" in request.masked,
         "under_way": selectors.calculation_under_way(found) if row.is_calculating else None,
-        "figures": selectors.run_figures(found),
+        "figures": figures,
         "blockers": seen.blockers,
         "comments": seen.comments,
         "oddities": seen.oddities,
@@ -189,7 +190,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         **_may(request),
         "slips": _slips(request, found, seen.before),
     }
-    context |= _papers(request, found, row, seen.papers, context["figures"].payslips)
+    context |= _papers(request, found, row, seen.papers, figures.payslips)
     return render(request, "payroll/run.html", context)
 
 
