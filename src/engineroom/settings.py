@@ -148,6 +148,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
 MFA_ADAPTER = "engineroom.web.accounts.SecondFactor"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Engineroom"
+MFA_TOTP_TOLERANCE = 1  # half minutes before and after: what RFC 6238 5.2 allows for clocks and typing
 ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("ENGINEROOM_PROXIES", "0"))
 
 # Before there is an installation nothing is signed that anybody keeps: any key will do.
