@@ -19,7 +19,7 @@ from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 from django.urls import reverse
 
-from tests.browser import RULES, chromium
+from tests.browser import RULES, chromium, screens
 from tests.web.conftest import signed_in
 from tests.web.test_every_page import ADDRESSES, TABLE, World, world
 
@@ -163,6 +163,7 @@ def test_a_page_in_the_browser(
         page.set_viewport_size({"width": 1440, "height": 900})
         page.emulate_media(color_scheme="light")
         page.goto(url)
+        page.screenshot(path=str(screens() / f"every-{name.replace(':', '-')}-{who}.png"), full_page=True)
         assert axe(page, {"runOnly": {"type": "tag", "values": RULES}}) == []
         assert by_keyboard(page) == {}
         page.emulate_media(color_scheme="dark")

@@ -55,6 +55,11 @@ class LeaveKind(ClientModel):
     def __str__(self) -> str:
         return self.label
 
+    @property
+    def paid_as(self) -> str:
+        """The pay element in words; empty where it is not paid."""
+        return self.element.replace("_", " ").capitalize()
+
 
 class Policy(ClientModel):
     """What a kind of leave entitles to, from a day until a day: everybody, or one person otherwise."""

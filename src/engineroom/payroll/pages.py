@@ -62,8 +62,8 @@ app_name = "payroll"
 
 NAVIGATION = [
     NavigationEntry("Pay runs", "payroll:runs", "payroll.read", key="r", order=230),
-    NavigationEntry("Pay schedules", "payroll:schedules", "payroll.read", order=231),
-    NavigationEntry("Items of pay", "payroll:items", "payroll.read", order=232),
+    NavigationEntry("Pay schedules", "payroll:schedules", "payroll.read", order=231, under="payroll:runs"),
+    NavigationEntry("Items of pay", "payroll:items", "payroll.read", order=232, under="payroll:runs"),
     *batch_pages.NAVIGATION,
 ]
 

@@ -15,7 +15,9 @@ from engineroom.people.accounts import Payee
 from engineroom.ui.fields import DayField, LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 
-NAVIGATION = [NavigationEntry("Held accounts", "people:accounts", "people.read", order=215)]
+NAVIGATION = [
+    NavigationEntry("Held accounts", "people:accounts", "people.read", order=211, under="people:list")
+]
 
 
 class AccountForm(forms.Form):

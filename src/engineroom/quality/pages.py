@@ -34,7 +34,7 @@ CLIENTS = ("client",)
 NAVIGATION = [
     NavigationEntry("Promises", "quality:board", key="m", order=25, of="firm"),
     NavigationEntry("Promises", "quality:promises", "quality.read", order=260),
-    NavigationEntry("Scorecard", "quality:scorecard", "quality.read", order=261),
+    NavigationEntry("Scorecard", "quality:scorecard", "quality.read", order=261, under="quality:promises"),
     NavigationEntry("Our service", "quality:service", "quality.read", key="s", order=140, faces=CLIENTS),
 ]
 

@@ -89,7 +89,8 @@ class NavigationEntry:
     """An entry of the navigation, shown to whoever holds the permission.
 
     of: "client" entries stand on a client's pages, their URL takes `client`; "firm" ones stand everywhere.
-    key: the letter after `g`. count: a number beside it, asked inside the page's own scope.
+    key: the letter after `g`. count: a number beside it, asked inside the page's own scope. under: the
+    `url_name` of the entry beneath which it stands, shown while one is at that entry or beneath it.
     """
 
     label: str
@@ -100,6 +101,7 @@ class NavigationEntry:
     of: Literal["client", "firm"] = "client"
     faces: Sequence[str] = ("firm",)
     count: Callable[[], int | None] | None = None
+    under: str = ""
 
 
 class LacksPermission(NotPermitted):

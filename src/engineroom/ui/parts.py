@@ -23,7 +23,10 @@ SAYS_WHAT_IS_WRONG = 'class="form-errors"'
 
 @dataclass(frozen=True, slots=True)
 class NavigationItem:
-    """A place in the left rail. key: its keys, such as "g t"; group: items of one group stand together."""
+    """A place in the left rail. key: its keys, such as "g t"; group: items of one group stand together.
+
+    under: whether it stands beneath the entry before it.
+    """
 
     label: str
     url: str
@@ -31,6 +34,7 @@ class NavigationItem:
     key: str = ""
     current: bool = False
     group: str = ""
+    under: bool = False
 
 
 class Tab(NamedTuple):

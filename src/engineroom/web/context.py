@@ -18,7 +18,7 @@ from engineroom.foundation.access.sign_in import MyClients, clients_of, identity
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import FACE_OF_KIND, in_scope
 from engineroom.kernel.ids import uuid7
-from engineroom.ui.pages import address
+from engineroom.ui.pages import NavigationEntry, address
 from engineroom.ui.parts import NavigationItem
 from engineroom.web import notices_pages, registry
 
@@ -159,11 +159,12 @@ def first_page_of(request: HttpRequest, client: Client, roles: frozenset[str]) -
 
 
 def navigation(request: HttpRequest) -> list[NavigationItem]:
-    """Entries that the user may open: the firm's, and the client's on a client's page."""
+    """Entries that the user may open: the firm's, and the client's on a client's page; those beneath another
+    only while one is there."""
     here: Client | None = getattr(request, "client", None)
     everywhere = my_clients(request).roles
     face = FACE_OF_KIND[request.user.kind]  # type: ignore[union-attr]
-    made = []
+    offered: list[tuple[NavigationEntry, str]] = []
     for item in registry.navigation():
         on_client = item.of == "client"
         if face not in item.faces or (on_client and here is None):
@@ -171,10 +172,28 @@ def navigation(request: HttpRequest) -> list[NavigationItem]:
         roles = getattr(request, "roles", everywhere) if on_client else everywhere
         if item.permission is not None and not access_roles.may(roles, item.permission):
             continue
-        url = address(item.url_name, here.code) if on_client and here else address(item.url_name)
-        if url:
-            count = item.count() if item.count and in_scope() else None
-            keys = f"g {item.key}" if item.key else ""
-            group = here.name if on_client and here else ""
-            made.append(NavigationItem(item.label, url, count, keys, url == request.path, group))
-    return made
+        if url := address(item.url_name, here.code) if on_client and here else address(item.url_name):
+            offered.append((item, url))
+    there = {item.url_name for item, _ in offered}
+    open_at = {item.under or item.url_name for item, url in offered if _is_at(request.path, url)}
+    return [
+        _item(item, url, request, here)
+        for item, url in offered
+        if item.under not in there or item.under in open_at
+    ]
+
+
+def _is_at(path: str, url: str) -> bool:
+    return path == url or path.startswith(f"{url}/")
+
+
+def _item(item: NavigationEntry, url: str, request: HttpRequest, here: Client | None) -> NavigationItem:
+    return NavigationItem(
+        item.label,
+        url,
+        item.count() if item.count and in_scope() else None,
+        f"g {item.key}" if item.key else "",
+        url == request.path,
+        here.name if item.of == "client" and here else "",
+        bool(item.under),
+    )

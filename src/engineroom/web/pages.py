@@ -12,6 +12,7 @@ from engineroom.ui.pages import NavigationEntry, PageRequest, page
 from engineroom.web import (
     access_pages,
     audit_pages,
+    calendar_pages,
     context,
     engagement_pages,
     jobs_pages,
@@ -33,6 +34,7 @@ NAVIGATION = [
     *portal_pages.NAVIGATION,
     *my_pages.NAVIGATION,
     NavigationEntry("Clients", "clients", key="c", order=20, of="firm", faces=("firm", "client")),
+    *calendar_pages.NAVIGATION,
     *jobs_pages.NAVIGATION,
     NavigationEntry("Files in", "imports", "foundation.read", key="f", order=290),
     *engagement_pages.NAVIGATION,

@@ -26,7 +26,7 @@ app_name = "workforce"
 
 NAVIGATION = [
     NavigationEntry("Staff", "workforce:staff", key="n", order=40, of="firm"),
-    NavigationEntry("Teams", "workforce:teams", order=41, of="firm"),
+    NavigationEntry("Teams", "workforce:teams", order=41, of="firm", under="workforce:staff"),
 ]
 
 

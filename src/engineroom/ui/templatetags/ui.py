@@ -257,8 +257,9 @@ def _entry(item: parts.NavigationItem) -> SafeString:
     keys = format_html(' data-key="{}" data-key-label="{}"', item.key, item.label) if item.key else ""
     shown = format_html('<kbd aria-hidden="true">{}</kbd>', item.key) if item.key else ""
     count = "" if item.count is None else format_html("<span>{}</span>", item.count)
+    under = mark_safe(' class="under"') if item.under else ""
     return format_html(
-        '<li><a href="{}"{}{}>{}{}{}</a></li>', item.url, current, keys, item.label, shown, count
+        '<li{}><a href="{}"{}{}>{}{}{}</a></li>', under, item.url, current, keys, item.label, shown, count
     )
 
 
