@@ -124,7 +124,7 @@ def test_kinds_are_offered_and_entitlements_are_set_on_one_page(firm: Firm):
     assert "No kinds of leave yet" in browser.get(base).content.decode()
     browser.post(f"{base}/kinds/offer")
     page = browser.get(f"{base}/kinds").content.decode()
-    assert "Annual leave" in page and "statutory_sick_pay" in page and "5.6" in page
+    assert "Annual leave" in page and "Statutory sick pay" in page and "5.6" in page
     with client.acting("specialist"):
         annual = selectors.kind_coded("annual")
         assert annual is not None
