@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.db import connection
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -47,7 +48,7 @@ from engineroom.payroll import (
 )
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.payroll.inputs import Missing, people_in
-from engineroom.payroll.models import AttemptChunk, PayRun, Payslip
+from engineroom.payroll.models import AttemptChunk, PayRun
 from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
 from engineroom.ui import listing
@@ -148,7 +149,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     request.reading(found.id)
     assert request.client is not None
     currency = request.client.currency
-    seen = kept.of_client(("run", found.id), lambda: _seen(found))
+    seen = kept.of_client(("run", found.id), lambda: _seen(found, row.is_released))
     change = seen.change
     row = row if row.is_released else replace(row, blockers=len(seen.blockers))
     signed = yeses.signatures("pay_run", found.id)
@@ -211,7 +212,10 @@ def _papers(
 
 @dataclass(frozen=True)
 class Seen:
-    """What a checker reads about everybody in a run: kept until a command changes the client."""
+    """What a checker reads about everybody in a run: kept until a command changes the client.
+
+    blockers, oddities: of a run that may still change. What is issued is looked at as it was issued.
+    """
 
     before: PayRun | None
     change: review.Variance | None
@@ -223,7 +227,7 @@ class Seen:
     approval: Approval | None
 
 
-def _seen(run: PayRun) -> Seen:
+def _seen(run: PayRun, is_released: bool) -> Seen:
     with planned_once():
         before = review.run_before(run)
         asked_at = selectors.approval_asked_at(run)
@@ -231,8 +235,8 @@ def _seen(run: PayRun) -> Seen:
     return Seen(
         before,
         review.variance(run, before),
-        tuple(services.blockers_of(run)) if run.published_id else (),
-        tuple(review.oddities(run)),
+        tuple(services.blockers_of(run)) if run.published_id and not is_released else (),
+        () if is_released else tuple(review.oddities(run)),
         tuple(returned.comments(run)),
         _printed(run),
         asked_at,
@@ -286,10 +290,6 @@ def _slips(request: PageRequest, found: PayRun, before: PayRun | None) -> SafeSt
     if set(request.GET) <= {"sort"}:
         return kept_part("payroll/slips.html", (found.id, by_change, hides_pay, request.path), context)
     return render_to_string("payroll/slips.html", context())
-
-
-def _slip_ids(found: PayRun) -> Any:
-    return Payslip.objects.filter(client_id=found.client_id, attempt=found.published).values("id")
 
 
 def _variance_charts(change: review.Variance, found: PayRun, currency: str) -> list[Chart]:
@@ -369,9 +369,17 @@ def printing(request: PageRequest, client: str, number: int) -> HttpResponse:
     return response
 
 
+PRINTED = """
+SELECT count(*) FROM payroll_payslip s
+JOIN foundation_vaultfile f ON f.client_id = s.client_id AND f.kind = %s AND f.subject_id = s.id
+WHERE s.client_id = %s AND s.attempt_id = %s
+"""
+
+
 def _printed(run: PayRun) -> int:
-    files = VaultFile.objects.filter(client_id=run.client_id, kind=papers.KIND)
-    return files.filter(subject_id__in=_slip_ids(run)).count()
+    with connection.cursor() as cursor:
+        cursor.execute(PRINTED, [papers.KIND, run.client_id, run.published_id])
+        return int(cursor.fetchone()[0])
 
 
 @page("payroll.read", reads="payslip")

@@ -11,8 +11,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from django.db import connection
-
+from engineroom.foundation import prepared
 from engineroom.payroll.models import PayRun
 
 # Over comments `c` of a run `r`: o is the payslip as it was commented on, n as it is published now.
@@ -75,9 +74,7 @@ class Comment:
 
 def comments(run: PayRun) -> list[Comment]:
     """Every comment on a run, oldest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(COMMENTS, [run.client_id, run.id])
-        return [Comment(*row) for row in cursor.fetchall()]
+    return [Comment(*row) for row in prepared.rows(COMMENTS, [run.client_id, run.id])]
 
 
 def open_comments(run: PayRun) -> list[Comment]:
