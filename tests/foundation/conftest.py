@@ -29,7 +29,7 @@ from engineroom.leave import services as leave
 from engineroom.leave.models import LeaveKind
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
-from engineroom.payroll import batch, items, reopening, schedules
+from engineroom.payroll import batch, claims, items, orders, reopening, schedules
 from engineroom.people import accounts, employment, terms
 from engineroom.people import services as people
 from engineroom.people.engine import Agreed
@@ -145,9 +145,23 @@ def _calculate_a_month(client: TestClient) -> None:
         )
         schedules.put_on_schedule(person, "MONTHLY", starts=PAY_DATE.replace(day=1))
         items.add_recurring_pay(person, "commission_pay", 50_00, starts=PAY_DATE.replace(day=1))
+        said = orders.OrderSaid(
+            "priority", "A1", "COURT", PAY_DATE, PAY_DATE.replace(day=1), {"normal_deduction": 5_00},
+            creditor_name="The Court",
+        )  # fmt: skip
+        order = orders.add_pay_order(person, said, reason="as the notice says")
+        later = PAY_DATE + timedelta(days=30)
+        orders.vary_pay_order(
+            order.order_id, starts=later, stated={"normal_deduction": 6_00}, reason="varied"
+        )
         items.add_pay_item(person, "bonus_pay", 100_00, period=PAY_DATE, reason="a good month")
         items.carry_in(person, "2026-27", "taxable_pay", 1_000_00, reason="from the bureau before")
         batch.keep_batch_result(uuid7(), action="calculate", outcome="done", words="rehearsed")
+        entitling.offer_ready_kinds()
+        kind, ill = LeaveKind.objects.get(client_id=client.id, code="sickness"), PAY_DATE - timedelta(days=4)
+        leave.record(person, kind.id, leave.Stretch(ill, ill))
+        earnings = {"relevant_earnings": 4_000_00, "relevant_periods": 8}
+        claims.state_claim(person, "ssp", ill, earnings, reason="from the bureau before")
     run_id = months.open_run(client, PAY_DATE.replace(day=25))
     done = months.calculated(client, run_id)
     with client.acting("lead"):

@@ -55,7 +55,9 @@ def people(client: TestClient, *employees: Employee, tax_from: str = "2026-01-01
     return found
 
 
-def monthly(client: TestClient, ids: Mapping[str, UUID], **more: object) -> None:
+def monthly(
+    client: TestClient, ids: Mapping[str, UUID], *, since: date = date(2026, 1, 1), **more: object
+) -> None:
     """The schedule MONTHLY: calendar months, paid on the 25th; everybody is on it."""
     options = {
         "frequency": "monthly", "anchor": date(2026, 1, 1), "pay_rule": "day_of_month", "pay_day": 25, **more
@@ -63,7 +65,7 @@ def monthly(client: TestClient, ids: Mapping[str, UUID], **more: object) -> None
     with client.acting():
         schedules.add_pay_schedule("MONTHLY", "Monthly staff", **options)  # type: ignore[arg-type]
         for person in ids.values():
-            schedules.put_on_schedule(person, "MONTHLY", starts=date(2026, 1, 1))
+            schedules.put_on_schedule(person, "MONTHLY", starts=since)
 
 
 def open_run(client: TestClient, pay_date: date, kind: str = "regular", schedule: str = "MONTHLY") -> UUID:

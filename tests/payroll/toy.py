@@ -6,7 +6,7 @@ and back pay that is taxed again in the period that it is pay for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -63,6 +63,8 @@ class Toyland:
     stands: frozenset[str] = frozenset()
     calendar: str = "ENG"
     back_pay: BackPay = "original period"
+    orders: None = None
+    claims: None = None
     elements: tuple[Element, ...] = (
         Element("basic_pay", "Wage", "earning"),
         Element("overtime_pay", "Late wage", "earning"),
@@ -77,7 +79,10 @@ class Toyland:
     def to_date(self) -> Mapping[str, str]:
         return {"earned_before": "gross", "tithe_before": "tithe"}
 
-    def resolve_tables(self, pay_date: date) -> ToyTables:
+    def leave_in_lieu(self, basis: str, rate: int, minutes_per_week: int, minutes: int) -> int | None:
+        return None
+
+    def resolve_tables(self, pay_date: date, further: Collection[str] = ()) -> ToyTables:
         return ToyTables({"tithe": TITHE.at(pay_date)})
 
     def calculate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -396,6 +397,143 @@ def item_add(
             source="cli",
         )
     typer.echo(f"{payroll_number}: {element} {amount} waits for its run")
+    seal_everything()
+
+
+@app.command("orders")
+@on_the_ground
+def orders_list(client: Annotated[str, typer.Argument(help="the client's code")]) -> None:
+    """Attachment orders that are not over, with what each took so far."""
+    from django.utils import timezone
+
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.kernel.money import format_minor
+    from engineroom.payroll import orders
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, read=[row.id], write=row.id):
+        for view in orders.pay_orders(timezone.now().date()):
+            owed = "no sum" if view.balance is None else format_minor(view.balance, row.currency)
+            typer.echo(
+                f"{view.row.id}  {view.row.person.payroll_number}  {view.kind} {view.row.reference}, "
+                f"from {view.row.starts}: {format_minor(view.taken, row.currency)} taken, {owed} left"
+            )
+
+
+@app.command("order-add")
+@on_the_ground
+def order_add(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    payroll_number: Annotated[str, typer.Argument()],
+    kind: Annotated[str, typer.Argument(help="such as council_tax; a wrong one lists those there are")],
+    reference: Annotated[str, typer.Argument(help="the order's own number")],
+    creditor: Annotated[str, typer.Option(help="the code of whom it pays")],
+    made_on: Annotated[datetime, typer.Option()],
+    starts: Annotated[datetime, typer.Option(help="the first day on which pay that is paid is taken from")],
+    reason: Annotated[str, typer.Option()],
+    creditor_name: Annotated[str, typer.Option(help="of a new creditor")] = "",
+    states: Annotated[
+        list[str] | None, typer.Option(help="what it states: normal_deduction=50.00; several times")
+    ] = None,
+) -> None:
+    """Enter an attachment order."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import orders
+    from engineroom.people.selectors import named_person
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, write=row.id):
+        said = orders.OrderSaid(
+            kind,
+            reference,
+            creditor,
+            made_on.date(),
+            starts.date(),
+            orders.stated_as_text(states or [], row.currency),
+            creditor_name=creditor_name,
+        )
+        orders.add_pay_order(named_person(payroll_number).counterparty_id, said, reason=reason)
+    typer.echo(f"{payroll_number}: order {reference} is taken from pay from {starts.date()}")
+    seal_everything()
+
+
+@app.command("order-vary")
+@on_the_ground
+def order_vary(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    order: Annotated[UUID, typer.Argument(help="its id, as `payroll orders` prints it")],
+    starts: Annotated[datetime, typer.Option()],
+    reason: Annotated[str, typer.Option()],
+    states: Annotated[
+        list[str] | None, typer.Option(help="what it states: normal_deduction=50.00; several times")
+    ] = None,
+) -> None:
+    """From a day on the order states other figures; what it missed and its balance go on."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import orders
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, write=row.id):
+        stated = orders.stated_as_text(states or [], row.currency)
+        orders.vary_pay_order(order, starts=starts.date(), stated=stated, reason=reason)
+    typer.echo(f"the order is varied from {starts.date()}")
+    seal_everything()
+
+
+@app.command("order-end")
+@on_the_ground
+def order_end(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    order: Annotated[UUID, typer.Argument(help="its id, as `payroll orders` prints it")],
+    ends: Annotated[datetime, typer.Option(help="the last day on which it takes")],
+    reason: Annotated[str, typer.Option()],
+) -> None:
+    """End an attachment order: it was discharged, or called off."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import orders
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        done = orders.end_pay_order(order, ends=ends.date(), reason=reason)
+    typer.echo(f"the order ends on {done.ends}")
+    seal_everything()
+
+
+@app.command("claim-state")
+@on_the_ground
+def claim_state(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    payroll_number: Annotated[str, typer.Argument()],
+    first_day: Annotated[datetime, typer.Argument(help="of the first of linked stretches")],
+    earnings: Annotated[str, typer.Argument(help="of the relevant period, as 4,615.38")],
+    periods: Annotated[int, typer.Argument(help="weeks in it, or months with --monthly")],
+    reason: Annotated[str, typer.Option()],
+    monthly: Annotated[bool, typer.Option("--monthly")] = False,
+    waiting_days_served: Annotated[int, typer.Option(help="in the linked sickness, elsewhere")] = 0,
+    days_paid_before: Annotated[int, typer.Option(help="in the linked sickness, elsewhere")] = 0,
+) -> None:
+    """State what sick pay goes by, where it cannot be found in what was paid here."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.kernel.money import parse_minor
+    from engineroom.payroll import claims
+    from engineroom.people.selectors import named_person
+
+    user = identity()
+    row = client_named(user, client)
+    figures = {
+        "relevant_earnings": parse_minor(earnings, row.currency),
+        "relevant_periods": periods,
+        "paid_monthly": int(monthly),
+        "waiting_days_served": waiting_days_served,
+        "days_paid_before": days_paid_before,
+    }
+    with acting(user, write=row.id):
+        person = named_person(payroll_number).counterparty_id
+        claims.state_claim(person, "ssp", first_day.date(), figures, reason=reason)
+    typer.echo(f"{payroll_number}: sick pay from {first_day.date()} goes by {earnings} in {periods}")
     seal_everything()
 
 

@@ -38,8 +38,10 @@ from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.payroll import (
+    claims,
     explained,
     items,
+    orders,
     papers,
     reopening,
     returned,
@@ -523,6 +525,228 @@ def add_recurring_pay(client: Client, asked: RecurringAsked) -> items.RecurringA
 def end_recurring_pay(client: Client, recurring_id: UUID, asked: RecurringEndAsked) -> items.RecurringEnded:
     """The last day on which it is paid."""
     return items.end_recurring_pay(recurring_id, ends=asked.ends)
+
+
+# --- attachment orders ------------------------------------------------------------------------------------
+
+StatedFigures = dict[Name, int | Text]
+
+
+class PayOrderAsked(Asked):
+    """An attachment order. stated: what it says, by name: minor units, 1 for yes, and choices as texts
+    (GET /pay-orders/kinds lists them). creditor: the code of whom it pays; creditor_name: of a new one."""
+
+    person_id: UUID
+    kind: Name
+    reference: Name
+    creditor: Name
+    creditor_name: Text = ""
+    made_on: Day
+    starts: Day
+    ends: Day | None = None
+    stated: StatedFigures = {}
+    reason: Reason
+
+
+class PayOrderVaried(Asked):
+    """What an order states from a day on; what it missed and its balance go on."""
+
+    starts: Day
+    stated: StatedFigures
+    reason: Reason
+
+
+class PayOrderEndAsked(Asked):
+    """The last day on which pay that is paid is taken from."""
+
+    ends: Day
+    reason: Reason
+
+
+class PayOrderFieldOut(Schema):
+    """Something that orders state. unit: pence (minor units), flag (0 or 1), or choice."""
+
+    name: str
+    label: str
+    kinds: list[str]
+    needed: bool
+    unit: str
+    choices: list[str]
+
+
+class PayOrderKindsOut(Schema):
+    """The kinds of attachment order of the client's country, by code, and what they state."""
+
+    kinds: dict[str, str]
+    fields: list[PayOrderFieldOut]
+
+
+class PayOrderOut(Schema):
+    """An order that is not over. Amounts are absent where the role does not see pay; balance_minor is null
+    also where the order names no sum."""
+
+    id: UUID
+    person_id: UUID
+    payroll_number: str
+    kind: str
+    reference: str
+    creditor: str
+    made_on: date
+    starts: date
+    ends: date | None
+    stated: dict[str, int | str]
+    taken_minor: int | None
+    missed_minor: int | None
+    balance_minor: int | None
+    paydays: int
+    currency: str
+
+
+@router.read("/pay-orders/kinds", PayOrderKindsOut, "Kinds of attachment order, and what they state")
+def pay_order_kinds(client: Client) -> PayOrderKindsOut:
+    """Of the client's country."""
+    rules = orders.order_rules()
+    return PayOrderKindsOut(
+        kinds=dict(rules.kinds),
+        fields=[
+            PayOrderFieldOut(
+                name=f.name,
+                label=f.label,
+                kinds=sorted(f.kinds),
+                needed=f.needed,
+                unit=f.unit,
+                choices=list(f.choices),
+            )
+            for f in rules.fields
+        ],
+    )
+
+
+@router.read("/pay-orders", list[PayOrderOut], "Attachment orders that are not over")
+def pay_orders(client: Client) -> list[PayOrderOut]:
+    """By payroll number, with what each took so far. The read is logged."""
+    found, hidden = orders.pay_orders(timezone.now().date()), hides("pay")
+    if found:
+        log_read("pay_order", None, "attachment orders", len(found))
+    return [
+        PayOrderOut(
+            id=view.row.id,
+            person_id=view.row.person_id,
+            payroll_number=view.row.person.payroll_number,
+            kind=view.row.kind,
+            reference=view.row.reference,
+            creditor=view.row.creditor.code,
+            made_on=view.row.made_on,
+            starts=view.row.starts,
+            ends=view.row.ends,
+            stated={} if hidden else view.row.stated,
+            taken_minor=None if hidden else view.taken,
+            missed_minor=None if hidden else view.arrears,
+            balance_minor=None if hidden else view.balance,
+            paydays=view.paydays,
+            currency=client.currency,
+        )
+        for view in found
+    ]
+
+
+@router.command("/pay-orders", orders.OrderAdded, "Enter an attachment order", permission="payroll.prepare")
+def add_pay_order(client: Client, asked: PayOrderAsked) -> orders.OrderAdded:
+    """Every run takes it from then on, in the law's order."""
+    said = orders.OrderSaid(
+        asked.kind,
+        asked.reference,
+        asked.creditor,
+        asked.made_on,
+        asked.starts,
+        dict(asked.stated),
+        creditor_name=asked.creditor_name,
+        ends=asked.ends,
+    )
+    return orders.add_pay_order(asked.person_id, said, reason=asked.reason)
+
+
+@router.command(
+    "/pay-orders/{order_id}/vary", orders.OrderAdded, "Vary an attachment order", permission="payroll.prepare"
+)
+def vary_pay_order(client: Client, order_id: UUID, asked: PayOrderVaried) -> orders.OrderAdded:
+    """Other figures from a day on; what it missed and its balance go on."""
+    return orders.vary_pay_order(
+        order_id, starts=asked.starts, stated=dict(asked.stated), reason=asked.reason
+    )
+
+
+@router.command(
+    "/pay-orders/{order_id}/end", orders.OrderEnded, "End an attachment order", permission="payroll.prepare"
+)
+def end_pay_order(client: Client, order_id: UUID, asked: PayOrderEndAsked) -> orders.OrderEnded:
+    """It was discharged, or called off."""
+    return orders.end_pay_order(order_id, ends=asked.ends, reason=asked.reason)
+
+
+# --- statutory pay ----------------------------------------------------------------------------------------
+
+
+class ClaimAsked(Asked):
+    """What a statutory payment goes by. first_day: of the first of linked stretches. figures: by name; for
+    sick pay relevant_earnings (minor units), relevant_periods (weeks or months), paid_monthly (1 or 0)."""
+
+    person_id: UUID
+    payment: Name
+    first_day: Day
+    figures: dict[Name, int]
+    reason: Reason
+
+
+class ClaimOut(Schema):
+    """A claim. Amounts are absent where the role does not see pay."""
+
+    id: UUID
+    person_id: UUID
+    payroll_number: str
+    payment: str
+    first_day: date
+    figures: dict[str, int]
+    period_from: date | None
+    period_until: date | None
+    days_paid: int
+    paid_minor: int | None
+    currency: str
+
+
+@router.read("/claims", list[ClaimOut], "Claims of statutory pay")
+def statutory_claims(client: Client) -> list[ClaimOut]:
+    """The latest first; none where the role does not see health. The read is logged."""
+    found = [] if hides("health") else claims.claims()
+    if found:
+        log_read("claim", None, "claims of statutory pay", len(found))
+    hidden = hides("pay")
+    return [
+        ClaimOut(
+            id=view.row.id,
+            person_id=view.row.person_id,
+            payroll_number=view.row.person.payroll_number,
+            payment=view.row.payment,
+            first_day=view.row.first_day,
+            figures={} if hidden else view.row.figures,
+            period_from=view.row.period_from,
+            period_until=view.row.period_until,
+            days_paid=view.days,
+            paid_minor=None if hidden else view.paid,
+            currency=client.currency,
+        )
+        for view in found
+    ]
+
+
+@router.command(
+    "/claims", claims.ClaimStated, "State what statutory pay goes by", permission="payroll.prepare"
+)
+def state_claim(client: Client, asked: ClaimAsked) -> claims.ClaimStated:
+    """Where it cannot be found in what was paid here; what is stated last counts."""
+    return claims.state_claim(
+        asked.person_id, asked.payment, asked.first_day, dict(asked.figures), reason=asked.reason
+    )
 
 
 Comment = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=NO_NUL)]

@@ -23,6 +23,7 @@ from engineroom.payroll.engine.variance import LAW, UNEXPLAINED, Part, Side
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun
 from engineroom.payroll.results import amounts_of
+from engineroom.payroll.withheld import ORDERS, by_payslip, from_payslips
 from engineroom.people.models import Person
 from engineroom.ui.display import format_duration, format_money
 from engineroom.ui.listing import Order, Slice, read_slice
@@ -342,13 +343,15 @@ class _Reader:
         attempt = self._attempt(slips[0].attempt_id)
         trace = self._trace(attempt, slips[0].chunk)
         law = jurisdiction(attempt.run.jurisdiction)
-        tables = law.resolve_tables(attempt.run.law_date)
+        tables = law.resolve_tables(attempt.run.law_date, law.orders.tables if law.orders else ())
         every = {name[3:]: values for name, values in trace.items() if name.startswith("in.")}
         picked = self._places(law, attempt, trace, every, tables)[[slip.row for slip in slips]]
         inputs = {
             name: values.item() if values.ndim == 0 else _as_given(values[picked])
             for name, values in every.items()
         }
+        if ordered := selectors.under("ordered.", trace):
+            inputs[ORDERS] = by_payslip(ordered, len(trace["payroll_number"]))[picked]
         amounts = np.array([slip.amounts for slip in slips], dtype=np.int64)
         paid = np.zeros_like(amounts)
         if "earlier" in trace:
@@ -360,7 +363,9 @@ class _Reader:
 
         def calculate(columns: Mapping[str, Any]) -> Calculation:
             if "rows" in trace:
-                return law.calculate(columns, tables)
+                given = {name: values for name, values in columns.items() if name != ORDERS}
+                orders = from_payslips(columns[ORDERS]) if ORDERS in columns else None
+                return law.calculate(given, tables, orders)
             stated = {c: np.broadcast_to(columns.get(c, 0), (len(slips),)) for c in codes}
             return Calculation(stated, np.arange(len(slips), dtype=np.int64), [])
 
@@ -381,7 +386,9 @@ class _Reader:
             rows: Column = trace["rows"]
             return rows
         given = {name: v.item() if v.ndim == 0 else _as_given(v) for name, v in every.items()}
-        picked, _, _ = amounts_of(law, attempt.elements, law.calculate(given, tables), trace["earlier"])
+        ordered = {name: _as_given(v) for name, v in selectors.under("ordered.", trace).items()}
+        done = law.calculate(given, tables, ordered or None)
+        picked, _, _ = amounts_of(law, attempt.elements, done, trace["earlier"])
         return np.array(picked, dtype=np.int64)
 
     def _trace(self, attempt: Attempt, chunk: int) -> dict[str, Any]:
@@ -490,10 +497,19 @@ def _groups(law: Jurisdiction, before: Mapping[str, Any], now: Mapping[str, Any]
     known = _words.get(law.code, {})
     told = {name for words in known.values() for name in words.columns}
     labels = {element.code: element.label for element in law.elements}
-    rest = sorted({*before, *now} - told)
+    rest = sorted({*before, *now} - told - {ORDERS})
     pay = {name: amount_words(name, labels[name]) for name in rest if name in labels}
     others = {name: plain_words(name) for name in rest if name not in labels}
-    return {**pay, **known, **others}
+    orders = {ORDERS: Words((ORDERS,), "Attachment orders", _orders_told)}
+    return {**pay, **known, **others, **orders}
+
+
+def _orders_told(was: Mapping[str, Any], is_: Mapping[str, Any], currency: str) -> str:
+    before, now = len(was[ORDERS] or ()), len(is_[ORDERS] or ())
+    if before == now:
+        return "attachment orders ask for other amounts"
+    word = "order" if abs(now - before) == 1 else f"orders ({abs(now - before)})"
+    return f"attachment {word} {'began' if now > before else 'finished'}"
 
 
 def amount_words(name: str, label: str) -> Words:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from django.db import connection
 
 from engineroom.kernel.periods import GbTaxYear
+from engineroom.kernel.rounding import half_up
 from engineroom.payroll import jurisdictions
 from engineroom.payroll.engine.elements import PayElement, PayElements
 from engineroom.payroll.engine.gb import gross_to_net
@@ -21,7 +22,11 @@ from engineroom.payroll.engine.gb.inputs import PAY
 from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, tax_period
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation, Element
+from engineroom.payroll.great_britain_claims import GB_CLAIMS, GbClaims
+from engineroom.payroll.great_britain_orders import GB_ORDERS, GbOrders
 from engineroom.payroll.jurisdictions import Asked, BackPay, Details, PayYear
+
+WEEKS_OF_A_SALARY = 52
 
 DETAILS = """
 SELECT d.person_id, d.tax_code, d.is_cumulative, d.ni_category, d.student_loan_plan, d.postgraduate_loan,
@@ -54,6 +59,8 @@ class GreatBritain:
     stands: frozenset[str] = frozenset(("taxable_pay_to_date", "tax_to_date"))
     calendar: str = "ENG"
     back_pay: BackPay = "period of payment"
+    orders: GbOrders = GB_ORDERS
+    claims: GbClaims = GB_CLAIMS
 
     @property
     def engine_version(self) -> int:
@@ -70,8 +77,20 @@ class GreatBritain:
             "employer_nic_to_date_before": "employer_nic",
         }
 
-    def resolve_tables(self, pay_date: date) -> gross_to_net.GbTables:
-        return gross_to_net.resolve_tables(pay_date)
+    def leave_in_lieu(self, basis: str, rate: int, minutes_per_week: int, minutes: int) -> int | None:
+        """Leave that is left is paid as if it were taken, at a week's pay for the hours of a week.
+
+        Working Time Regulations 1998 reg. 14 and 16; ERA 1996 s.221. To the nearest penny: no text says how.
+        """
+        if basis == "salary":
+            over = WEEKS_OF_A_SALARY * minutes_per_week
+            return half_up(rate * minutes, over) if over else None
+        return half_up(rate * minutes, 60) if basis == "hour" else None
+
+    def resolve_tables(self, pay_date: date, further: Collection[str] = ()) -> gross_to_net.GbTables:
+        return gross_to_net.resolve_tables(
+            pay_date, tuple(name for name in gross_to_net.FURTHER if name in further)
+        )
 
     def calculate(
         self,

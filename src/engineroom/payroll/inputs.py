@@ -19,10 +19,13 @@ from django.db import connection
 
 from engineroom.foundation.approvals import canonical
 from engineroom.foundation.prepared import planned_anew
+from engineroom.payroll.absences import left_to_leavers, paid_of, unpaid_days
 from engineroom.payroll.engine.salaries import Stretches, salaries
 from engineroom.payroll.engine.schedules import PERIODS_IN_YEAR
 from engineroom.payroll.jurisdictions import Asked, Details, Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
+from engineroom.payroll.sickness import ClaimsOfChunk, read_claims
+from engineroom.payroll.withheld import OrdersOfChunk, read_orders
 from engineroom.people.selectors import terms_between
 
 # Who is in the run: by hours that it took in, by items, or by being on its schedule in its period.
@@ -160,6 +163,10 @@ class ChunkInputs:
     missing: list[Missing]
     earlier: npt.NDArray[np.int64] | None = None
     """What earlier runs paid in the same period: it is among the columns, and comes off the results."""
+    orders: OrdersOfChunk | None = None
+    """Attachment orders against these people, rows of their own."""
+    claims: ClaimsOfChunk | None = None
+    """Statutory payments of these people, which are among the columns."""
 
     def texts(self, name: str) -> list[str]:
         """A column of texts, empty where the jurisdiction has no such input."""
@@ -178,6 +185,8 @@ class ChunkInputs:
             sha.update(f"{name}={_in_order(columns[name], order)}\n".encode())
         for missing in sorted(self.missing, key=lambda m: (m.payroll_number, m.field)):
             line = canonical.line("missing", missing.payroll_number, [("field", missing.field)])
+            sha.update(line.encode())
+        for line in self.orders.lines() if self.orders else ():
             sha.update(line.encode())
         return sha.digest()
 
@@ -231,6 +240,8 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
         columns=columns,
         missing=missing,
         earlier=earlier,
+        orders=read_orders(law, run, rows, bounds),
+        claims=pay.claims,
     )
 
 
@@ -290,6 +301,7 @@ class Pay:
         self.columns: dict[str, Any] = {}
         self.given: set[UUID] = set()
         self.refused: dict[UUID, list[tuple[str, str, str]]] = {}
+        self.claims: ClaimsOfChunk | None = None
 
     def add(self, column: str, people: list[UUID], amounts: list[int]) -> None:
         """To whom of the people is here."""
@@ -308,7 +320,7 @@ class Pay:
         kept = Pay(people)
         rows = np.array([self.row[person] for person in people], dtype=np.int64)
         kept.columns = {name: column[rows] for name, column in self.columns.items()}
-        kept.given, kept.refused = self.given, self.refused
+        kept.given, kept.refused, kept.claims = self.given, self.refused, self.claims
         return kept
 
     def go_on_from(self, law: Jurisdiction, earlier: npt.NDArray[np.int64]) -> None:
@@ -328,7 +340,45 @@ def _pay_of(run: PayRun, people: list[UUID], bounds: dict[str, Any]) -> Pay:
         _add_salaries(pay, run, bounds)
         _add_by_element(pay, _rows(RECURRING, bounds))
     _add_by_element(pay, _rows(ITEMS, bounds))
+    _add_claims(pay, run, bounds)
+    if run.kind in FINAL and run.schedule_id is not None:
+        _add_in_lieu(pay, run, bounds)
     return pay
+
+
+FINAL = ("regular", "final")
+"""Kinds of run that may be somebody's last: the first of them in a period pays leave that is left."""
+
+PAID_FINALLY = """
+SELECT s.person_id FROM payroll_payrun r
+JOIN payroll_payslip s ON s.client_id = r.client_id AND s.attempt_id = r.published_id
+WHERE r.client_id = %(client)s AND r.schedule_id = %(schedule)s AND r.kind = ANY(%(final)s)
+  AND r.period_starts = %(starts)s AND r.id <> %(run)s AND (r.pay_date, r.number) < (%(day)s, %(number)s)
+  AND s.person_id = ANY(%(people)s)
+"""
+
+
+def _add_in_lieu(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
+    """Leave that whoever leaves in the period has left."""
+    law = jurisdiction(run.jurisdiction)
+    rows = left_to_leavers(law, bounds["first"], bounds["last"], run.period_starts, run.period_ends)
+    rows = [row for row in rows if row[0] in pay.row]
+    if rows:
+        asked = {**bounds, "final": list(FINAL), "people": [row[0] for row in rows]}
+        before = {row[0] for row in _rows(PAID_FINALLY, asked)}
+        _add_by_element(pay, [row for row in rows if row[0] not in before])
+
+
+def _add_claims(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
+    """Statutory payments for what was recorded; who waits for one is refused by name."""
+    people = list(pay.row)
+    by_hand = {
+        name: {people[row] for row in np.flatnonzero(column).tolist()} for name, column in pay.columns.items()
+    }
+    pay.claims = read_claims(run, bounds, by_hand)
+    _add_by_element(pay, [row for row in pay.claims.amounts if row[0] in pay.row])
+    for person, said in pay.claims.refused.items():
+        pay.refused.setdefault(person, []).extend(said)
 
 
 def _add_hours(pay: Pay, bounds: dict[str, Any]) -> None:
@@ -388,7 +438,17 @@ def _add_salaries(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
     for problem in done.problems:
         said = ("terms", problem.problem, problem.remedy)
         pay.refused.setdefault(people[problem.row], []).append(said)
-    pay.add(SALARY, people, done.pay.tolist())
+    lost = unpaid_days(bounds["first"], bounds["last"], run.period_starts, run.period_ends)
+    pay.add(
+        SALARY,
+        people,
+        [
+            paid_of(amount, (row[2], row[3]), row[4], row[5], lost[of], run.schedule.proration)
+            if of in lost
+            else amount
+            for of, row, amount in zip(people, rows, done.pay.tolist(), strict=True)
+        ],
+    )
 
 
 def _paid_in_period(

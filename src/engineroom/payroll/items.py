@@ -55,7 +55,7 @@ def add_pay_item(
 
     amount: minor units; below zero it takes back. Raises InputRefused with everything wrong.
     """
-    client_id = _of_person(person_id)
+    client_id = of_person(person_id)
     run = _run_for(run_id)
     stated = run is not None and run.kind in STATED
     known = stated_elements() if stated else payable(period)
@@ -127,7 +127,7 @@ def add_recurring_pay(
     person_id: UUID, element: str, amount: int, *, starts: date, ends: date | None = None, reason: str = ""
 ) -> RecurringAdded:
     """Pay an amount of an element in every pay period that the days touch."""
-    client_id = _of_person(person_id)
+    client_id = of_person(person_id)
     problems = [*wrong_element(element, payable(starts)), *wrong_amount(amount)]
     if ends is not None and ends < starts:
         problems.append(Problem(f"ends on {ends}, before {starts}", "Correct one of the days", field="ends"))
@@ -183,7 +183,7 @@ class FigureCarriedIn:
 @command("payroll.prepare")
 def carry_in(person_id: UUID, tax_year: str, element: str, amount: int, *, reason: str) -> FigureCarriedIn:
     """An element's figure of a tax year so far, as another bureau paid it. A further row adds to it."""
-    client_id = _of_person(person_id)
+    client_id = of_person(person_id)
     refuse([*wrong_element(element, stated_elements()), *wrong_amount(amount), *wrong_reason(reason)])
     CarriedIn.objects.create(
         client_id=client_id,
@@ -199,7 +199,7 @@ def carry_in(person_id: UUID, tax_year: str, element: str, amount: int, *, reaso
 # --- what can be said -------------------------------------------------------------------------------------
 
 
-def _of_person(person_id: UUID) -> UUID:
+def of_person(person_id: UUID) -> UUID:
     client_id = current_scope().client_id
     if not Person.objects.filter(client_id=client_id, counterparty_id=person_id).exists():
         raise NotFound(f"there is no person {person_id}")

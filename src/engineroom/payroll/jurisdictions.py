@@ -8,14 +8,14 @@ country is a further object that is registered (docs/adding-a-jurisdiction.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from engineroom.kernel.errors import EngineroomError
+from engineroom.kernel.errors import EngineroomError, Problem
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.elements import PayElement
 from engineroom.payroll.engine.lines import Line
@@ -81,6 +81,146 @@ class Details:
     before: Mapping[UUID, Mapping[str, int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class OrderField:
+    """Something that attachment orders state. kinds: those that do; needed: they cannot do without it.
+
+    unit: minor units, a flag (0 or 1), or one of `choices`.
+    """
+
+    name: str
+    label: str
+    kinds: frozenset[str]
+    needed: bool = False
+    unit: Literal["pence", "flag", "choice"] = "pence"
+    choices: tuple[str, ...] = ()
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class StandingOrder:
+    """An order against a payslip, as a run reads it. payslip: the place of its person in the chunk.
+
+    stated: by `OrderField`. carried: what it took on from the last payday (`Orders.carried`); without any it
+    is the order's first. since: the payday before, or the day the order came, if that was later.
+    """
+
+    payslip: int
+    kind: str
+    made_on: date
+    stated: Mapping[str, int | str]
+    carried: Mapping[str, int | None]
+    since: date
+
+
+class Orders(Protocol):
+    """A country's attachment orders. kinds: their labels. fields: what they state. tables: the dated tables
+    that only a run with orders needs. takes, charges: the elements of what they take and the employer
+    keeps."""
+
+    @property
+    def kinds(self) -> Mapping[str, str]: ...
+    @property
+    def fields(self) -> tuple[OrderField, ...]: ...
+    @property
+    def tables(self) -> tuple[str, ...]: ...
+    @property
+    def takes(self) -> tuple[str, ...]: ...
+    @property
+    def charges(self) -> tuple[str, ...]: ...
+
+    def wrong(self, order: StandingOrder) -> list[Problem]:
+        """What is wrong with an order of a person who has no other, in the words of the calculation."""
+        ...
+
+    def columns(self, standing: Sequence[StandingOrder], day: date) -> dict[str, Any]:
+        """The engine's rows of orders for a payday."""
+        ...
+
+    def explain(self, payslip: int, done: Calculation, tables: Any) -> list[Line]:
+        """The orders against one payslip, line by line. payslip: its row in the chunk."""
+        ...
+
+
+@dataclass(frozen=True)
+class Away:
+    """A stretch of sickness of somebody. person: a number, the same for all their stretches. weekdays: the
+    days that they work (Monday 1, Tuesday 2, ...). figures: what their claim goes by."""
+
+    person: int
+    first: date
+    last: date
+    weekdays: int
+    figures: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a claim goes by, found in what was paid: its figures, and the paydays between which that was."""
+
+    figures: Mapping[str, int]
+    period_from: date
+    period_until: date
+
+
+@dataclass(frozen=True)
+class StatutoryPaid:
+    """What a period pays for one stretch: minor units, and the figures that it was worked out from."""
+
+    amount: int
+    figures: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ClaimField:
+    """A figure that a claim goes by: minor units, a flag (0 or 1), or a number."""
+
+    name: str
+    label: str
+    unit: Literal["pence", "flag", "count"] = "count"
+    needed: bool = False
+    hint: str = ""
+
+
+class Claims(Protocol):
+    """Statutory payments that a run works out from recorded leave.
+
+    elements: by the payment's code, the element that pays it. labels: their names. tables: the dated tables
+    needed. earned: the element of a payslip that average earnings are found from. fields: a claim's figures,
+    as somebody may state them.
+    """
+
+    @property
+    def elements(self) -> Mapping[str, str]: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def tables(self) -> tuple[str, ...]: ...
+    @property
+    def earned(self) -> str: ...
+    @property
+    def fields(self) -> tuple[ClaimField, ...]: ...
+
+    def find(self, first_day: date, frequency: str, paid: Sequence[tuple[date, int]]) -> Found | Problem:
+        """What a claim from a day on goes by. paid: normal paydays, and what was earned on each."""
+        ...
+
+    def wrong(self, figures: Mapping[str, int]) -> list[Problem]:
+        """What is wrong with figures that somebody states."""
+        ...
+
+    def pay(
+        self, stretches: Sequence[Away], starts: date, ends: date, tables: Any
+    ) -> tuple[dict[int, StatutoryPaid], list[tuple[int, Problem]]]:
+        """What the days from `starts` to `ends` pay, by stretch, and what is wrong with any. Every stretch of
+        a person that may be linked is given, whenever it was."""
+        ...
+
+    def explain(self, payment: str, amount: int, figures: Mapping[str, int], tables: Any) -> list[Line]:
+        """How an amount was worked out."""
+        ...
+
+
 class Jurisdiction(Protocol):
     """A country's law, as runs ask for it.
 
@@ -109,8 +249,25 @@ class Jurisdiction(Protocol):
     @property
     def back_pay(self) -> BackPay: ...
 
-    def resolve_tables(self, pay_date: date) -> Any:
-        """The law of a pay date (Tables). Raises NoTableForDate."""
+    @property
+    def orders(self) -> Orders | None:
+        """Attachment orders; None where the country has none."""
+        ...
+
+    @property
+    def claims(self) -> Claims | None:
+        """Statutory payments; None where a run works out none."""
+        ...
+
+    def leave_in_lieu(self, basis: str, rate: int, minutes_per_week: int, minutes: int) -> int | None:
+        """What so many minutes of leave pay to somebody who leaves without having taken them, minor units;
+        None where the law says nothing of it. basis, rate: of their terms, a salary a year or a rate an hour.
+        """
+        ...
+
+    def resolve_tables(self, pay_date: date, further: Collection[str] = ()) -> Any:
+        """The law of a pay date (Tables). further: names of tables that only some runs need; others are left
+        out. Raises NoTableForDate."""
 
     def calculate(
         self, chunk: Mapping[str, Any], tables: Any, orders: Mapping[str, Any] | None = None
@@ -150,6 +307,11 @@ def jurisdiction(code: str) -> Jurisdiction:
     if found is None:
         raise NoJurisdiction(f"no law is known for {code!r}; known are {', '.join(sorted(_known))}")
     return found
+
+
+def tables_of(law: Jurisdiction, pay_date: date, rules: Sequence[Mapping[str, Any]]) -> Any:
+    """The tables that an attempt named in its rules, as they are today."""
+    return law.resolve_tables(pay_date, [rule["table"] for rule in rules])
 
 
 def element_codes(of: Jurisdiction) -> list[str]:

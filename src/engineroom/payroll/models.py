@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 
 from engineroom.foundation.tenancy.models import ClientKey, ClientModel
 from engineroom.foundation.vault.models import VaultFile
+from engineroom.openitems.models import Counterparty
 from engineroom.payroll.engine.schedules import Rhythm
 from engineroom.people.models import Person
 from engineroom.timesheets.models import Timesheet
@@ -240,6 +242,101 @@ class RecurringPay(ClientModel):
     starts = models.DateField()
     ends = models.DateField(null=True)
     reason = models.CharField(max_length=300, default="")
+
+
+class PayOrder(ClientModel):
+    """What a court or an authority has the employer take from a person's pay, and for whom (decision 009).
+
+    What it has taken is never written here: each payslip leaves an `OrderTaken`. An order that is varied is a
+    new row that ends this; `first` is the row it began as, none where this is it.
+    """
+
+    first = ClientKey("self", null=True)
+    person = ClientKey(Person)
+    kind = models.CharField(max_length=30)
+    creditor = ClientKey(Counterparty, indexed=False)
+    reference = models.CharField(max_length=40)
+    made_on = models.DateField()
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    stated = models.JSONField(default=dict)
+    """What the order says, by the names of its jurisdiction: minor units, flags, and choices as texts."""
+    reason = models.CharField(max_length=300)
+    added_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"order {self.reference}"
+
+    @property
+    def began_as(self) -> UUID:
+        """The same of every row that the order was varied by."""
+        first: UUID | None = self.first_id
+        return first or self.id
+
+
+class OrderTaken(ClientModel):
+    """What an order took on one payslip, and what it takes on to the next payday. Minor units.
+
+    A further run of a period leaves what it took beyond the runs before it.
+    """
+
+    history = True
+
+    run_id = models.UUIDField()
+    attempt = ClientKey(Attempt, indexed=False)
+    person = ClientKey(Person, indexed=False)
+    order = ClientKey(PayOrder)
+    place = models.SmallIntegerField()
+    """In which order the person's orders were dealt with, from 0."""
+    earnings_met = models.BigIntegerField()
+    deduction = models.BigIntegerField()
+    fee = models.BigIntegerField()
+    deduction_arrears = models.BigIntegerField()
+    protected_arrears = models.BigIntegerField()
+    balance = models.BigIntegerField(null=True)
+    """What is still owed; null where the order names no sum."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "attempt", "order"], name="order_taken_once")
+        ]
+
+
+class Claim(ClientModel):
+    """A statutory payment of a person: from which day, and the average earnings that it goes by, as found.
+
+    Of linked stretches of sickness there is one, from the first day of the first. What each payday paid of it
+    is a `ClaimPaid`. A row is never changed: stated anew, the later one counts.
+    """
+
+    history = True
+
+    person = ClientKey(Person)
+    payment = models.CharField(max_length=10)
+    first_day = models.DateField()
+    figures = models.JSONField()
+    """What the jurisdiction goes by, in its names: earnings, weeks or months, and what was had before."""
+    period_from = models.DateField(null=True)
+    """The paydays that the earnings were found from; none where somebody stated them."""
+    period_until = models.DateField(null=True)
+    reason = models.CharField(max_length=300)
+    added_at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class ClaimPaid(ClientModel):
+    """What a payslip pays of a claim. amount: minor units. figures: how it was worked out, by name."""
+
+    history = True
+
+    run_id = models.UUIDField()
+    attempt = ClientKey(Attempt, indexed=False)
+    person = ClientKey(Person, indexed=False)
+    claim = ClientKey(Claim)
+    amount = models.BigIntegerField()
+    figures = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "attempt", "claim"], name="claim_paid_once")]
 
 
 class CarriedIn(ClientModel):

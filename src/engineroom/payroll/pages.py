@@ -35,6 +35,9 @@ from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import (
     batch_pages,
+    claim_pages,
+    order_pages,
+    orders,
     papers,
     reopening,
     returned,
@@ -65,6 +68,8 @@ NAVIGATION = [
     NavigationEntry("Pay runs", "payroll:runs", "payroll.read", key="r", order=230),
     NavigationEntry("Pay schedules", "payroll:schedules", "payroll.read", order=231, under="payroll:runs"),
     NavigationEntry("Items of pay", "payroll:items", "payroll.read", order=232, under="payroll:runs"),
+    *order_pages.NAVIGATION,
+    *claim_pages.NAVIGATION,
     *batch_pages.NAVIGATION,
 ]
 
@@ -591,7 +596,7 @@ def payslip(request: PageRequest, client: str, number: int, payroll_number: str)
         "rules": found.published.rules,
         "attempt": found.published,
         "earnings": papers.pay_lines(slip, selectors.paid_hours_of(found, slip.person_id)),
-        "deductions": _figures(slip, "deduction", answers),
+        "deductions": _deductions(found, slip, answers),
         "employer": _figures(slip, "employer", answers),
         "accruals": _figures(slip, "accrual", answers),
         "more": _figures(slip, "figure", answers),
@@ -620,6 +625,22 @@ def _figures(
         for e in ELEMENTS
         if e.kind == kind and slip.figures.get(e.code)
     ]
+
+
+def _deductions(
+    found: PayRun, slip: selectors.SlipView, answers: Sequence[why.Answer]
+) -> list[tuple[str, int, bool, str]]:
+    """As the payslip itemises them: each attachment order by itself."""
+    taken = orders.taken_on(found.published_id, slip.person_id).get(slip.person_id, [])
+    codes = {e.label: e.code for e in ELEMENTS}
+    return [
+        (label, amount, False, why.anchor(codes.get(label, ORDER_ELEMENT), answers))
+        for label, amount in papers.deductions_of(found, slip, taken)
+    ]
+
+
+ORDER_ELEMENT = "priority_orders"
+"""An element that is answered where orders are."""
 
 
 def _to_date(found: PayRun, slip: selectors.SlipView) -> list[tuple[str, int]]:
@@ -660,11 +681,13 @@ def _of_person(request: PageRequest, person: Person) -> SafeString | None:
         return None
     details = selectors.tax_details_of(person.counterparty_id)
     slips = selectors.slips_of_person(person.counterparty_id)
-    if not details and not slips:
+    standing = orders.pay_orders(timezone.now().date(), person.counterparty_id)
+    if not details and not slips and not standing:
         return None
     context = {
         "details": [(row, row.pension_relief.replace("_", " ")) for row in details],
         "slips": slips,
+        "orders": standing,
         "person": person,
         "client": request.client,
         "hides_pay": "pay" in request.masked,
@@ -707,6 +730,8 @@ urlpatterns = [
     path("c/<str:client>/runs/<int:number>/do/return", return_run, name="return"),
     path("c/<str:client>/runs/<int:number>/do/answer/<uuid:comment_id>", answer, name="answer"),
     *variance_pages.urlpatterns,
+    *order_pages.urlpatterns,
+    *claim_pages.urlpatterns,
     *batch_pages.urlpatterns,
     path("c/<str:client>/runs/<int:number>/<path:payroll_number>", payslip, name="payslip"),
     path("c/<str:client>/payslips/<uuid:slip_id>.pdf", paper, name="paper"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,7 +18,9 @@ from engineroom.foundation.vault.models import VaultFile
 from engineroom.payroll import selectors
 from engineroom.payroll.documents import PayLine, PayslipDocument, render_payslips
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun, TaxDetails
+from engineroom.payroll.orders import TakenView, taken_on
 from engineroom.payroll.services import find_run
 from engineroom.people.models import BankAccount, Person
 from engineroom.ui.display import Figure
@@ -119,6 +122,7 @@ def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocum
     ni_numbers = _ni_numbers([people[i] for i in ids])
     accounts = _masked_accounts(run, ids)
     weekly = _weekly_basis(run, ids)
+    orders = taken_on(run.published_id)
     return [
         PayslipDocument(
             employer_name=client.name,
@@ -134,7 +138,7 @@ def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocum
             period_from=run.period_starts,
             period_to=run.period_ends,
             pay=pay_lines(slip, hours.get(slip.person_id, [])),
-            deductions=_figures(slip, "deduction"),
+            deductions=deductions_of(run, slip, orders.get(slip.person_id, ())),
             gross_minor=slip.figures["gross"],
             total_deductions_minor=slip.figures["gross"] - slip.figures["net_pay"],
             net_minor=slip.figures["net_pay"],
@@ -169,6 +173,22 @@ def _figures(slip: selectors.SlipView, kind: str) -> list[Figure]:
     return [
         Figure(e.label, slip.figures[e.code]) for e in ELEMENTS if e.kind == kind and slip.figures[e.code]
     ]
+
+
+def deductions_of(run: PayRun, slip: selectors.SlipView, taken: Sequence[TakenView]) -> list[Figure]:
+    """Each deduction with its purpose (ERA 1996 s.8): orders one by one, where their sums would stand."""
+    rules = jurisdiction(run.jurisdiction).orders
+    sums = rules.takes if rules and taken else ()
+    each = [Figure(f"{o.kind} {o.reference}, {o.creditor}", o.deduction) for o in taken if o.deduction]
+    found: list[Figure] = []
+    for e in ELEMENTS:
+        if e.kind != "deduction":
+            continue
+        if e.code in sums:
+            found += each if e.code == sums[0] else []
+        elif slip.figures[e.code]:
+            found.append(Figure(e.label, slip.figures[e.code]))
+    return found
 
 
 def _ni_numbers(people: list[Person]) -> dict[UUID, str]:

@@ -22,7 +22,9 @@ from engineroom.ledger.services import Journal, Line, account_ids, post_journals
 from engineroom.openitems.services import ItemColumns, add_item, add_items, counterparty
 from engineroom.payroll import accounts
 from engineroom.payroll.inputs import STATED
+from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun
+from engineroom.payroll.withheld import owed_to_creditors
 
 HMRC_PAYMENT_DAY = 22
 """Electronic payment reaches HMRC by the 22nd after the tax month (facts/gb.md section 2.1)."""
@@ -53,7 +55,7 @@ def post_pay_run(run: PayRun) -> PostedRun:
         return PostedRun(None, len(slips), 0)
     assert run.published is not None, "only a published run is released"
     totals = {code: sum([slip.figures[code] for slip in slips]) for code in run.published.elements}
-    lines = [*_cost_lines(_by_customer(run, slips)), *_obligation_lines(totals)]
+    lines = [*_cost_lines(_by_customer(run, slips)), *_obligation_lines(totals), *_order_lines(run, totals)]
     if not any(line.amount for line in lines):
         return PostedRun(None, len(slips), 0)
     narrative = f"Pay run {run.number}, tax week {run.tax_period} of {run.tax_year}"
@@ -165,6 +167,36 @@ def _obligation_lines(totals: dict[str, int]) -> list[Line]:
     ]
 
 
+def _order_lines(run: PayRun, totals: dict[str, int]) -> list[Line]:
+    """What attachment orders took is owed to their creditors; the charge for them is the employer's."""
+    rules = jurisdiction(run.jurisdiction).orders
+    if rules is None:
+        return []
+    taken, charged = (sum(totals[code] for code in codes) for codes in (rules.takes, rules.charges))
+    lines = [Line(accounts.ORDERS, -taken), Line(accounts.ORDER_CHARGES, -charged)]
+    return [line for line in lines if line.amount]
+
+
+def _owed_to_creditors(run: PayRun, entry_id: UUID) -> None:
+    """An item per order, due on the day of payment: what was taken is not the employer's for a day."""
+    owed = owed_to_creditors(run)
+    if not owed:
+        return
+    add_items(
+        "attachment_order",
+        account_ids()[accounts.ORDERS],
+        "pay_run",
+        ItemColumns(
+            counterparty=uuids_to_column([one.creditor_id for one in owed]),
+            amount=np.array([-one.deduction for one in owed], dtype=np.int64),
+            due=run.pay_date,
+            entry=entry_id,
+            subject_id=run.id,
+            reference=[f"{one.reference}, pay run {run.number}" for one in owed],
+        ),
+    )
+
+
 def _due_to_hmrc(pay_date: date) -> date:
     """The 22nd after the tax month, or the banking day before it: cleared funds must be there by then."""
     return calendar("ENG").on_or_before(gb_tax_month_end(pay_date).replace(day=HMRC_PAYMENT_DAY))
@@ -172,6 +204,7 @@ def _due_to_hmrc(pay_date: date) -> date:
 
 def _open_items(run: PayRun, slips: list[Slip], totals: dict[str, int], entry_id: UUID) -> None:
     _owed_to_agencies(run, totals, entry_id)
+    _owed_to_creditors(run, entry_id)
     paid = [slip for slip in slips if slip.figures["net_pay"]]
     if not paid:
         return

@@ -20,6 +20,7 @@ from engineroom.payroll import (  # noqa: F401  registers what each offers
     great_britain_words,
     imports,
     item_imports,
+    order_imports,
     search,
     tasks,
 )
@@ -29,6 +30,7 @@ from engineroom.timesheets import selectors as timesheets
 kinds.register("net_pay", "net pay", expected_payees=expected_payees)
 kinds.register("hmrc", "due to HMRC")
 kinds.register("pension", "pension contributions")
+kinds.register("attachment_order", "attachment order")
 
 PAYSLIPS = """
 SELECT s.id, r.number, p.payroll_number, p.name, s.amounts[array_position(a.elements, 'net_pay')], r.pay_date,

@@ -141,14 +141,15 @@ def add_schedule(request: PageRequest, client: str) -> Done:
 def put_on(request: PageRequest, client: str) -> Done:
     """Pay somebody on a schedule from a day on."""
     asked = filled_in(_with_schedules(PutOn(request.POST)))
-    person = _person(asked["payroll_number"])
+    person = person_said(asked["payroll_number"])
     with keyed(request.key):
         found.put_on_schedule(person.counterparty_id, asked["schedule"], starts=asked["starts"])
     what = f"{person.payroll_number} is paid on {asked['schedule']} from {asked['starts']}."
     return Done(what, reverse("payroll:schedules", args=[client]))
 
 
-def _person(payroll_number: str) -> Person:
+def person_said(payroll_number: str) -> Person:
+    """Whom a form names; nobody is said beside its field."""
     person = person_numbered(payroll_number.strip())
     if person is None:
         problem = f"there is nobody with payroll number {payroll_number!r}"
@@ -235,7 +236,7 @@ def add_item(request: PageRequest, client: str) -> Done:
     """Add an item for a period, or for a run of another kind."""
     assert request.client is not None
     asked = filled_in(AddItem(request.client.currency, request.POST))
-    person = _person(asked["payroll_number"])
+    person = person_said(asked["payroll_number"])
     run_id = selectors.named_run(asked["run"]).id if asked["run"] else None
     with keyed(request.key):
         items.add_pay_item(
@@ -268,7 +269,7 @@ def add_recurring(request: PageRequest, client: str) -> Done:
     """Add pay of every period."""
     assert request.client is not None
     asked = filled_in(AddRecurring(request.client.currency, request.POST))
-    person = _person(asked["payroll_number"])
+    person = person_said(asked["payroll_number"])
     with keyed(request.key):
         items.add_recurring_pay(
             person.counterparty_id,

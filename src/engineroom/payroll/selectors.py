@@ -4,7 +4,7 @@ old run."""
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -18,8 +18,9 @@ from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.errors import NotFound
 from engineroom.payroll.engine.lines import Line
-from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
-from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip, TaxDetails
+from engineroom.payroll.engine.steps import Calculation
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction, tables_of
+from engineroom.payroll.models import Attempt, AttemptChunk, ClaimPaid, PayRun, Payslip, TaxDetails
 from engineroom.payroll.results import amounts_of
 from engineroom.payroll.returned import OPEN_COUNT
 from engineroom.payroll.state import RunState, Standing, state_of
@@ -167,28 +168,69 @@ def paid_hours(run: PayRun, person_id: UUID | None = None) -> dict[UUID, list[Ho
 
 def explain(payslip_id: UUID) -> list[Line]:
     """How one payslip was calculated, line by line, from the columns the run itself kept."""
-    law, *calculated = _calculated(payslip_id)
-    return law.explain(*calculated)
+    of = _calculated(payslip_id)
+    return [*of.law.explain(of.row, of.columns, of.tables), *of.orders(), *of.claims()]
 
 
 def explanation(payslip_id: UUID) -> list[str]:
     """The same as text, and at the end the tables with their sources."""
-    law, *calculated = _calculated(payslip_id)
-    return law.explanation(*calculated)
+    of = _calculated(payslip_id)
+    more = [*of.orders(), *of.claims()]
+    return [*of.law.explanation(of.row, of.columns, of.tables), *map(str, more)]
 
 
-def _calculated(payslip_id: UUID) -> tuple[Jurisdiction, int, dict[str, Any], Any]:
-    """A payslip's law, its row, the columns of its chunk, and the tables of its pay date."""
+@dataclass(frozen=True)
+class _Calculated:
+    """A payslip's law, its row, the columns of its chunk and the orders in it, and the tables of its run."""
+
+    law: Jurisdiction
+    row: int
+    columns: dict[str, Any]
+    tables: Any
+    rows: Any
+    orders_of_chunk: dict[str, Any]
+    claims_paid: list[ClaimPaid]
+
+    def orders(self) -> list[Line]:
+        """The orders against the payslip, line by line."""
+        if self.law.orders is None or not self.orders_of_chunk:
+            return []
+        done = Calculation(self.columns, self.rows, [], self.orders_of_chunk)
+        return self.law.orders.explain(int(self.rows[self.row]), done, self.tables)
+
+    def claims(self) -> list[Line]:
+        """What it pays of statutory payments, line by line."""
+        rules = self.law.claims
+        return [
+            line
+            for paid in self.claims_paid
+            if rules
+            for line in rules.explain(paid.claim.payment, paid.amount, paid.figures, self.tables)
+        ]
+
+
+def _calculated(payslip_id: UUID) -> _Calculated:
     slip = Payslip.objects.select_related("attempt__run").get(client_id=current_client_id(), id=payslip_id)
     chunk = AttemptChunk.objects.get(client_id=slip.client_id, attempt=slip.attempt, chunk=slip.chunk)
     trace = read_trace(chunk)
-    columns = {name[4:]: values for name, values in trace.items() if name.startswith("out.")}
     law = jurisdiction(slip.attempt.run.jurisdiction)
-    return law, slip.row, columns, law.resolve_tables(slip.attempt.run.law_date)
+    tables = tables_of(law, slip.attempt.run.law_date, slip.attempt.rules)
+    columns, orders = under("out.", trace), under("order.", trace)
+    paid = ClaimPaid.objects.select_related("claim").filter(
+        client_id=slip.client_id, attempt=slip.attempt, person_id=slip.person_id
+    )
+    claims = list(paid.order_by("claim__first_day"))
+    return _Calculated(law, slip.row, columns, tables, trace.get("rows"), orders, claims)
+
+
+def under(prefix: str, trace: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays of a trace whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): values for name, values in trace.items() if name.startswith(prefix)}
 
 
 def read_trace(chunk: AttemptChunk) -> dict[str, Any]:
-    """A chunk's arrays: `in.*` as read, `out.*` as calculated, `rows`, `payroll_number`."""
+    """A chunk's arrays: `in.*` as read, `out.*` as calculated, `rows`, `payroll_number`; orders as given,
+    `ordered.*`, and as dealt with, `order.*`."""
     assert chunk.trace is not None, "a chunk that is done has its trace"
     with np.load(io.BytesIO(vault.read(chunk.trace)), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
@@ -217,12 +259,13 @@ def recheck(run: PayRun) -> Recheck:
     assert run.published_id is not None, "only a published run has been calculated"
     attempt = Attempt.objects.get(client_id=run.client_id, id=run.published_id)
     law = jurisdiction(run.jurisdiction)
-    tables = law.resolve_tables(run.law_date)
+    tables = tables_of(law, run.law_date, attempt.rules)
     count = different = 0
     for chunk in AttemptChunk.objects.filter(client_id=run.client_id, attempt=attempt).order_by("chunk"):
         trace = read_trace(chunk)
         inputs = {name[3:]: _as_given(values) for name, values in trace.items() if name.startswith("in.")}
-        done = law.calculate(inputs, tables) if "rows" in trace else None
+        orders = {name: _as_given(values) for name, values in under("ordered.", trace).items()}
+        done = law.calculate(inputs, tables, orders or None) if "rows" in trace else None
         rows = dict(
             Payslip.objects.filter(client_id=run.client_id, attempt=attempt, chunk=chunk.chunk).values_list(
                 "row", "amounts"

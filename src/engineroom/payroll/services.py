@@ -34,9 +34,9 @@ from engineroom.kernel.calendar import calendar
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import week_ending
-from engineroom.payroll.engine.steps import RowProblem
+from engineroom.payroll.engine.steps import Calculation, RowProblem
 from engineroom.payroll.inputs import STATED, ChunkInputs, Missing, people_in, read_inputs
-from engineroom.payroll.jurisdictions import element_codes, jurisdiction
+from engineroom.payroll.jurisdictions import Jurisdiction, element_codes, jurisdiction, tables_of
 from engineroom.payroll.models import (
     Attempt,
     AttemptChunk,
@@ -49,6 +49,8 @@ from engineroom.payroll.models import (
 from engineroom.payroll.results import Amounts, amounts_of, stated_amounts
 from engineroom.payroll.returned import open_comments
 from engineroom.payroll.schedules import find_schedule, paid_on, period_of_day
+from engineroom.payroll.sickness import claim_lines, find_claims, has_claims, write_claims
+from engineroom.payroll.withheld import content_lines, has_orders, kept_arrays, write_taken
 
 CHUNK_PEOPLE = 16_384
 
@@ -212,11 +214,14 @@ def plan_calculation(run_id: UUID, *, in_background: bool = False) -> AttemptPla
         raise Conflict(f"{run} is released: what was issued is frozen; correct it in another run")
     taken = _take_timesheets(run) if run.schedule_id is None else 0
     taken += _take_items(run)
+    find_claims(run)
     last = Attempt.objects.filter(client_id=run.client_id, run=run).order_by("-number").first()
-    if last and not taken and run.published_id != last.id:
+    people = people_in(run)
+    tables = _tables_for(run, people)
+    if last and not taken and run.published_id != last.id and last.rules_hash == tables.hash:
         attempt = last
     else:
-        attempt = _new_attempt(run, last.number + 1 if last else 1)
+        attempt = _new_attempt(run, last.number + 1 if last else 1, people, tables)
     chunks = list(AttemptChunk.objects.filter(client_id=run.client_id, attempt=attempt))
     if in_background:
         _queue(attempt, chunks)
@@ -286,9 +291,16 @@ def _take_items(run: PayRun) -> int:
         return int(cursor.rowcount)
 
 
-def _new_attempt(run: PayRun, number: int) -> Attempt:
+def _tables_for(run: PayRun, people: Sequence[UUID]) -> Any:
+    """The law of the run's payday, with the tables that only some runs need where these people need them."""
     law = jurisdiction(run.jurisdiction)
-    tables = law.resolve_tables(run.law_date)
+    of_orders = law.orders.tables if law.orders and has_orders(run, people) else ()
+    of_claims = law.claims.tables if law.claims and has_claims(run) else ()
+    return law.resolve_tables(run.law_date, (*of_orders, *of_claims))
+
+
+def _new_attempt(run: PayRun, number: int, people: Sequence[UUID], tables: Any) -> Attempt:
+    law = jurisdiction(run.jurisdiction)
     attempt = Attempt.objects.create(
         client_id=run.client_id,
         run=run,
@@ -308,7 +320,6 @@ def _new_attempt(run: PayRun, number: int) -> Attempt:
             for v in tables.versions.values()
         ],
     )
-    people = people_in(run)
     if not people:
         raise NothingToPay(_nothing_to_pay(run))
     AttemptChunk.objects.bulk_create(
@@ -397,17 +408,32 @@ def _calculate(row: AttemptChunk) -> None:
     refused: Sequence[RowProblem] = ()
     amounts = stated_amounts(codes, inputs)
     if inputs.person_id and run.kind not in STATED:
-        done = law.calculate(inputs.columns, law.resolve_tables(run.law_date))
+        done = _calculated(law, run, row.attempt, inputs)
         picked, amounts, refused = amounts_of(law, codes, done, inputs.earlier)
     problems = [asdict(m) for m in inputs.missing]
     problems += [asdict(Missing(inputs.payroll_number[p.row], p.field, p.problem, p.remedy)) for p in refused]
     _write_payslips(row, inputs, picked, amounts)
+    if inputs.orders and done:
+        write_taken(row, inputs.orders, done, picked)
+    if inputs.claims:
+        write_claims(row, inputs.claims, [inputs.person_id[i] for i in picked])
     failpoint("calculate")
     row.problems = problems
     row.inputs_hash = inputs.hash()
     row.trace = _keep_trace(row, inputs, done)
     row.done_at = timezone.now()
     row.save(update_fields=["problems", "inputs_hash", "trace", "done_at"])
+
+
+def _calculated(law: Jurisdiction, run: PayRun, attempt: Attempt, inputs: ChunkInputs) -> Calculation:
+    tables = tables_of(law, run.law_date, attempt.rules)
+    of_claims = law.claims.tables if law.claims and inputs.claims and inputs.claims.paid else ()
+    of_orders = law.orders.tables if law.orders and inputs.orders else ()
+    if not {*of_claims, *of_orders} <= tables.versions.keys():
+        raise Conflict(f"an order or sickness came after {run} was planned; calculate it again")
+    if inputs.orders is None:
+        return law.calculate(inputs.columns, tables)
+    return law.calculate(inputs.columns, tables, inputs.orders.columns)
 
 
 def _write_payslips(row: AttemptChunk, inputs: ChunkInputs, picked: list[int], amounts: Amounts) -> None:
@@ -443,6 +469,8 @@ def _keep_trace(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> VaultFile:
         arrays |= {f"out.{name}": values for name, values in done.columns.items()} | {"rows": done.rows}
     if inputs.earlier is not None:
         arrays["earlier"] = inputs.earlier
+    if inputs.orders:
+        arrays |= kept_arrays(inputs.orders, done)
     np.savez(out, allow_pickle=False, **arrays)
     return vault.store(
         out.getvalue(),
@@ -526,7 +554,8 @@ def content_hash(run: PayRun, attempt: Attempt) -> bytes:
             *(("blocked", json.dumps(c.problems, sort_keys=True)) for c in chunks),
         ],
     )
-    return canonical.digest([head, *_payslip_lines(run, attempt)])
+    beside = [*content_lines(run.client_id, attempt.id), *claim_lines(run.client_id, attempt.id)]
+    return canonical.digest([head, *_payslip_lines(run, attempt), *beside])
 
 
 def _payslip_lines(run: PayRun, attempt: Attempt) -> list[str]:

@@ -55,6 +55,8 @@ GROUPS = {
     "employer-ni": ("Employer's National Insurance", "ni_class1"),
     "loans": ("Student loans", "student_loan"),
     "holiday": ("Holiday", "holiday"),
+    "orders": ("Attachment orders", None),
+    "claims": ("Statutory pay", None),
     "net": ("Net pay", None),
 }
 """The groups in the order of the law, with the table each is made under."""
@@ -62,6 +64,7 @@ GROUPS = {
 GROUP_OF_ELEMENT = {
     **dict.fromkeys((e.code for e in gb.ELEMENTS if e.kind == "earning"), "gross"),
     **dict.fromkeys(("gross", "minutes_worked"), "gross"),
+    "statutory_sick_pay": "claims",
     **dict.fromkeys(
         ("paye", "taxable_pay", "taxable_pay_to_date", "tax_to_date", "payrolled_benefits"), "tax"
     ),
@@ -76,6 +79,7 @@ GROUP_OF_ELEMENT = {
         "ni",
     ),
     **dict.fromkeys(("student_loan", "postgraduate_loan"), "loans"),
+    **dict.fromkeys(("priority_orders", "other_orders", "order_fees"), "orders"),
     **dict.fromkeys(
         (
             "employee_pension",

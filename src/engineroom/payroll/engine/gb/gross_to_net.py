@@ -21,7 +21,15 @@ from typing import Any
 from engineroom.kernel.rounding import Minor
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.elements import PayElements
-from engineroom.payroll.engine.gb import attachments, holiday, nic, paye, pension, student_loan
+from engineroom.payroll.engine.gb import (
+    attachments,
+    holiday,
+    nic,
+    paye,
+    pension,
+    sick_pay,
+    student_loan,
+)
 from engineroom.payroll.engine.gb.inputs import NUMBERS, PAY, PAY_ELEMENTS, read_chunk
 from engineroom.payroll.engine.gb.orders import Orders, read_orders
 from engineroom.payroll.engine.gb.worksheets import GbTables as GbTables
@@ -55,7 +63,7 @@ TABLES: dict[str, Callable[[Version], Any]] = {
 }
 """The dated tables every payslip uses, and how each becomes parameters of its steps."""
 
-FURTHER: dict[str, Callable[[Version], Any]] = {**attachments.TABLES}
+FURTHER: dict[str, Callable[[Version], Any]] = {**attachments.TABLES, "sick_pay": sick_pay.SickPay.of}
 """Those that only some calculations need."""
 
 
