@@ -26,7 +26,7 @@ STAFF = READERS - {"client_finance", "client_approver"}
 WORK = (
     "inbox", "start_case", "comment", "send_message", "cancel_case", "claim", "release", "delegate",
     "keep_file", "add_evidence", "complete", "run_step", "accept", "reject", "skip", "escalate",
-    "move_due",
+    "move_due", "ask_client",
 )  # fmt: skip
 
 MAY: dict[str, set[str]] = {
@@ -88,7 +88,13 @@ MAY: dict[str, set[str]] = {
     # On the house alone; its admin there is not one here.
     "workforce.offboard": set(),
     # Of a case the client's own people see what they are asked, and no more.
-    **dict.fromkeys(("sop.procedures", "sop.cases", "sop.case", "sop.events", "sop.evidence_file"), STAFF),
+    **dict.fromkeys([f"sop.{what}" for what in ("procedures", "procedure", "moves")], STAFF),
+    **dict.fromkeys([f"sop.{what}" for what in ("cases", "case", "events", "evidence_file")], STAFF),
+    "sop.check_procedure": PAY,
+    # On the house alone; who leads there leads not here.
+    "sop.save_procedure": set(),
+    "sop.publish_procedure": set(),
+    **dict.fromkeys(("sop.rehearse_move", "sop.move_cases", "sop.move_back"), CHECKERS - {"client_approver"}),
     **dict.fromkeys([f"sop.{verb}" for verb in WORK], STAFF - {"auditor"}),
     **dict.fromkeys(("sop.requests", "sop.keep_answer_file", "sop.answer"), READERS - STAFF),
     "ledger.lock_period": BOOKS,
@@ -189,6 +195,12 @@ BODIES: dict[str, Any] = {
     "leave.cancel": {"reason": "moved"},
     "workforce.record_absence": {"user_id": NOBODY, "starts": "2026-12-01", "ends": "2026-12-02"},
     "workforce.offboard": {"user_id": NOBODY, "reason": "left"},
+    "sop.check_procedure": {"text": "nothing yet"},
+    "sop.save_procedure": {"text": "nothing yet"},
+    "sop.publish_procedure": {"text": "nothing yet"},
+    "sop.rehearse_move": {"from_version": 1, "to_version": 2},
+    "sop.move_cases": {"from_version": 1, "to_version": 2, "reason": "a step more"},
+    "sop.move_back": {"reason": "a step too many"},
     "sop.start_case": {"procedure": "no_such"},
     "sop.comment": {"text": "looked at"},
     "sop.send_message": {"message": "no_such"},
@@ -271,6 +283,7 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
         given["payslip_id"] = ids.get(f"payslip_of_{by.user.kind}", ids["payslip_id"])
     given |= {"terms_id": NOBODY, "proposal_id": NOBODY}
     given |= {"schedule": "NONE", "recurring_id": NOBODY, "comment_id": NOBODY, "order_id": NOBODY}
+    given |= {"procedure": "pay_month", "batch": NOBODY}
     if name == "timesheets.time_entry":
         given["entry_id"] = ids["time_entry"]
     if name == "foundation.thread_from":

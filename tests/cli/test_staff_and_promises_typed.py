@@ -59,6 +59,48 @@ def test_an_absence_is_recorded_and_shown_with_who_stands_in(
     assert f"{first} to {last}" in " ".join(shown.split()) and "Nobody is left" in shown
 
 
+def test_an_absence_is_called_off_by_its_first_day(
+    cli: Cli, staffed: TestClient, mail: dict[str, str]
+) -> None:
+    first, last = TODAY + timedelta(days=40), TODAY + timedelta(days=41)
+    priya, lena, bea = mail["specialist"], mail["lead"], mail["bookkeeper"]
+    others = ("--user", bea, "--client", staffed.code)
+    for who, more in ((priya, ()), (lena, others)):
+        assert cli("workforce", "away", first, last, *more, who=who).code == 0
+        assert cli("workforce", "call-off", last, *more, who=who).code == 1, "none begins on that day"
+        done = cli("workforce", "call-off", first, *more, who=who)
+        assert done.code == 0 and "called off" in done.out, done.out + done.err
+        again = cli("workforce", "call-off", first, *more, who=who)
+        assert again.code == 1 and f"no absence that begins on {first}" in again.err
+    assert cli("workforce", "call-off", first, *others, who=priya).code == 1
+
+
+def test_teams_are_made_filled_and_listed_by_an_admin(
+    cli: Cli, firm: Firm, staffed: TestClient, mail: dict[str, str]
+) -> None:
+    give_token(firm, firm.admin)
+    admin, priya, here = firm.admin.email, mail["specialist"], staffed.code
+    name = f"Team of {here}"
+    assert cli("workforce", "team-make", name, who=mail["lead"]).code == 1, "an admin makes teams"
+    for words in (
+        ("team-make", name, "--lead", mail["lead"]),
+        ("team-join", name, priya, "--from", TODAY),
+        ("team-serve", name.upper(), here),
+    ):
+        done = cli("workforce", *words, who=admin)
+        assert done.code == 0, done.out + done.err
+    twice = cli("workforce", "team-join", name, priya, who=admin)
+    assert twice.code == 1 and "already" in twice.err
+    shown = " ".join(cli("workforce", "teams", who=mail["lead"]).out.split())
+    assert name in shown and here in shown
+    for words in (("team-leave", name, priya), ("team-stop", name, here)):
+        assert cli("workforce", *words, "--until", TODAY, who=admin).code == 0
+    lost = cli("workforce", "team-join", "Nobody's", priya, who=admin)
+    assert lost.code == 1 and "there is no team" in lost.err
+    nowhere = cli("workforce", "team-serve", name, "NOWHERE", who=admin)
+    assert nowhere.code == 1 and "there is no client" in nowhere.err
+
+
 def test_who_leaves_is_off_boarded_and_granted_nothing_any_more(
     cli: Cli, firm: Firm, staffed: TestClient, mail: dict[str, str]
 ) -> None:

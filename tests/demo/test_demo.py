@@ -95,7 +95,8 @@ def test_every_customer_gets_an_invoice_and_what_is_held_is_in_none(
     place: Demo, first: subprocess.CompletedProcess[str]
 ) -> None:
     """Eight customers: one is over its order and one disputes a week, and both are billed for the rest."""
-    assert "8 invoices drafted" in first.stdout
+    assert "8 drafts of bill run 1" in first.stdout
+    assert "8 invoices, INV-000001 to INV-000008" in first.stdout
     assert len(list((place.out / "invoices").glob("INV-*.pdf"))) == 8
     assert len(list((place.out / "payslips").glob("*.pdf"))) == 60
     (report,) = place.out.glob("report-*.html")
@@ -103,6 +104,45 @@ def test_every_customer_gets_an_invoice_and_what_is_held_is_in_none(
     assert "over order: beyond the limit of order PO-88213" in page
     assert "disputed: Ward manager says" in page
     assert "Not explained by the steps" not in page
+
+
+@pytest.mark.slow
+def test_its_work_runs_as_cases_of_published_procedures(
+    place: Demo, first: subprocess.CompletedProcess[str]
+) -> None:
+    """Cases in every state a newcomer should see: done, waiting for somebody, for the client, due today."""
+    assert cases_of(place) == {
+        "Pay and bill, paid 27 Nov 2026": "done",
+        "Pay and bill, paid 4 Dec 2026": "running",
+        "Lee Musgrave leaves Brightwell": "done",
+        "Brightwell's larger order instead of PO-88213": "running",
+        "Close of November 2026": "running",
+        "Close of November 2026: Reconcile the bank": "running",
+    }
+    as_of = {
+        name: place.typed("--as", f"{name}@harbour.example", "cases", "inbox") for name in ("lena", "bea")
+    }
+    assert "approve" in as_of["lena"].stdout
+    assert "bill_what_was_done" in as_of["bea"].stdout
+    assert "mine" in as_of["bea"].stdout
+    asked = place.typed("--as", "priya@harbour.example", "cases", "requests", "NORTHGATE")
+    assert "ask_for_the_document" in asked.stdout
+    week = place.typed("--as", "priya@harbour.example", "cases", "show", "NORTHGATE", 1).stdout
+    for who in ("Priya Raman", "Lena Hoffmann", "Omar Siddiqui", "Bea Lindqvist"):
+        assert who in week
+    assert "Which week is the last one paid?" in place.typed(
+        "--as", "priya@harbour.example", "cases", "show", "NORTHGATE", 3
+    ).stdout.replace("\n", " ")
+    board = place.typed("--as", "lena@harbour.example", "sla", "board", "NORTHGATE")
+    assert board.stdout.count("running") >= 3
+    assert "paused" in board.stdout, "while the client is asked"
+
+
+def cases_of(place: Demo) -> dict[str, str]:
+    """The client's cases by title, and how each stands."""
+    listed = place.typed("--as", "priya@harbour.example", "cases", "list", "NORTHGATE", "--state", "all")
+    found = re.findall(r"^ *\d+ +(\S.*?) {2,}(running|done|cancelled)", listed.stdout, re.MULTILINE)
+    return dict(found)
 
 
 @pytest.mark.slow
@@ -131,9 +171,10 @@ def test_a_second_run_finds_everything_done_and_is_quick(
     again = place.demo()
     took = time.monotonic() - began
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("taken before") == 8
+    assert again.stdout.count("taken before") == 9
     assert "problems" not in again.stdout
-    assert "papers: no new payslips (60 there) and no new invoices (8 there) as PDF" in again.stdout
+    assert not re.search(r"case \d+: (Priya|Lena|Omar|Bea) ", again.stdout), "nobody does a step twice"
+    assert len(cases_of(place)) == 6
     assert re.search(r"no new letters, [1-9][0-9]* there: ", again.stdout)
     assert [line for line in again.stdout.splitlines() if line in HOLDS] == list(HOLDS)
     assert trial_balance(again.stdout) == trial_balance(first.stdout)

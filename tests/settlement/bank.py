@@ -85,12 +85,15 @@ def _balance(code: str, amount: int, currency: str) -> str:
     )
 
 
+def document(*statements: str) -> str:
+    """A file of statements."""
+    return (
+        f"<?xml version='1.0' encoding='UTF-8'?>\n<Document xmlns='{NAMESPACE}'><BkToCstmrStmt>"
+        f"<GrpHdr><MsgId>M1</MsgId></GrpHdr>\n{''.join(statements)}</BkToCstmrStmt></Document>"
+    )
+
+
 def write(folder: Path, *statements: str, name: str = "statement.xml") -> Path:
     path = folder / name
-    body = "".join(statements)
-    path.write_text(
-        f"<?xml version='1.0' encoding='UTF-8'?>\n<Document xmlns='{NAMESPACE}'><BkToCstmrStmt>"
-        f"<GrpHdr><MsgId>M1</MsgId></GrpHdr>\n{body}</BkToCstmrStmt></Document>",
-        encoding="utf-8",
-    )
+    path.write_text(document(*statements), encoding="utf-8")
     return path

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from engineroom.foundation.approvals.models import Approval
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import Conflict
-from engineroom.payday import steps
+from engineroom.payday import commands, steps
+from engineroom.quality import services as quality
+from engineroom.settlement.models import BatchStage
 from engineroom.sop import drafts, services
+from engineroom.sop.hours import WorkingHours
 from engineroom.sop.models import Case, Task
+from engineroom.sop.running import ZONE
+from engineroom.ui.display import format_moment
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, set_up
 from tests.sop.writing import procedure_text
 from tests.web.conftest import signed_in
@@ -110,21 +117,32 @@ def test_a_payday_runs_as_a_case_of_the_pay_and_bill_week(client: TestClient, fi
     work("specialist", "take_in_the_hours", values={"files": "1", "complete": "yes"}, checks=[1])
     work("specialist", "calculate")
     work("specialist", "look_at_the_variances", values={"stands": "yes"}, checks=[1, 2])
+    seen = signed_in(client.staff["lead"]).get(reverse("sop:case", args=[client.code, begun.number]))
+    assert reverse("payroll:run", args=[client.code, 1]) in seen.content.decode(), (
+        "what is approved is a link away"
+    )
+    assert reverse("billing:run", args=[client.code, 1]) in seen.content.decode()
     work("lead", "approve")
     work("checker", "release")
     work("checker", "issue_the_invoices")
     work("specialist", "make_the_papers")
-    assert (
-        work("bookkeeper", "submit_the_payment_file", values={"submission": "S1"}, checks=[1]).state
-        == "check"
-    )
+    shown = {"submission": "S1", "submitted_on": "2026-11-25"}
+    assert work("bookkeeper", "submit_the_payment_file", values=shown, checks=[1]).state == "check"
     task = newest(client, "submit_the_payment_file")
     with client.acting("checker"):
         services.accept(task.id)
+    work("bookkeeper", "record_the_submission")
     assert work("bookkeeper", "clear_the_bank").case_state == "done"
     with client.acting("lead"):
         day = steps.payday_of(PAY_DATE)
         assert day.run_released and day.issued and day.batch is not None
+        before = Approval.objects.filter(client_id=client.id).count()
+        kept = Case.objects.get(client_id=client.id, id=begun.case_id).values
+        again = commands.approve(PAY_DATE, kept["run_hash"], kept["bill_hash"])
+        assert again.run_id == day.run.id, "what was approved and let out elsewhere keeps no step open"  # type: ignore[union-attr]
+        assert Approval.objects.filter(client_id=client.id).count() == before
+        stage = BatchStage.objects.get(client_id=client.id, batch=day.batch)
+        assert (stage.stage, stage.on, stage.evidence) == ("submitted", date(2026, 11, 25), "S1")
         assert (
             Case.objects.get(client_id=client.id, id=begun.case_id).values["run_hash"]
             == bytes(
@@ -143,20 +161,47 @@ def test_a_comment_that_does_not_fit_is_refused_on_the_page(client: TestClient, 
     assert "x" * 4_000 not in browser.get(reverse("sop:case", args=[client.code, number])).content.decode()
 
 
+def test_moments_are_shown_and_typed_on_the_clients_own_clock(firm: Firm, short: str) -> None:
+    """A client in Tokyo: nobody has to reckon in another's hours, in the case, the list or the inbox."""
+    client = firm.new_client()
+    tokyo = WorkingHours("Asia/Tokyo")
+    with client.acting("lead"):
+        quality.set_hours(tokyo.as_dict())
+    with client.acting("specialist"):
+        number = services.start_case(short, values={"day": "2026-11-27"}).number
+    task = newest(client, "collect")
+    browser = signed_in(client.staff["specialist"])
+    pages = {
+        name: browser.get(reverse(name, args=args)).content.decode()
+        for name, args in (
+            ("sop:case", [client.code, number]), ("sop:cases", [client.code]), ("sop:inbox", [])
+        )
+    }  # fmt: skip
+    for name, page in pages.items():
+        assert " JST" in page, name
+        assert " UTC" not in page, name
+    moment = (datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(days=30)).replace(
+        minute=0, second=0, microsecond=0
+    )
+    said = button(browser, client, task, "due", due=f"{moment:%Y-%m-%dT%H:%M}", reason="they are closed")
+    assert "It is due at another moment" in said
+    with client.acting("lead"):
+        assert Task.objects.get(client_id=client.id, id=task.id).due_at == moment
+
+
 def test_a_due_time_is_moved_on_the_page_and_stands_on_the_timeline(client: TestClient, short: str) -> None:
     with client.acting("specialist"):
         number = services.start_case(short, values={"day": "2026-11-27"}).number
     task = newest(client, "collect")
     browser = signed_in(client.staff["specialist"])
-    moment = datetime.now(UTC) + timedelta(days=30)
+    moment = (datetime.now(ZONE) + timedelta(days=30)).replace(hour=16, minute=0, second=0, microsecond=0)
     said = button(browser, client, task, "due", due=f"{moment:%Y-%m-%dT16:00}", reason="the office is closed")
     assert "It is due at another moment" in said and "the office is closed" in said
     page = browser.get(reverse("sop:case", args=[client.code, number])).content.decode()
-    assert f"Collect: due {moment.day} {moment:%b %Y}, 16:00 UTC" in page
+    assert f"Collect: due {format_moment(moment)}" in page
+    assert f'value="{moment:%Y-%m-%dT16:00}"' in page, "the form begins with what stands"
     with client.acting("lead"):
-        assert Task.objects.get(client_id=client.id, id=task.id).due_at == moment.replace(
-            hour=16, minute=0, second=0, microsecond=0
-        )
+        assert Task.objects.get(client_id=client.id, id=task.id).due_at == moment
     where = reverse("sop:task", args=[client.code, task.id, "due"])
     for due, words in (("soon", "is no day and time"), ("2020-01-01T10:00", "over already")):
         refused = browser.post(where, {"due": due, "reason": "x"}, follow=True)

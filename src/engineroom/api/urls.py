@@ -26,6 +26,7 @@ from engineroom.people import api as people
 from engineroom.quality import api as quality
 from engineroom.settlement import api as settlement
 from engineroom.sop import api as sop
+from engineroom.sop import procedures_api as procedures
 from engineroom.timesheets import api as timesheets
 from engineroom.workforce import api as workforce
 
@@ -76,7 +77,7 @@ handle_errors(api)
 api.add_router("", clients.router)
 ROOMS = (
     people, leave, timesheets, workforce, payroll, billing, settlement, ledger, openitems, imports, trail,
-    paydays, engagement, quality, sop, mine,
+    paydays, engagement, quality, sop, procedures, mine,
 )  # fmt: skip
 for room in ROOMS:
     api.add_router("/clients/{code}", room.router)

@@ -118,7 +118,7 @@ def _print_published(run: RunOpened, p: Published) -> None:
 def approve(user: Identity, client: str, pay_date: date, *, content: str | None, yes: bool) -> None:
     """content: what the approver saw before, by hash, run and invoices; else it is shown, and asked about."""
     client_id = client_named(user, client).id
-    seen = _show_what_stands(user, client_id, pay_date)
+    seen = show_what_stands(user, client_id, pay_date)
     hashes = [h for h in (seen.run, seen.bills) if h is not None]
     agree("Approve exactly this?", hashes, yes=yes, content=content)
     done = steps.approve(user, client_id, pay_date, run_hash=seen.run, bill_hash=seen.bills)
@@ -130,7 +130,7 @@ def _print_approved(user: Identity, done: steps.ApprovedBoth) -> None:
     typer.echo(f"approved by {user.email}: pay {short(done.run.content_hash)}{bills}")
 
 
-def _show_what_stands(user: Identity, client_id: UUID, pay_date: date) -> steps.Content:
+def show_what_stands(user: Identity, client_id: UUID, pay_date: date) -> steps.Content:
     """Totals, drafts and what is held, with their hashes, in one transaction: a yes is to exactly that."""
     with acting(user, write=client_id):
         day = steps.payday_of(pay_date)
@@ -271,15 +271,19 @@ def clear(user: Identity, client: str, statements: Sequence[Path]) -> None:
 
 
 def _clear(user: Identity, client_id: UUID, statements: Sequence[Path]) -> None:
+    before = cleared_lines(user, client_id)
+    _print_imported(steps.clear(user, client_id, statements).imported)
+    print_cleared(user, client_id, before)
+
+
+def cleared_lines(user: Identity, client_id: UUID) -> set[UUID]:
+    """The bank lines that are cleared already, to know the new ones from."""
     with acting(user, read=[client_id]):
-        before = set(Cleared.objects.values_list("line_id", flat=True))
-    done = steps.clear(user, client_id, statements)
-    _print_imported(done.imported)
-    _print_cleared(user, client_id, done, before)
+        return set(Cleared.objects.values_list("line_id", flat=True))
 
 
-def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared, before: set[UUID]) -> None:
-    c = done.clearing
+def print_cleared(user: Identity, client_id: UUID, before: set[UUID]) -> None:
+    """What was cleared since, and what stays an exception, with its reason."""
     with acting(user, read=[client_id]):
         new = Cleared.objects.exclude(line_id__in=before).select_related("line")
         cleared = [
@@ -302,10 +306,11 @@ def _print_cleared(user: Identity, client_id: UUID, done: steps.Cleared, before:
             )
             for e in open_exceptions()
         ]
-    # Not c.exceptions: those are the lines that rules looked at. One that somebody explained or took back
+    # Not only the lines that rules looked at just now: one that somebody explained or took back
     # waits as well, for a person.
     waits = counted(len(rows), "exception waits for a person", "exceptions wait for a person")
-    typer.echo(f"cleared {counted(c.cleared, 'bank line')}, {c.returned} of them returned payments; {waits}")
+    returned = sum(rule == "returned payment" for _, _, _, rule, _ in cleared)
+    typer.echo(f"cleared {counted(len(cleared), 'bank line')}, {returned} of them returned payments; {waits}")
     if cleared:
         show.table("Cleared", ("day", "amount", "who", "rule", "what"), cleared, right=[1])
     if rows:
@@ -398,7 +403,7 @@ def _approve(
         day = steps.payday_of(pay_date)
         if steps.is_approved(pay_date) or (day.run_released and day.issued):
             return
-    seen = _show_what_stands(user, client.id, pay_date)
+    seen = show_what_stands(user, client.id, pay_date)
     if approve_as is None:
         _leave_drafts(user, client.id, pay_date, out)
         raise AnotherPersonNeeded(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -12,6 +13,9 @@ from django.utils import timezone
 from engineroom.cli import show
 from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
 from engineroom.kernel.errors import NotFound, NotPermitted
+
+if TYPE_CHECKING:
+    from engineroom.foundation.tenancy.scope import Identity
 
 app = typer.Typer(no_args_is_help=True, help="Staff: who works where, who is away, who leaves.")
 Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])]
@@ -64,20 +68,11 @@ def away(
     client: Annotated[str, typer.Option(help="the client whose lead or admin you are")] = "HOUSE",
 ) -> None:
     """Record an absence, first and last day included: your own, or somebody's."""
-    from engineroom.foundation.access.selectors import my_clients
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.workforce import services
 
     user = identity()
-    if user_email:
-        where = client_named(user, client).id
-    else:
-        with acting(user):
-            mine = my_clients()
-        if not mine:
-            raise NotPermitted("you work on no client: a lead or an admin records your absence")
-        where = mine[0].id
-    with acting(user, write=where):
+    with acting(user, write=client_named(user, client).id if user_email else _anywhere(user)):
         other = _user_id(stand_in) if stand_in else None
         if user_email:
             services.record_absence(_user_id(user_email), starts.date(), ends.date(), stand_in_id=other)
@@ -85,6 +80,176 @@ def away(
             services.record_own_absence(starts.date(), ends.date(), stand_in_id=other)
     typer.echo(f"{user_email or user.email} is away from {starts.date()} to {ends.date()}")
     seal_everything()
+
+
+def _anywhere(user: Identity) -> UUID:
+    """A client on which somebody may say of themselves what concerns no single client."""
+    from engineroom.foundation.access.selectors import my_clients
+    from engineroom.foundation.tenancy.scope import acting
+
+    with acting(user):
+        mine = my_clients()
+    if not mine:
+        raise NotPermitted("you work on no client: a lead or an admin says when you are away")
+    return mine[0].id
+
+
+@app.command("call-off")
+@on_the_ground
+def call_off(
+    starts: Day,
+    user_email: Annotated[
+        str | None, typer.Option("--user", metavar="EMAIL", help="somebody else, as a lead or an admin")
+    ] = None,
+    client: Annotated[str, typer.Option(help="the client whose lead or admin you are")] = "HOUSE",
+) -> None:
+    """Call an absence off, by its first day: your own, or somebody's. It stays as it was recorded."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.workforce import selectors, services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id if user_email else _anywhere(user)):
+        whose = _user_id(user_email) if user_email else user.id
+        found = [
+            a for a in selectors.absences_of(whose) if a.starts == starts.date() and a.called_off_at is None
+        ]
+        if not found:
+            raise NotFound(f"{user_email or user.email} has no absence that begins on {starts.date()}")
+        (services.call_off_absence if user_email else services.call_off_own_absence)(found[0].id)
+    typer.echo(f"{user_email or user.email} is there: the absence from {starts.date()} is called off")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def teams() -> None:
+    """Teams, who is in them, and whom they serve."""
+    from engineroom.foundation.access.selectors import my_clients
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.workforce import selectors
+
+    user = identity()
+    with acting(user):
+        sight = [client.id for client in my_clients()]
+    with acting(user, read=sight) as scope:
+        if not any(scope.may("workforce.read", c) for c in scope.read):
+            raise NotPermitted(f"{user.email} may not read teams: it needs the permission workforce.read")
+        rows = [
+            (
+                view.team.name,
+                view.team.lead.name if view.team.lead else "",
+                ", ".join(m.user.name for m in view.members),
+                ", ".join(s.of_client.code for s in view.servings),
+            )
+            for view in selectors.teams(timezone.now().date())
+        ]
+    show.table("Teams", ("team", "lead", "who", "serves"), rows)
+
+
+Team = Annotated[str, typer.Argument(help="the team's name")]
+From = Annotated[
+    datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="the first day; without, today")
+]
+Until = Annotated[
+    datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="the last day; without, today")
+]
+
+
+@app.command("team-make")
+@on_the_ground
+def team_make(
+    name: Team, lead: Annotated[str | None, typer.Option(metavar="EMAIL", help="who leads it")] = None
+) -> None:
+    """Make a team. Who is in it, and whom it serves, follows."""
+
+    def make() -> None:
+        from engineroom.workforce import services
+
+        services.make_team(name, lead_id=_user_id(lead) if lead else None)
+
+    _at_home(make)
+    typer.echo(f"the team {name} is made")
+
+
+@app.command("team-join")
+@on_the_ground
+def team_join(name: Team, email: Annotated[str, typer.Argument(metavar="USER")], starts: From = None) -> None:
+    """Put somebody into a team from a day on. It gives no rights: grants do."""
+    from engineroom.workforce import services
+
+    _at_home(lambda: services.join_team(_team_id(name), _user_id(email), starts=_day(starts)))
+    typer.echo(f"{email} is in {name} from {_day(starts)}")
+
+
+@app.command("team-leave")
+@on_the_ground
+def team_leave(name: Team, email: Annotated[str, typer.Argument(metavar="USER")], ends: Until = None) -> None:
+    """Somebody's last day in a team."""
+    from engineroom.workforce import services
+
+    _at_home(lambda: services.leave_team(_team_id(name), _user_id(email), ends=_day(ends)))
+    typer.echo(f"{email} is in {name} until {_day(ends)}")
+
+
+@app.command("team-serve")
+@on_the_ground
+def team_serve(
+    name: Team, client: Annotated[str, typer.Argument(help="the client's code")], starts: From = None
+) -> None:
+    """A team serves a client from a day on."""
+    from engineroom.workforce import services
+
+    served = _client_id(client)
+    _at_home(lambda: services.serve(_team_id(name), served, starts=_day(starts)))
+    typer.echo(f"{name} serves {client} from {_day(starts)}")
+
+
+@app.command("team-stop")
+@on_the_ground
+def team_stop(
+    name: Team, client: Annotated[str, typer.Argument(help="the client's code")], ends: Until = None
+) -> None:
+    """The last day on which a team serves a client."""
+    from engineroom.workforce import services
+
+    served = _client_id(client)
+    _at_home(lambda: services.stop_serving(_team_id(name), served, ends=_day(ends)))
+    typer.echo(f"{name} serves {client} until {_day(ends)}")
+
+
+def _at_home(change: Callable[[], object]) -> None:
+    """Teams are made and changed at home."""
+    from engineroom.foundation.tenancy.scope import acting
+
+    user = identity()
+    with acting(user, write=client_named(user, "HOUSE").id):
+        change()
+    seal_everything()
+
+
+def _day(given: datetime | None) -> date:
+    return given.date() if given else timezone.now().date()
+
+
+def _team_id(name: str) -> UUID:
+    from engineroom.workforce import selectors
+
+    for view in selectors.teams(timezone.now().date()):
+        if view.team.name.casefold() == name.strip().casefold():
+            return view.team.id
+    raise NotFound(f"there is no team {name}; see: engineroom workforce teams")
+
+
+def _client_id(code: str) -> UUID:
+    """Any client of the firm: an admin, who makes teams, has no grant on most of them."""
+    from engineroom.foundation.tenancy.models import Client
+    from engineroom.foundation.tenancy.scope import acting
+
+    with acting(identity()):
+        found = Client.objects.filter(code__iexact=code).values_list("id", flat=True).first()
+    if found is None:
+        raise NotFound(f"there is no client {code}")
+    return found
 
 
 @app.command()

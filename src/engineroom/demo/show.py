@@ -23,10 +23,10 @@ from django.utils import timezone
 
 from engineroom.billing import selectors as billing
 from engineroom.billing.models import Invoice
-from engineroom.cli import days, papers, serving, show
+from engineroom.cli import papers, serving, show
 from engineroom.cli.firm import migrate
 from engineroom.cli.ground import identity, options, seal_everything, write_token_file
-from engineroom.demo import bank
+from engineroom.demo import bank, work
 from engineroom.demo.cast import DATA_PROCESSING, SERVICES_TAKEN, YEAR_STARTS
 from engineroom.demo.sample import HOUSE, Firm, Sample, people_of_the_firm, write_sample
 from engineroom.foundation import postgres
@@ -80,28 +80,25 @@ def run(out: Path, *, reset: bool, serve: bool = False) -> None:
     client = client_named(_member(firm, "tom"), sample.client.code)
     say(f"{sample.client.name}: books, customers, people, assignments")
     _open_client(firm, sample, client.id)
+    say("the work: procedures and promises")
+    desk = work.Desk(firm, client.id)
+    work.publish_the_ready_ones(firm)
+    work.promise(desk)
     say(f"payday {sample.pay_date}: timesheets to paid people and billed customers")
     options.email = firm.member("priya").email
-    days.payday(
-        _member(firm, "priya"),
-        client.code,
-        sample.pay_date,
-        sample.timesheets,
-        statements=[],
-        out=None,
-        approve_as=firm.member("lena").email,
-        release_as=firm.member("omar").email,
-    )
+    work.pay_the_week(desk, sample)
     say("the bank's statement: what was paid, what came back, who paid us")
     statement = _play_the_bank(firm, sample, client.id, out)
-    days.clear(_member(firm, "bea"), client.code, [statement])
+    work.clear_the_week(desk, sample, statement)
     seal_everything()
     written = papers.leave(_member(firm, "priya"), client.id, sample.pay_date, out)
     seal_everything()
     say("letters, with a link each that opens one thing once")
     _tell_people(firm, sample, client.id)
     say(f"payday {sample.pay_date + WEEK}: calculated, and left for somebody to check")
-    _leave_the_next_week(firm, sample, client.id)
+    work.prepare_the_next_week(desk, sample, sample.pay_date + WEEK)
+    say("other work: a leaver, a paper that the client is asked for, a month to be closed")
+    work.other_work(desk, sample)
     seal_everything()
     _print_books(firm, client.id)
     _print_where(sample, out, written)
@@ -312,20 +309,6 @@ def _tell_people(firm: Firm, sample: Sample, client_id: UUID) -> None:
 
 
 WEEK = timedelta(days=7)
-
-
-def _leave_the_next_week(firm: Firm, sample: Sample, client_id: UUID) -> None:
-    """The following payday as Priya leaves it in the evening. Nothing, once somebody approved it."""
-    priya, pay_date = _member(firm, "priya"), sample.pay_date + WEEK
-    with acting(priya, read=[client_id]):
-        if steps.is_approved(pay_date) or steps.payday_of(pay_date).run_released:
-            return
-    steps.import_files(priya, client_id, "timesheets", [sample.next_timesheets])
-    done = steps.calculate(priya, client_id, pay_date)
-    if done.published:
-        typer.echo(
-            f"  pay run {done.run.number}: {done.published.payslips} payslips wait for a second person"
-        )
 
 
 def _later(day: date) -> date:

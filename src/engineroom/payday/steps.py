@@ -290,13 +290,18 @@ def release(user: Identity, client_id: UUID, pay_date: date) -> Released:
 
 def release_day(pay_date: date) -> Released:
     """`release`, inside `acting`."""
-    day = payday_of(pay_date)
-    of = run_of(day)
-    run = None if day.run_released else payroll.release_pay_run(of.id)
+    return release_run(run_of(payday_of(pay_date)))
+
+
+def release_run(of: PayRun) -> Released:
+    """Inside `acting`: a run of any schedule let out, and its payment file written, each unless it was."""
+    subject = {"client_id": of.client_id, "subject_kind": "pay_run", "subject_id": of.id}
+    released = Release.objects.filter(**subject).exists()
+    run = None if released else payroll.release_pay_run(of.id)
     batch = None
     net = run.net if run else payroll_selectors.run_figures(of).totals.get("net_pay")
-    if day.batch is None and net:
-        batch = settlement.release_payments("pay_run", of.id, kind="net_pay", pay_date=pay_date)
+    if net and not PaymentBatch.objects.filter(**subject).exists():
+        batch = settlement.release_payments("pay_run", of.id, kind="net_pay", pay_date=of.pay_date)
     return Released(run, batch)
 
 

@@ -24,6 +24,7 @@ from engineroom.sop import beside
 from engineroom.sop.hours import DIVISIONS, HoursRefused, week_from
 from engineroom.sop.models import Case, Procedure
 from engineroom.sop.sla import STATE_WORDS, State, duration
+from engineroom.sop.zones import zone_of
 from engineroom.ui.fields import LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import Crumb
@@ -230,6 +231,7 @@ def promises(request: PageRequest, client: str) -> HttpResponse:
     hours = terms.hours[-1][1] if terms.hours else clocks.OFFICE
     typed = HoursForm(prefix="hours", initial=_as_typed(hours) if terms.hours else None)
     context = {
+        "zone": zone_of(request.client.id),
         "in_force": in_force,
         "hours": hours.in_words(),
         "own_hours": bool(terms.hours),
@@ -348,6 +350,7 @@ def _card(request: PageRequest) -> dict[str, Any]:
     after = date.fromordinal(last.toordinal() + 1)
     return {
         "card": found,
+        "zone": zone_of(request.client.id),
         "rows": [_row(one) for one in found.of(show)],
         "show": show,
         "filtered": f"{SHOW_WORDS[show]}, {found.count(show)} of {len(found.cases)}" if show else "",

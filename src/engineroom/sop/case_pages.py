@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
@@ -14,6 +16,7 @@ from django.urls import path, reverse
 from django.utils.safestring import mark_safe
 
 from engineroom.foundation.access.selectors import holders_of
+from engineroom.foundation.commands import REGISTRY
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.sop import beside, boards, diagram, drafts, moving, running, selectors, services
@@ -21,6 +24,7 @@ from engineroom.sop.boards import Happened, TaskView, Waiting
 from engineroom.sop.evidence import keep_upload
 from engineroom.sop.graph import WAITING, Graph
 from engineroom.sop.models import WORKED_KINDS, Task, TaskEvidence
+from engineroom.sop.zones import zone_of, zones_of
 from engineroom.ui.display import format_count, format_moment
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, page
 from engineroom.ui.parts import Event
@@ -47,10 +51,13 @@ def inbox(request: PageRequest) -> HttpResponse:
     clients = {client.id: client for client, _ in request.clients}
     now = running.clock()
 
+    mine, asked = boards.inbox(), boards.asked_of_clients()
+    clocks = zones_of({w.client_id for w in (*mine, *asked)})
+
     def shown(found: list[Waiting]) -> list[tuple[Any, ...]]:
         return [
             (
-                w,
+                replace(w, due_at=w.due_at.astimezone(clocks[w.client_id]) if w.due_at else None),
                 clients[w.client_id],
                 reverse("sop:case", args=[clients[w.client_id].code, w.case_number]),
                 w.due_at is not None and w.due_at <= now,
@@ -58,7 +65,7 @@ def inbox(request: PageRequest) -> HttpResponse:
             for w in found
         ]
 
-    context = {"mine": shown(boards.inbox()), "asked": shown(boards.asked_of_clients())}
+    context = {"mine": shown(mine), "asked": shown(asked)}
     return render(request, "sop/inbox.html", context)
 
 
@@ -82,8 +89,14 @@ def cases(request: PageRequest, client: str) -> HttpResponse:
         "chosen": known,
         "graph": graph,
         "may_work": request.may("sop.work"),
+        "zone": _zone(request),
     }
     return render(request, "sop/cases.html", context)
+
+
+def _zone(request: PageRequest) -> ZoneInfo:
+    assert request.client is not None, "a client's page has one"
+    return zone_of(request.client.id)
 
 
 @action("sop.work")
@@ -117,15 +130,17 @@ def case(request: PageRequest, client: str, number: int) -> HttpResponse:
     view = boards.case_view(number)
     if view is None:
         raise NotFound("there is no such case")
+    zone = _zone(request)
     context = {
         "case": view,
+        "zone": zone,
         "heading_label": f"Case {number}",
         "status": CASE_STATUS[view.row.state],
         "is_latest": view.row.version_id == drafts.latest(view.row.procedure_key).id,
-        "tasks": [_form(request, t) for t in view.open if t.row.kind in WORKED_KINDS],
+        "tasks": [_form(request, t, zone) for t in _by_due(view.open) if t.row.kind in WORKED_KINDS],
         "waits": [t for t in view.open if t.row.kind not in (*WORKED_KINDS, "escalation")],
         "over": [(t, STATUS[t.row.state]) for t in view.over],
-        "events": [_event(e) for e in view.events if not _goes_without_saying(e)],
+        "events": [_event(e, zone) for e in _said_anew(view.events)],
         "svg": mark_safe(diagram.svg(view.graph, state=view.states)),
         "beside": beside.panels(view.row),
         "values": [(f.title, view.row.values.get(f.key, "")) for f in view.graph.all_fields.values()],
@@ -135,7 +150,13 @@ def case(request: PageRequest, client: str, number: int) -> HttpResponse:
     return render(request, "sop/case.html", context)
 
 
-def _form(request: PageRequest, task: TaskView) -> dict[str, Any]:
+def _by_due(tasks: Sequence[TaskView]) -> list[TaskView]:
+    """What is due first stands at the top, as in an inbox."""
+    far = datetime.max.replace(tzinfo=UTC)
+    return sorted(tasks, key=lambda t: (t.row.due_at or far, t.row.title))
+
+
+def _form(request: PageRequest, task: TaskView, zone: ZoneInfo) -> dict[str, Any]:
     """What a task's panel shows: who may do what of it now."""
     me = request.identity.id
     step = task.step
@@ -159,10 +180,15 @@ def _form(request: PageRequest, task: TaskView) -> dict[str, Any]:
         "checks": [(n, text, f"check_{n}" in task.ticked) for n, text in enumerate(step.checks, 1)],
         "items": [(item, task.values.get(item.key, "")) for item in step.evidence],
         "asks_client": asks_client,
+        "does": REGISTRY[step.command].summary if step.command in REGISTRY else "",
+        "due_typed": f"{task.row.due_at.astimezone(zone):%Y-%m-%dT%H:%M}" if task.row.due_at else "",
         "to_call": [role for role in services.callable_roles(step) if role not in request.roles],
         "ask_url": address("request_ask", request.client.code, task.row.id) if request.client else "",
     }
 
+
+NOBODYS = ("opened", "paused", "resumed", "withdrawn", "fired", "finished")
+"""What follows from somebody's doing: whoever did that stands at it, and does not begin or end these."""
 
 WORDS: dict[str, tuple[str, str]] = {
     "started": ("Case begun", "open"),
@@ -173,7 +199,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "commented": ("Comment", "run"),
     "evidence": ("{title}: evidence added", "run"),
     "submitted": ("{title}: done, waits for a check", "wait"),
-    "ran": ("{title}: {command} was run", "run"),
+    "ran": ("{title}: {command} was run", "done"),
     "done": ("{title}: done", "done"),
     "rejected": ("{title}: sent back", "risk"),
     "skipped": ("{title}: skipped", "void"),
@@ -191,23 +217,35 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 
+def _said_anew(events: Sequence[Happened]) -> list[Happened]:
+    """Without what goes without saying, and without the evidence that came as its step was done."""
+    finished = {(e.seq - 1, e.title) for e in events if e.kind in ("done", "submitted")}
+    return [
+        e
+        for e in events
+        if not (_goes_without_saying(e) or (e.kind == "evidence" and (e.seq, e.title) in finished))
+    ]
+
+
 def _goes_without_saying(e: Happened) -> bool:
-    """A join that got one of its branches; a timer or an escalation set beside a step, and taken away."""
-    if e.kind == "arrived":
+    """A join that got one of its branches; a timer or an escalation set beside a step, and taken away; that
+    a command which was run is done."""
+    if e.kind == "arrived" or (e.of, e.kind) == ("command", "done"):
         return True
     return e.of in ("timer", "escalation") and e.kind in ("opened", "withdrawn", "cancelled")
 
 
-def _event(e: Happened) -> Event:
+def _event(e: Happened, zone: ZoneInfo) -> Event:
     text, kind = WORDS.get(e.kind, (e.kind, "run"))
-    when = format_moment(datetime.fromisoformat(str(e.data["due"]))) if e.kind == "due_moved" else ""
+    due = datetime.fromisoformat(str(e.data["due"])) if e.kind == "due_moved" else None
+    when = format_moment(due.astimezone(zone)) if due else ""
     known = {"title": e.title, "reason": "", "to": "", "command": "", "version": "", "when": when}
     what = text.format_map({**known, **e.data})
-    who = f"{e.who} for {e.on_behalf}" if e.on_behalf else e.who
+    who = "" if e.kind in NOBODYS else f"{e.who} for {e.on_behalf}" if e.on_behalf else e.who
     note = str(
         e.data.get("text") or (e.data.get("reason") if e.kind not in ("paused", "resumed") else "") or ""
     )
-    return Event(e.at, what, who, note, kind)
+    return Event(e.at.astimezone(zone), what, who, note, kind)
 
 
 @page("sop.read")
@@ -265,7 +303,7 @@ def _delegated(request: PageRequest, task_id: UUID) -> str:
 
 
 def _due(request: PageRequest, task_id: UUID) -> str:
-    """Moments are typed as they are shown: in UTC."""
+    """Moments are typed as they are shown: on the client's clock."""
     text = request.POST.get("due", "")
     try:
         due = datetime.fromisoformat(text)
@@ -273,7 +311,7 @@ def _due(request: PageRequest, task_id: UUID) -> str:
         raise InputRefused(
             [Problem(f"{text!r} is no day and time", "Say both, as 2026-12-01T16:00", field="due")]
         ) from None
-    services.move_due(task_id, due if due.tzinfo else due.replace(tzinfo=UTC), _why(request))
+    services.move_due(task_id, due if due.tzinfo else due.replace(tzinfo=_zone(request)), _why(request))
     return "It is due at another moment."
 
 
@@ -348,6 +386,7 @@ def _moves(request: PageRequest, key: str, **more: Any) -> dict[str, Any]:
         "may_move": request.may("sop.approve"),
         "start": listed[min(1, len(listed) - 1)].number,
         "to": listed[0].number,
+        "zone": _zone(request),
         **more,
     }
 

@@ -206,6 +206,7 @@ class Published:
 @command("sop.approve")
 def publish(text: str, *, format: str = "md", note: str = "", begun_from: str | None = None) -> Published:
     """Freeze a text as the procedure's next version. Raises InputRefused with every error it has."""
+    access.only_at_home("procedures are written")
     if problems := too_long("note", note, LONGEST_NOTE):
         raise InputRefused(problems)
     checked = check(text, format=format)

@@ -200,7 +200,7 @@ def _content(graph: Graph, step: Step, around: Surroundings, report: Report) -> 
             )
     _evidence(step, report)
     if step.kind == "command":
-        _command(step, around, known, report)
+        _command(graph, step, around, known, report)
     if step.kind in ("timer", "escalation"):
         _timer(graph, step, report)
     if step.kind == "wait" and not step.message:
@@ -254,12 +254,15 @@ def _evidence(step: Step, report: Report) -> None:
         seen.add(item.key)
 
 
-def _command(step: Step, around: Surroundings, known: Mapping[str, Field], report: Report) -> None:
+def _command(
+    graph: Graph, step: Step, around: Surroundings, known: Mapping[str, Field], report: Report
+) -> None:
     if not step.command:
         report.error(step.line, "no command is named", "command: the name of a registered one", "command")
         return
+    files = {item.key for other in graph.steps for item in other.evidence if item.kind == "file"}
     for _name, value in step.arguments:
-        if value.startswith("$") and value[1:] not in known:
+        if value.startswith("$") and value[1:] not in known and value[1:] not in files:
             report.error(
                 step.line,
                 f"the field {value[1:]} is not declared",

@@ -465,7 +465,8 @@ def _show(
     rows += [_evidence(task, key, "check", "yes") for key, on in (ticked or {}).items() if on]
     if rows:
         case.evidence += rows
-        kept = {k: v for k, v in known.items() if k in fields}
+        # A file is carried by its id, so that a later step's command can be given it.
+        kept = {k: v for k, v in known.items() if k in fields} | {k: str(f) for k, f in files.items()}
         case.values |= kept
         case.tell("evidence", task, keys=[row["key"] for row in rows], values=kept)
 
@@ -635,6 +636,7 @@ def run_step(task_id: UUID) -> TaskDone:
 def _arguments(case: Running, step: Step) -> dict[str, Any]:
     """A command's arguments out of what the case carries, each as the type that the command wants."""
     hints = get_type_hints(REGISTRY[step.command].run)
+    needed = {name for name, must in drafts.commands()[step.command] if must}
     found: dict[str, Any] = {}
     problems = []
     for name, given in step.arguments:
@@ -647,6 +649,11 @@ def _arguments(case: Running, step: Step) -> dict[str, Any]:
             problems.append(
                 Problem(f"{name}: {error.errors()[0]['msg']}", f"correct {given} of the case", field=name)
             )
+    problems += [
+        Problem(f"{name} is not known", f"the case does not say {given[1:]} yet", field=name)
+        for name, given in step.arguments
+        if name in needed - set(found) and given.startswith("$")
+    ]
     if problems:
         raise InputRefused(problems, f"{step.command} cannot be run")
     return found

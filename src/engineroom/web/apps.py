@@ -6,8 +6,12 @@ class WebConfig(AppConfig):
     label = "web"
 
     def ready(self) -> None:
-        from engineroom.payday import commands  # noqa: F401  procedures find its steps by their names
+        from engineroom.payday import (
+            beside,  # noqa: F401  it shows what a case pays, on the case's page
+            commands,  # noqa: F401  procedures find its steps by their names
+        )
         from engineroom.web import (
             accounts,  # noqa: F401  it listens for sign-ins
             letters_pages,  # noqa: F401  it shows mailings among the jobs, and on Today
+            request_pages,  # noqa: F401  programs find its command by its name
         )

@@ -23,6 +23,7 @@ from engineroom.sop import drafts, running, services
 from engineroom.sop.case_pages import typed_evidence
 from engineroom.sop.graph import Evidence, Step
 from engineroom.sop.models import Case, Task
+from engineroom.sop.zones import zone_of
 from engineroom.ui.pages import Done, PageRequest, action, page
 from engineroom.web import letters, links
 
@@ -70,7 +71,8 @@ def find_request(task_id: UUID) -> Request:
 def portal_request(request: PageRequest, client: str, task_id: UUID) -> HttpResponse:
     """What is asked, and the form that answers it."""
     found = find_request(task_id)
-    context = {"asked": found, "t": found, "may_answer": request.may("sop.answer")}
+    zone = zone_of(found.task.client_id)
+    context = {"asked": found, "t": found, "may_answer": request.may("sop.answer"), "zone": zone}
     return render(request, "web/portal_request.html", context)
 
 
@@ -152,7 +154,8 @@ def open_request(http: HttpRequest, found: links.Found, token: str) -> HttpRespo
         if not current_scope().may("sop.answer", found.client_id):
             raise NotFound("there is no such request for this reader")
         asked = find_request(found.subject_id)
-        context = {"asked": asked, "t": asked, "said": said, "found": found}
+        zone = zone_of(found.client_id)
+        context = {"asked": asked, "t": asked, "said": said, "found": found, "zone": zone}
         return render(http, "web/link_request.html", context, status=422 if said else 200)
 
 

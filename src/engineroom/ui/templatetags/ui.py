@@ -192,8 +192,14 @@ def weekday(value: date | None) -> SafeString:
     return mark_safe("") if value is None else _time(display.format_weekday(value), value)
 
 
-@register.simple_tag
-def moment(value: datetime | None) -> SafeString:
+@register.simple_tag(takes_context=True)
+def moment(context: Context, value: datetime | None) -> SafeString:
+    """On the clock of the page's `zone`, where its context has one; else of the zone it comes in."""
+    zone = context.get("zone")
+    return _moment(value.astimezone(zone) if value and zone else value)
+
+
+def _moment(value: datetime | None) -> SafeString:
     return mark_safe("") if value is None else _time(display.format_moment(value), value)
 
 
@@ -385,7 +391,7 @@ def timeline(events: Sequence[parts.Event], label: str = "What happened") -> Saf
 def _when(at: datetime | date | None) -> SafeString:
     if at is None:
         return mark_safe("")
-    return moment(at) if isinstance(at, datetime) else day(at)
+    return _moment(at) if isinstance(at, datetime) else day(at)
 
 
 @register.simple_tag
