@@ -50,6 +50,9 @@ MAY: dict[str, set[str]] = {
     "payroll.calculate": PAY,
     "payroll.add_pay_schedule": PAY,
     "payroll.put_on_schedule": PAY,
+    "payroll.map_accounts": BOOKS,
+    "payroll.say_liability": BOOKS,
+    "ledger.add_account": BOOKS,
     "payroll.add_pay_item": PAY,
     "payroll.withdraw_pay_item": PAY,
     "payroll.add_pay_order": PAY,
@@ -117,6 +120,18 @@ BODIES: dict[str, Any] = {
         "pay_rule": "last_banking_day",
     },
     "payroll.put_on_schedule": {"person_id": NOBODY, "starts": "2026-11-01"},
+    "payroll.map_accounts": {
+        "lines": [{"line": "cost.bonus_pay", "account": "5000", "starts": "2026-11-01"}],
+        "reason": "no",
+    },
+    "payroll.say_liability": {
+        "agency": "HMRC",
+        "name": "employment_allowance",
+        "amount_minor": 1,
+        "day": "2026-11-27",
+        "reason": "no",
+    },
+    "ledger.add_account": {"code": "7100", "name": "Bonuses", "type": "expense"},
     "payroll.add_pay_item": {
         "person_id": NOBODY,
         "element": "bonus_pay",
@@ -222,6 +237,12 @@ BODIES: dict[str, Any] = {
 QUERY = {
     "leave.balances": {"as_at": "2026-11-27"},
     "payroll.deadlines_of": {"first": "2026-11-01", "last": "2026-11-30"},
+    "payroll.owed_payslips": {
+        "agency": "HMRC",
+        "year": "2026-27",
+        "number": "8",
+        "element": "employee_nic",
+    },
     "ledger.postings": {"account": "1200"},
     "foundation.thread_of": {"reference": "T1@2026-11-16"},
 }

@@ -29,7 +29,16 @@ from engineroom.leave import services as leave
 from engineroom.leave.models import LeaveKind
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
-from engineroom.payroll import batch, claims, items, orders, reopening, schedules
+from engineroom.payroll import (
+    account_map,
+    batch,
+    claims,
+    items,
+    liabilities,
+    orders,
+    reopening,
+    schedules,
+)
 from engineroom.people import accounts, employment, terms
 from engineroom.people import services as people
 from engineroom.people.engine import Agreed
@@ -162,6 +171,10 @@ def _calculate_a_month(client: TestClient) -> None:
         leave.record(person, kind.id, leave.Stretch(ill, ill))
         earnings = {"relevant_earnings": 4_000_00, "relevant_periods": 8}
         claims.state_claim(person, "ssp", ill, earnings, reason="from the bureau before")
+    with client.acting("bookkeeper"):
+        bonus = account_map.Mapped("cost.bonus_pay", "5000", PAY_DATE.replace(day=1))
+        account_map.map_accounts([bonus], reason="as it was")
+        liabilities.say_liability("HMRC", "employment_allowance", 1_00, day=PAY_DATE, reason="claimed")
     run_id = months.open_run(client, PAY_DATE.replace(day=25))
     done = months.calculated(client, run_id)
     with client.acting("lead"):

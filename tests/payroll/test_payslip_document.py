@@ -8,18 +8,19 @@ import pytest
 from pypdf import PdfReader
 
 from engineroom.kernel.errors import InputRefused
-from engineroom.payroll.documents import PayLine, PayslipDocument, render_payslips
+from engineroom.payroll.documents import EarnedTime, PayLine, PayslipDocument, render_payslips
 from engineroom.ui.display import Figure
 
 PAYSLIP = PayslipDocument(
     employer_name="Northgate Temps Ltd",
-    paye_reference="123/NG45678",
     person_name="Marguerite O’Connell-Łukasiewicz",
     payroll_number="NG-1001",
-    ni_number="QQ •• •• 21 C",
-    tax_code="1257L",
-    tax_code_basis="Week 1",
-    ni_category="A",
+    facts=[
+        ("National Insurance number", "QQ •• •• 21 C"),
+        ("NI category", "A"),
+        ("Tax code", "1257L Week 1"),
+        ("Employer PAYE reference", "123/NG45678"),
+    ],
     pay_date=date(2026, 5, 8),
     tax_period="Tax week 5",
     period_from=date(2026, 4, 27),
@@ -40,7 +41,7 @@ PAYSLIP = PayslipDocument(
     payslip_reference="NG-004117",
     employer_contributions=[Figure("Employer’s National Insurance", 6123)],
     to_date=[Figure("Taxable pay to date", 263845)],
-    holiday_accrued_minutes=303,
+    earned=EarnedTime("Holiday", "Earned on this payslip", 303),
     notes=["Hours approved by Brindle Care on 4 May 2026."],
 )
 
@@ -145,7 +146,7 @@ def test_only_bundled_fonts_are_embedded():
 
 
 def test_a_payslip_with_nothing_optional_is_still_a_payslip():
-    bare = replace(PAYSLIP, employer_contributions=(), to_date=(), holiday_accrued_minutes=None, notes=())
+    bare = replace(PAYSLIP, employer_contributions=(), to_date=(), earned=None, notes=())
     assert "£510.16" in text_of(bare)
 
 

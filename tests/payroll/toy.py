@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,9 @@ from engineroom.payroll.engine.elements import PayElement
 from engineroom.payroll.engine.inputs import Inputs, NumberInput
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation, Element, rows_without
+from engineroom.payroll.itemised import Explained, Facts, Itemised, PapersAsked
 from engineroom.payroll.jurisdictions import Asked, BackPay, Details, PayYear
+from engineroom.payroll.postings import Agency, OwedPeriod, Part, Postings, cost
 
 TITHE = parse_table(
     """
@@ -33,6 +35,40 @@ versions:
 """
 )
 MOST = 10**11
+
+
+def quarter(day: date) -> OwedPeriod:
+    """Tithes are paid over by the quarter, ten days after it."""
+    number = (day.month + 2) // 3
+    starts = date(day.year, 3 * number - 2, 1)
+    after = date(day.year + number // 4, 3 * number % 12 + 1, 1)
+    due = after + timedelta(days=10)
+    name = f"quarter {number} of {day.year}"
+    return OwedPeriod(name, str(day.year), number, starts, after - timedelta(days=1), due)
+
+
+BARN = Agency(
+    "BARN", "The tithe barn", "agency", "tithe", "due to the barn", "Tithes to the barn",
+    (Part("tithe", "Tithe", ("tithe",), "2200"),), quarter, "made up",
+)  # fmt: skip
+
+
+def read_facts(asked: PapersAsked) -> dict[UUID, Facts]:
+    return {slip.person_id: [("Paid in", "grain")] for slip in asked.slips}
+
+
+POSTINGS = Postings(
+    costs=(
+        cost("basic_pay", "Wage", "5000", "Wages"),
+        cost("overtime_pay", "Late wage", "5010", "Late wages"),
+        cost("weekend_pay", "Sunday wage", "5010", "Late wages"),
+    ),
+    agencies=(BARN,),
+    net_account="2210",
+    headings=(("Wages", "by day"), ("Late wages", "by night")),
+)
+ITEMISED = Itemised("made up", lambda frequency, n: f"Moon {n}", "Cart", read_facts=read_facts)
+EXPLAINED = Explained({"tithe": ("The tithe", "tithe")}, {"tithe": "tithe"})
 
 
 class Anybody(dict[UUID, None]):
@@ -65,6 +101,9 @@ class Toyland:
     back_pay: BackPay = "original period"
     orders: None = None
     claims: None = None
+    postings: Postings = POSTINGS
+    itemised: Itemised = ITEMISED
+    explained: Explained = EXPLAINED
     elements: tuple[Element, ...] = (
         Element("basic_pay", "Wage", "earning"),
         Element("overtime_pay", "Late wage", "earning"),

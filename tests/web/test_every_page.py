@@ -212,6 +212,17 @@ TABLE: dict[str, Row] = {
     "payroll:schedule_add": post(SERVICES),
     "payroll:schedule_put": post(SERVICES),
     "payroll:schedule_open": post(SERVICES),
+    "payroll:accounts": get(READERS),
+    "payroll:account_map": post(BOOKS),
+    "payroll:account_add": post(BOOKS),
+    "payroll:journal": get(READERS),
+    "payroll:journal_file": get(READERS),
+    "payroll:liabilities": get(READERS),
+    "payroll:agency": get(READERS),
+    "payroll:liability_say": post(BOOKS),
+    "payroll:liability_book": get(READERS),
+    "payroll:owed": get(READERS),
+    "payroll:owed_slips": get(READERS),
     "payroll:items": get(READERS),
     "payroll:item_add": post(SERVICES),
     "payroll:item_withdraw": post(SERVICES),
@@ -509,6 +520,10 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "mailing_id": told.mailing_id,
             "job_id": Attempt.objects.get(client_id=client.id, run__number=2).id,
             "timesheet_id": first(Timesheet),
+            "agency": "HMRC",
+            **{f"payroll:{name}.year": "2026-27" for name in ("liability_book", "owed", "owed_slips")},
+            **{f"payroll:{name}.number": 8 for name in ("owed", "owed_slips")},
+            "element": "employee_nic",
             "billing:invoice.number": "INV-000001",
             "billing:pdf.number": "INV-000001",
             "billing:line.number": "INV-000001",
@@ -649,7 +664,7 @@ def test_the_houses_pages_by_the_role_on_the_house(firm: Firm, world: World, rol
 OF_A_CLIENT = [
     name
     for name, words in ADDRESSES.items()
-    if "client" in words and len(words) > 1 and name not in ("ledger:account", "sop:moves")
+    if "client" in words and len(words) > 1 and name not in ("ledger:account", "payroll:agency", "sop:moves")
 ]
 """Every client has an account 1200, and procedures are the firm's: what is theirs is asked by client."""
 

@@ -15,6 +15,7 @@ from engineroom.foundation.tenancy.scope import Identity
 from engineroom.payday import steps
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll import why
+from engineroom.payroll.great_britain import GB
 from engineroom.payroll.selectors import SlipView
 from engineroom.people import services as people
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, run_payday, set_up
@@ -107,7 +108,7 @@ def test_pay_that_was_given_up_for_a_pension_is_a_bar_of_its_own(firm, client):
         comes_to = {a.id: a.steps[-1].value for a in why.of_payslip(slip.id)}
     firm.grant(user, client.id, "employee")
     given_up, gross = slip.figures["salary_sacrifice"], slip.figures["gross"]
-    bars = why.gross_to_net(slip.figures)
+    bars = why.gross_to_net(GB, slip.figures)
     assert [(b.label, b.amount_minor) for b in bars[:3]] == [
         ("Pay earned", gross + given_up),
         ("Salary sacrifice", given_up),

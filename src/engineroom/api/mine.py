@@ -17,7 +17,7 @@ from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.payroll import papers, selectors
-from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.own import MySlip, Week, my_slips, my_weeks
 from engineroom.people import own
 from engineroom.people.models import Person
@@ -210,7 +210,7 @@ def payslip(client: Client, payslip_id: UUID) -> OwnPayslipDetailOut:
                 unit="minor" if e.unit == "pence" else "minutes",
                 amount=slip.figures[e.code],
             )
-            for e in ELEMENTS
+            for e in jurisdiction(slip.jurisdiction).elements
             if e.code in slip.figures
         ],
         explanation=selectors.explanation(slip.id),

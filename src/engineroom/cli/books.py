@@ -117,6 +117,26 @@ def trial_balance(
     )
 
 
+@ledger.command("add-account")
+@on_the_ground
+def add_ledger_account(
+    client: Client,
+    code: Annotated[str, typer.Argument(help="as the client's books call it")],
+    name: Annotated[str, typer.Argument()],
+    type: Annotated[str, typer.Option(help="asset, liability, equity, income or expense")],
+    control: Annotated[bool, typer.Option("--control", help="its balance is that of its open items")] = False,
+) -> None:
+    """Add an account to the client's book."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.ledger import services
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        done = services.add_account(code, name, type, is_control=control)
+    typer.echo(f"account {done.code} is in the book")
+    seal_everything()
+
+
 @ledger.command("lock")
 @on_the_ground
 def lock(

@@ -181,14 +181,14 @@ def print_held(sums: Sequence[billing.HeldSum]) -> None:
 
 
 def _print_totals(run: object) -> None:
-    from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+    from engineroom.payroll.jurisdictions import jurisdiction
     from engineroom.payroll.models import PayRun
 
     assert isinstance(run, PayRun)
     totals = payroll.run_figures(run).totals
     rows = [
         (e.label, show.money(totals[e.code]))
-        for e in ELEMENTS
+        for e in jurisdiction(run.jurisdiction).elements
         if e.unit == "pence" and e.kind != "figure" and totals.get(e.code)
     ]
     show.table(

@@ -24,9 +24,9 @@ from engineroom.ledger import selectors as ledger
 from engineroom.openitems import kinds
 from engineroom.openitems import selectors as openitems
 from engineroom.payday.steps import Payday, payday_of
-from engineroom.payroll import accounts as payroll_accounts
+from engineroom.payroll import posting
 from engineroom.payroll import selectors as payroll
-from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import PaidTimesheet, PayRun
 from engineroom.payroll.services import blockers_of
 from engineroom.settlement.clearing import open_exceptions
@@ -46,7 +46,7 @@ def build(pay_date: date) -> report.RunReport:
         raise NotFound(f"there is no calculated pay run for {pay_date}")
     firm = installation()
     client = Client.objects.get(id=current_scope().client_id)
-    totals = payroll.run_figures(day.run).totals
+    totals, law = payroll.run_figures(day.run).totals, jurisdiction(day.run.jurisdiction)
     return report.RunReport(
         firm=firm.firm_name if firm else "",
         client=client.name,
@@ -54,8 +54,8 @@ def build(pay_date: date) -> report.RunReport:
         pay_date=pay_date,
         made_at=datetime.now(UTC).replace(second=0, microsecond=0),
         signatures=_signatures(day),
-        totals=_totals(totals),
-        steps=_waterfall(totals),
+        totals=_totals(law, totals),
+        steps=_waterfall(law, totals),
         people=_people(day.run),
         margins=_margins(day),
         held=_held(day.run),
@@ -107,24 +107,29 @@ def _makers(run_id: UUID, names: dict[UUID, str]) -> list[str]:
         return sorted(names.get(row[0], "?") for row in cursor)
 
 
-def _totals(totals: dict[str, int]) -> list[Figure]:
+def _totals(law: Jurisdiction, totals: dict[str, int]) -> list[Figure]:
     """Every element in pence; what is given up before gross pay stands with its minus, as on a payslip."""
-    shown = [e for e in ELEMENTS if totals.get(e.code) and e.unit == "pence" and e.kind != "figure"]
+    shown = [e for e in law.elements if totals.get(e.code) and e.unit == "pence" and e.kind != "figure"]
     return [Figure(e.label, -totals[e.code] if e.kind == "reduction" else totals[e.code]) for e in shown]
 
 
-def _waterfall(totals: dict[str, int]) -> list[Bar]:
+def _waterfall(law: Jurisdiction, totals: dict[str, int]) -> list[Bar]:
     """From what the run costs the employer down to gross pay, and on to what people get. Both walks explain
     all."""
-    beside = [("Employer's pension", totals["employer_pension"] + totals["salary_sacrifice"])]
-    beside += [("Employer's National Insurance", totals["employer_nic"])]
-    beside += [("Holiday pay earned", totals["holiday_accrued_pay"])]
+    earned = law.postings.headings[0][0]
+    beside = [
+        (heading, law.postings.under(heading, totals))
+        for heading, _ in law.postings.headings
+        if heading != earned
+    ]
     cost = totals["gross"] + sum(amount for _, amount in beside)
     steps = [Bar("Employer's cost", cost, "total")]
     steps += [Bar(label, amount, "down") for label, amount in beside if amount]
     steps += [Bar("Gross pay", totals["gross"], "total")]
     steps += [
-        Bar(e.label, totals[e.code], "down") for e in ELEMENTS if e.kind == "deduction" and totals.get(e.code)
+        Bar(e.label, totals[e.code], "down")
+        for e in law.elements
+        if e.kind == "deduction" and totals.get(e.code)
     ]
     return [*steps, Bar("Net pay", totals["net_pay"], "total")]
 
@@ -165,30 +170,23 @@ def _payees_of(payment_ids: set[UUID]) -> set[UUID]:
 
 
 def _margins(day: Payday) -> list[report.CustomerMargin]:
-    """Per customer, from the ledger's own postings of this run and its invoices."""
+    """Per customer: what its invoices came to, beside what the posted run cost of it."""
     assert day.run is not None
-    subjects = [day.run.id, *([day.bill_run.id] if day.bill_run else [])]
-    booked: dict[UUID, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for line in ledger.journal(subjects=subjects):
-        if line.dimension:
-            booked[line.dimension][line.account_code] += line.amount
+    billed_to: dict[UUID, int] = defaultdict(int)
+    for line in ledger.journal(subjects=[day.bill_run.id] if day.bill_run else []):
+        if line.dimension and line.account_code == "4000":
+            billed_to[line.dimension] -= line.amount
+    costs = posting.costs_per_customer(day.run) if ledger.journal(subjects=[day.run.id]) else {}
+    earned = jurisdiction(day.run.jurisdiction).postings.headings[0][0]
     hours = _hours_by_customer(day.run)
     held: dict[UUID, int] = defaultdict(int)
     for row in billing.held(day.run.id):
         held[row.customer_id] += row.amount
     rows = []
     for customer_id, (name, minutes) in hours.items():
-        amounts = booked[customer_id]
-        billed = -amounts["4000"]
-        pay = amounts[payroll_accounts.WAGES]
-        on_costs = sum(
-            amounts[a]
-            for a in (
-                payroll_accounts.EMPLOYER_NIC,
-                payroll_accounts.EMPLOYER_PENSION,
-                payroll_accounts.HOLIDAY_COST,
-            )
-        )
+        billed, of = billed_to[customer_id], costs.get(customer_id, {})
+        pay = of.get(earned, 0)
+        on_costs = sum(of.values()) - pay
         margin = billed - pay - on_costs
         share = half_up(margin * 1000, billed) * 1000 if billed else None
         rows.append(

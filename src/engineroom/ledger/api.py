@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from ninja import Query, Schema
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from engineroom.foundation.api import Asked, Day, Name, Page, PageAsked, Reason, Room, cut, one
+from engineroom.foundation.api import NO_NUL, Asked, Day, Name, Page, PageAsked, Reason, Room, cut, one
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound
 from engineroom.ledger import selectors, services
@@ -270,3 +270,18 @@ def lock_period(client: Client, asked: LockAsked) -> LockedOut:
 def reverse_entry(client: Client, entry_id: UUID, asked: ReverseAsked) -> services.Reversed:
     """Post the entry's negative, linked both ways. An entry is reversed once."""
     return services.reverse_entry(entry_id, day=asked.day, reason=asked.reason)
+
+
+class AccountAsked(Asked):
+    """A new account of the book."""
+
+    code: Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=NO_NUL)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_NUL)]
+    type: Literal["asset", "liability", "equity", "income", "expense"]
+    is_control: bool = False
+
+
+@router.command("/accounts", services.AccountAdded, "Add an account", permission="ledger.prepare")
+def add_account(client: Client, asked: AccountAsked) -> services.AccountAdded:
+    """To the client's book. A control account is posted to with open items only."""
+    return services.add_account(asked.code, asked.name, asked.type, is_control=asked.is_control)

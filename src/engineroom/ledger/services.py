@@ -17,9 +17,9 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.numbering import take
 from engineroom.foundation.statistics import many_rows_written
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
+from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound, Problem, reason_given
 from engineroom.kernel.ids import NIL, column_to_uuids, uuid7, uuid7_column
-from engineroom.ledger.models import Account, Book, Entry, PeriodLock, Posting
+from engineroom.ledger.models import ACCOUNT_TYPES, Account, Book, Entry, PeriodLock, Posting
 
 Uuids = npt.NDArray[np.uint8]
 
@@ -319,6 +319,52 @@ def open_book(
         for c, name, kind, control in accounts
     )
     return Opened(book.id, len(accounts))
+
+
+@dataclass(frozen=True)
+class AccountAdded:
+    account_id: UUID
+    code: str
+
+    @property
+    def subject(self) -> str:
+        return f"account:{self.account_id}"
+
+
+@command("ledger.prepare")
+def add_account(
+    code: str,
+    name: str,
+    type: str,
+    *,
+    is_control: bool = False,
+    book: str = "main",
+) -> AccountAdded:
+    """Add an account to a book. A control account is posted to with open items only."""
+    code, name = code.strip(), name.strip()
+    problems = []
+    if not code or len(code) > LONGEST_CODE or not code.isprintable() or " " in code:
+        remedy = f"Give up to {LONGEST_CODE} letters and digits without spaces"
+        problems.append(Problem(f"{code!r} is no code of an account", remedy, field="code"))
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        problems.append(
+            Problem("the account has no name", f"Give up to {LONGEST_NAME} letters", field="name")
+        )
+    if type not in ACCOUNT_TYPES:
+        known = ", ".join(ACCOUNT_TYPES)
+        problems.append(Problem(f"{type!r} is no type of account", f"Take one of {known}", field="type"))
+    if problems:
+        raise InputRefused(problems, "No account was added")
+    row = book_named(book)
+    if Account.objects.filter(client_id=row.client_id, book=row, code=code).exists():
+        raise Conflict(f"the book has an account {code} already")
+    added = Account.objects.create(
+        client_id=row.client_id, book=row, code=code, name=name, type=type, is_control=is_control
+    )
+    return AccountAdded(added.id, code)
+
+
+LONGEST_CODE, LONGEST_NAME = 20, 100
 
 
 @dataclass(frozen=True)

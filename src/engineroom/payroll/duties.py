@@ -12,7 +12,8 @@ from django.db import connection
 from engineroom.foundation import duties
 from engineroom.foundation.duties import Duty
 from engineroom.kernel.calendar import calendar
-from engineroom.payroll import accounts, selectors
+from engineroom.payroll import selectors
+from engineroom.payroll.jurisdictions import KNOWN
 from engineroom.ui.display import format_period, format_weekday
 
 WEEKS = """
@@ -31,7 +32,7 @@ JOIN openitems_openitem o ON o.client_id = a.client_id AND o.account_id = a.id
 LEFT JOIN LATERAL (
   SELECT sum(l.amount) AS used FROM openitems_allocation l
   WHERE l.client_id = o.client_id AND (l.item_a_id = o.id OR l.item_b_id = o.id)) u ON true
-WHERE a.client_id = ANY(%(clients)s) AND a.code = ANY(%(codes)s)
+WHERE a.client_id = ANY(%(clients)s) AND a.is_control
   AND o.due BETWEEN %(since)s AND %(until)s AND o.kind = ANY(%(kinds)s)
 GROUP BY o.client_id, o.kind, o.due
 HAVING sum(o.amount - CASE WHEN o.amount < 0 THEN -1 ELSE 1 END * coalesce(u.used, 0)) < 0
@@ -53,7 +54,10 @@ WORDS: dict[str, str] = {
 
 LETS_OUT = ("checked", "client-approved")
 
-KINDS = {"hmrc": "PAYE, NIC and loans to HMRC", "pension": "Pension contributions"}
+
+def _words_of_agencies() -> dict[str, str]:
+    """What is owed to the agencies of every country that is known, by kind of item."""
+    return {agency.items: agency.words for law in KNOWN.values() for agency in law.postings.agencies}
 
 
 @duties.register
@@ -62,8 +66,7 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
         "clients": list(clients),
         "since": day - timedelta(days=LOOK_BACK_DAYS),
         "until": day + timedelta(days=LOOK_AHEAD_DAYS),
-        "codes": [accounts.HMRC, accounts.PENSION_PROVIDER],
-        "kinds": list(KINDS),
+        "kinds": list(_words_of_agencies()),
     }
     runs = selectors.unreleased(clients, asked["since"])
     found = [duty for row in runs if (duty := _run(row)) is not None]
@@ -112,7 +115,7 @@ def _weeks(client_id: UUID, sheets: int, first: date, last: date) -> Duty:
 def _owed(client_id: UUID, kind: str, due: date, currency: str, amount: int) -> Duty:
     return Duty(
         client_id,
-        KINDS[kind],
+        _words_of_agencies()[kind],
         "to be paid over",
         "settlement.prepare",
         ("openitems:items", ()),

@@ -24,7 +24,11 @@ from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation, Element
 from engineroom.payroll.great_britain_claims import GB_CLAIMS, GbClaims
 from engineroom.payroll.great_britain_orders import GB_ORDERS, GbOrders
+from engineroom.payroll.great_britain_papers import EXPLAINED, ITEMISED
+from engineroom.payroll.great_britain_postings import POSTINGS
+from engineroom.payroll.itemised import Explained, Itemised
 from engineroom.payroll.jurisdictions import Asked, BackPay, Details, PayYear
+from engineroom.payroll.postings import Postings
 
 WEEKS_OF_A_SALARY = 52
 
@@ -61,6 +65,9 @@ class GreatBritain:
     back_pay: BackPay = "period of payment"
     orders: GbOrders = GB_ORDERS
     claims: GbClaims = GB_CLAIMS
+    postings: Postings = POSTINGS
+    itemised: Itemised = ITEMISED
+    explained: Explained = EXPLAINED
 
     @property
     def engine_version(self) -> int:

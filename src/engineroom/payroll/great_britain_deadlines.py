@@ -13,7 +13,7 @@ from engineroom.foundation.deadlines import Deadline
 from engineroom.kernel.calendar import calendar
 from engineroom.kernel.periods import gb_tax_month_end
 from engineroom.payroll import selectors
-from engineroom.payroll.posting import HMRC_PAYMENT_DAY
+from engineroom.payroll.great_britain_postings import PAYMENT_DAY
 
 BY_POST_DAY = 19
 """An Employer Payment Summary, and payment by post, reach HMRC by the 19th; electronic payment by the 22nd
@@ -54,7 +54,7 @@ def _of_tax_months(clients: Sequence[UUID], first: date, last: date) -> list[Dea
 def _of_month(client: UUID, month_end: date, owed: set[tuple[UUID, date]], is_open: bool) -> list[Deadline]:
     page: tuple[str, tuple[object, ...]] = ("openitems:items", ())
     month = f"tax month to {month_end.day} {month_end:%b}"
-    due = calendar("ENG").on_or_before(month_end.replace(day=HMRC_PAYMENT_DAY))
+    due = calendar("ENG").on_or_before(month_end.replace(day=PAYMENT_DAY))
     summary = month_end.replace(day=BY_POST_DAY)
     is_paid = not is_open and (client, due) not in owed
     return [

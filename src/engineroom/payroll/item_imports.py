@@ -13,7 +13,7 @@ from engineroom.foundation.imports.tables import Findings, TableImporter
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.kernel.errors import LONGEST_REASON, Problem
 from engineroom.kernel.ids import uuid7s
-from engineroom.payroll import items
+from engineroom.payroll import account_map, items
 from engineroom.payroll.models import CarriedIn, OnSchedule, PayItem, PaySchedule, RecurringPay
 from engineroom.people.models import Person
 
@@ -235,3 +235,36 @@ def _schedules() -> dict[str, UUID]:
 def _latest() -> dict[UUID, Any]:
     rows = OnSchedule.objects.filter(client_id=current_client_id()).order_by("starts")
     return dict(rows.values_list("person_id", "starts"))
+
+
+@importer
+class AccountMapFile(TableImporter):
+    """Where runs are posted, line by line: one version of the account map."""
+
+    kind = "account-map"
+    summary = "where runs are posted: the account of a line, by cost centre, from a payday on"
+    permission = "ledger.prepare"
+    columns = (
+        Column("line", required=True, max_length=60), Column("account", max_length=20),
+        Column("from_date", "date", required=True), Column("cost_centre", max_length=40),
+    )  # fmt: skip
+
+    def check(self, parsed: Parsed) -> list[Problem]:
+        found = Findings(parsed.content)
+        rows = self._mapped(parsed)
+        for i, row in enumerate(rows):
+            for said in account_map.wrong_row(row, rows[:i]):
+                found.at(i, said.field or "line", said.problem, said.remedy)
+        return found.problems
+
+    @staticmethod
+    def _mapped(parsed: Parsed) -> list[account_map.Mapped]:
+        return [
+            account_map.Mapped(r["line"], r["account"] or "", r["from_date"], r["cost_centre"] or "")
+            for r in parsed.content.rows()
+        ]
+
+    def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
+        file = parsed.content.file_name
+        account_map.write_version(self._mapped(parsed), f"as the file {file} says"[:LONGEST_REASON], file)
+        return {"lines": parsed.rows}

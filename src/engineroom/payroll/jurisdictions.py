@@ -2,7 +2,8 @@
 
 Services, inputs and selectors speak to a `Jurisdiction` only: its elements, its tables and its engine, the
 year and the period that a pay date falls in, which inputs it asks for beside pay, which figures it goes on
-from, and under which period's law back pay is taxed. A run keeps the code of its jurisdiction; a further
+from, under which period's law back pay is taxed, what is posted and owed to whom, and what a payslip itemises
+and how it is answered for. A run keeps the code of its jurisdiction; a further
 country is a further object that is registered (docs/adding-a-jurisdiction.md).
 """
 
@@ -20,6 +21,8 @@ from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.elements import PayElement
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation, Element
+from engineroom.payroll.itemised import Explained, Itemised
+from engineroom.payroll.postings import Postings
 
 BackPay = Literal["period of payment", "original period"]
 """By which period's law a difference of earlier pay is taxed: that in which it is paid, or that which it is
@@ -227,7 +230,8 @@ class Jurisdiction(Protocol):
     elements: of a payslip, in order. frequencies: those its tables know. to_date: for each input that goes on
     from the year so far, the element that it is the sum of. paid_as: elements that are inputs of their own
     name. stands: elements that are no amounts of a payslip but how far something is. calendar: whose bank
-    holidays move a pay day.
+    holidays move a pay day. postings: what a run posts and owes. itemised: the payslip on paper. explained:
+    the groups of its answers.
     """
 
     @property
@@ -248,6 +252,12 @@ class Jurisdiction(Protocol):
     def calendar(self) -> str: ...
     @property
     def back_pay(self) -> BackPay: ...
+    @property
+    def postings(self) -> Postings: ...
+    @property
+    def itemised(self) -> Itemised: ...
+    @property
+    def explained(self) -> Explained: ...
 
     @property
     def orders(self) -> Orders | None:

@@ -393,3 +393,82 @@ class BatchResult(ClientModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["client", "batch_id"], name="batch_result_once")]
+
+
+class AccountChange(ClientModel):
+    """Something said of where runs are posted: by whom, when and why. number counts a client's changes: the
+    version of the account map."""
+
+    history = True
+
+    number = models.IntegerField()
+    reason = models.CharField(max_length=300)
+    source = models.CharField(max_length=40, default="")
+    """The file it came in, or empty."""
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope, as is `at`."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "number"], name="account_change_number")]
+
+
+class MappedAccount(ClientModel):
+    """From a payday on, a line of runs' entries is posted to this account. Of rows of one line and cost
+    centre the latest day holds, and of one day the latest change."""
+
+    history = True
+
+    change = ClientKey(AccountChange)
+    line = models.CharField(max_length=60)
+    """A line's code, as its jurisdiction names it: `cost.basic_pay`, `owed.paye`."""
+    cost_centre = models.CharField(max_length=40, default="")
+    """Of people whose terms have it; empty: of everybody else's."""
+    starts = models.DateField()
+    account = models.CharField(max_length=20)
+    """The account's code in the client's book; empty: where the jurisdiction has it."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client", "change", "line", "cost_centre"], name="mapped_account_once"
+            )
+        ]
+
+
+class PostedMap(ClientModel):
+    """The accounts that a released run was posted to. Its id is the run's."""
+
+    history = True
+
+    id = None  # type: ignore[assignment]
+    run = ClientKey(PayRun, primary_key=True, db_column="id")
+    version = models.IntegerField()
+    """The number of the last change of the account map that it knew; 0: none."""
+    accounts = models.JSONField()
+    """The account of every line, by its code, and of a cost centre by code and centre."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class Liability(ClientModel):
+    """What changes an agency's due of one of its periods and stands on no payslip: a levy, an allowance."""
+
+    history = True
+
+    agency = models.CharField(max_length=20)
+    year = models.CharField(max_length=7)
+    period = models.IntegerField()
+    name = models.CharField(max_length=40)
+    """Of the agency's adjustments."""
+    amount = models.BigIntegerField()
+    """Minor units; above zero more is owed."""
+    day = models.DateField()
+    """On which it is posted."""
+    reason = models.CharField(max_length=300)
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope, as is `at`."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~models.Q(amount=0), name="liability_not_zero")]
+        indexes = [models.Index(fields=["client", "agency", "year", "period"], name="liability_period")]

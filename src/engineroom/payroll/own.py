@@ -89,6 +89,7 @@ class MySlip:
     period_ends: date
     tax_code: str
     ni_category: str
+    jurisdiction: str
     figures: dict[str, int]
     has_pdf: bool
 
@@ -99,8 +100,8 @@ class MySlip:
 
 # Before its run is released a payslip is a calculation and nobody's pay.
 MY_SLIPS = """
-SELECT s.id, r.number, r.pay_date, r.period_starts, r.period_ends, s.tax_code, s.ni_category, k.elements,
-  s.amounts, EXISTS (SELECT FROM foundation_vaultfile f
+SELECT s.id, r.number, r.pay_date, r.period_starts, r.period_ends, s.tax_code, s.ni_category, r.jurisdiction,
+  k.elements, s.amounts, EXISTS (SELECT FROM foundation_vaultfile f
     WHERE f.client_id = s.client_id AND f.subject_id = s.id AND f.kind = %(pdf)s)
 FROM payroll_payslip s
 JOIN payroll_attempt k ON k.client_id = s.client_id AND k.id = s.attempt_id
@@ -124,6 +125,6 @@ def my_slips(person: Person, slip_id: UUID | None = None) -> list[MySlip]:
             },
         )
         return [
-            MySlip(*row[:7], figures=dict(zip(row[7], row[8], strict=True)), has_pdf=row[9])  # type: ignore[misc]
+            MySlip(*row[:8], figures=dict(zip(row[8], row[9], strict=True)), has_pdf=row[10])  # type: ignore[misc]
             for row in cursor.fetchall()
         ]

@@ -34,8 +34,10 @@ from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import (
+    account_pages,
     batch_pages,
     claim_pages,
+    liability_pages,
     order_pages,
     orders,
     papers,
@@ -49,8 +51,8 @@ from engineroom.payroll import (
     variance_pages,
     why,
 )
-from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
 from engineroom.payroll.inputs import Missing, people_in
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import AttemptChunk, PayRun
 from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
@@ -71,6 +73,8 @@ NAVIGATION = [
     *order_pages.NAVIGATION,
     *claim_pages.NAVIGATION,
     *batch_pages.NAVIGATION,
+    *account_pages.NAVIGATION,
+    *liability_pages.NAVIGATION,
 ]
 
 PEOPLE_AT_ONCE = 2_000
@@ -193,6 +197,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         and bool(yeses.kept_from_releasing(request.identity.id, [found.client_id], [found.id])),
         "events": _events(found, row, signed),
         "items_url": address("openitems:items", client),
+        "may_see_books": request.may("ledger.read"),
         **_may(request),
         "slips": _slips(request, found, seen.before),
     }
@@ -317,7 +322,7 @@ def _variance_charts(change: review.Variance, found: PayRun, currency: str) -> l
     ]
     sums = [
         Item(e.label, change.now_figures.totals[e.code], change.of(e.code))
-        for e in ELEMENTS
+        for e in jurisdiction(found.jurisdiction).elements
         if e.kind in ("deduction", "employer", "total") and change.now_figures.totals.get(e.code)
     ]
     return [
@@ -583,6 +588,7 @@ def payslip(request: PageRequest, client: str, number: int, payroll_number: str)
     request.reading(slip.id)
     assert request.client is not None
     hidden = "pay" in request.masked
+    law = jurisdiction(found.jurisdiction)
     answers = [] if hidden else why.of_payslip(slip.id)
     paper = VaultFile.objects.filter(client_id=found.client_id, kind=papers.KIND, subject_id=slip.id).first()
     context = {
@@ -595,18 +601,18 @@ def payslip(request: PageRequest, client: str, number: int, payroll_number: str)
         "answers": answers,
         "rules": found.published.rules,
         "attempt": found.published,
-        "earnings": papers.pay_lines(slip, selectors.paid_hours_of(found, slip.person_id)),
-        "deductions": _deductions(found, slip, answers),
-        "employer": _figures(slip, "employer", answers),
-        "accruals": _figures(slip, "accrual", answers),
-        "more": _figures(slip, "figure", answers),
-        "gross_why": why.anchor("gross", answers),
-        "net_why": why.anchor("net_pay", answers),
+        "earnings": papers.pay_lines(law, slip, selectors.paid_hours_of(found, slip.person_id)),
+        "deductions": _deductions(law, found, slip, answers),
+        "employer": _figures(law, slip, "employer", answers),
+        "accruals": _figures(law, slip, "accrual", answers),
+        "more": _figures(law, slip, "figure", answers),
+        "gross_why": why.anchor(law, "gross", answers),
+        "net_why": why.anchor(law, "net_pay", answers),
         "to_date": _to_date(found, slip),
         "chart": None
         if hidden
         else waterfall_chart(
-            why.gross_to_net(slip.figures), request.client.currency, title="From gross to net"
+            why.gross_to_net(law, slip.figures), request.client.currency, title="From gross to net"
         ),
         "paper": paper,
         "may_see_paper": not request.masked & set(PAPER_SHOWS),
@@ -617,30 +623,27 @@ def payslip(request: PageRequest, client: str, number: int, payroll_number: str)
 
 
 def _figures(
-    slip: selectors.SlipView, kind: str, answers: Sequence[why.Answer]
+    law: Jurisdiction, slip: selectors.SlipView, kind: str, answers: Sequence[why.Answer]
 ) -> list[tuple[str, int, bool, str]]:
     """Label, figure, whether it is minutes, and where it is answered; those that are nought are left out."""
     return [
-        (e.label, slip.figures[e.code], e.unit == "minutes", why.anchor(e.code, answers))
-        for e in ELEMENTS
+        (e.label, slip.figures[e.code], e.unit == "minutes", why.anchor(law, e.code, answers))
+        for e in law.elements
         if e.kind == kind and slip.figures.get(e.code)
     ]
 
 
 def _deductions(
-    found: PayRun, slip: selectors.SlipView, answers: Sequence[why.Answer]
+    law: Jurisdiction, found: PayRun, slip: selectors.SlipView, answers: Sequence[why.Answer]
 ) -> list[tuple[str, int, bool, str]]:
     """As the payslip itemises them: each attachment order by itself."""
     taken = orders.taken_on(found.published_id, slip.person_id).get(slip.person_id, [])
-    codes = {e.label: e.code for e in ELEMENTS}
+    codes = {e.label: e.code for e in law.elements}
+    of_orders = law.orders.takes[0] if law.orders else ""
     return [
-        (label, amount, False, why.anchor(codes.get(label, ORDER_ELEMENT), answers))
-        for label, amount in papers.deductions_of(found, slip, taken)
+        (label, amount, False, why.anchor(law, codes.get(label, of_orders), answers))
+        for label, amount in papers.deductions_of(law, slip, taken)
     ]
-
-
-ORDER_ELEMENT = "priority_orders"
-"""An element that is answered where orders are."""
 
 
 def _to_date(found: PayRun, slip: selectors.SlipView) -> list[tuple[str, int]]:
@@ -648,7 +651,7 @@ def _to_date(found: PayRun, slip: selectors.SlipView) -> list[tuple[str, int]]:
     sums = selectors.year_to_date(found, slip.person_id)
     return [
         (e.label, sums[e.code])
-        for e in ELEMENTS
+        for e in jurisdiction(found.jurisdiction).elements
         if e.kind in ("total", "deduction", "employer") and sums.get(e.code)
     ]
 
@@ -733,6 +736,8 @@ urlpatterns = [
     *order_pages.urlpatterns,
     *claim_pages.urlpatterns,
     *batch_pages.urlpatterns,
+    *account_pages.urlpatterns,
+    *liability_pages.urlpatterns,
     path("c/<str:client>/runs/<int:number>/<path:payroll_number>", payslip, name="payslip"),
     path("c/<str:client>/payslips/<uuid:slip_id>.pdf", paper, name="paper"),
 ]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db import connection
+
 from engineroom.foundation import vault
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.commands import command
@@ -16,13 +18,14 @@ from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.payroll import selectors
-from engineroom.payroll.documents import PayLine, PayslipDocument, render_payslips
-from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
-from engineroom.payroll.jurisdictions import jurisdiction
-from engineroom.payroll.models import PayRun, TaxDetails
+from engineroom.payroll.documents import EarnedTime, PayLine, PayslipDocument, render_payslips
+from engineroom.payroll.inputs import HOURS
+from engineroom.payroll.itemised import PaperOf, PapersAsked
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
+from engineroom.payroll.models import PayRun
 from engineroom.payroll.orders import TakenView, taken_on
 from engineroom.payroll.services import find_run
-from engineroom.people.models import BankAccount, Person
+from engineroom.people.models import BankAccount
 from engineroom.ui.display import Figure
 
 KIND = "payroll.payslip"
@@ -77,15 +80,22 @@ def _released(run_id: UUID) -> PayRun:
     return run
 
 
-def _missing(run: PayRun) -> list[selectors.SlipView]:
+# A part of a run's payslips is typeset at a time, so a part is found without reading the others.
+MISSING = """
+SELECT s.id FROM payroll_payslip s
+JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
+WHERE s.client_id = %(client)s AND s.attempt_id = %(attempt)s AND NOT EXISTS (
+  SELECT FROM foundation_vaultfile f
+  WHERE f.client_id = s.client_id AND f.kind = %(kind)s AND f.subject_id = s.id)
+ORDER BY p.payroll_number COLLATE "C"
+"""
+
+
+def _missing(run: PayRun) -> list[UUID]:
     """The payslips of a run that are not in the vault, in the run's order."""
-    slips = selectors.payslips(run)
-    there = set(
-        VaultFile.objects.filter(
-            client_id=run.client_id, kind=KIND, subject_id__in=[s.id for s in slips]
-        ).values_list("subject_id", flat=True)
-    )
-    return [s for s in slips if s.id not in there]
+    with connection.cursor() as cursor:
+        cursor.execute(MISSING, {"client": run.client_id, "attempt": run.published_id, "kind": KIND})
+        return [row[0] for row in cursor.fetchall()]
 
 
 @command("payroll.prepare")
@@ -98,7 +108,7 @@ def issue_payslips(run_id: UUID, *, at_most: int | None = None) -> PayslipsIssue
     missing = _missing(run)
     slips = missing[:at_most]
     for i in range(0, len(slips), RENDER_AT_ONCE):
-        part = slips[i : i + RENDER_AT_ONCE]
+        part = selectors.payslips(run, slips[i : i + RENDER_AT_ONCE])
         for slip, pdf in zip(part, render_payslips(documents(run, part)), strict=True):
             vault.store(
                 pdf,
@@ -111,48 +121,39 @@ def issue_payslips(run_id: UUID, *, at_most: int | None = None) -> PayslipsIssue
 
 
 def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocument]:
-    """What each payslip shows, from the run's own figures."""
+    """What each payslip shows, from the run's own figures, as the run's law has it itemised."""
     assert run.published is not None, "a released run is published"
     client = Client.objects.get(id=run.client_id)
-    ids = [s.person_id for s in slips]
-    hours = selectors.paid_hours(run)
-    people = {
-        p.counterparty_id: p for p in Person.objects.filter(client_id=run.client_id, counterparty_id__in=ids)
-    }
-    ni_numbers = _ni_numbers([people[i] for i in ids])
-    accounts = _masked_accounts(run, ids)
-    weekly = _weekly_basis(run, ids)
+    law = jurisdiction(run.jurisdiction)
+    hours = selectors.paid_hours(run, [s.person_id for s in slips])
+    accounts = _masked_accounts(run, [s.person_id for s in slips])
+    asked = [PaperOf(s.person_id, s.tax_code, s.ni_category) for s in slips]
+    facts = law.itemised.read_facts(PapersAsked(run.client_id, run.pay_date, client.details, asked))
     orders = taken_on(run.published_id)
     return [
         PayslipDocument(
             employer_name=client.name,
-            paye_reference=client.details.get("paye_reference", ""),
             person_name=slip.name,
             payroll_number=slip.payroll_number,
-            ni_number=ni_numbers[slip.person_id],
-            tax_code=slip.tax_code,
-            tax_code_basis="week 1" if slip.person_id in weekly else "cumulative",
-            ni_category=slip.ni_category,
+            facts=facts.get(slip.person_id, ()),
             pay_date=run.pay_date,
-            tax_period=f"Tax week {run.tax_period}",
+            tax_period=law.itemised.period(run.frequency, run.tax_period),
             period_from=run.period_starts,
             period_to=run.period_ends,
-            pay=pay_lines(slip, hours.get(slip.person_id, [])),
-            deductions=deductions_of(run, slip, orders.get(slip.person_id, ())),
+            pay=pay_lines(law, slip, hours.get(slip.person_id, [])),
+            deductions=deductions_of(law, slip, orders.get(slip.person_id, ())),
             gross_minor=slip.figures["gross"],
             total_deductions_minor=slip.figures["gross"] - slip.figures["net_pay"],
             net_minor=slip.figures["net_pay"],
-            payment_method="Bacs",
+            payment_method=law.itemised.paid_by,
             bank_account=accounts.get(slip.person_id, ""),
             run_number=str(run.number),
             rules_hash=run.published.rules_hash,
             payslip_reference=f"{run.number}/{slip.payroll_number}",
-            employer_contributions=_figures(slip, "employer"),
-            to_date=[
-                Figure("Taxable pay", slip.figures["taxable_pay_to_date"]),
-                Figure("Tax", slip.figures["tax_to_date"]),
-            ],
-            holiday_accrued_minutes=slip.figures["holiday_accrued_minutes"],
+            employer_contributions=_figures(law, slip, "employer"),
+            to_date=[Figure(label, slip.figures[element]) for label, element in law.itemised.to_date],
+            earned=_earned(law, slip),
+            currency=client.currency,
         )
         for slip in slips
     ]
@@ -161,27 +162,41 @@ def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocum
 LABELS = {"basic": "Basic hours", "overtime": "Overtime", "weekend": "Weekend hours"}
 
 
-def pay_lines(slip: selectors.SlipView, hours: list[selectors.Hours]) -> list[PayLine]:
-    """The hours paid, by kind and rate, less what was given up of them; together they are gross pay."""
-    lines = [PayLine(LABELS[h.kind], h.minutes, h.rate, h.amount) for h in hours]
-    if sacrificed := slip.figures["salary_sacrifice"]:
-        lines.append(PayLine("Salary sacrifice, paid to the pension", None, None, -sacrificed))
-    return lines
+def pay_lines(law: Jurisdiction, slip: selectors.SlipView, hours: list[selectors.Hours]) -> list[PayLine]:
+    """What is paid, element by element, less what was given up of it; together they are gross pay.
+
+    Hours that were worked stand by kind and rate. Whatever else an element pays is a line of its own; time
+    that is paid for without a rate stands beside the first.
+    """
+    paid: dict[str, int] = {}
+    lines = []
+    for h in hours:
+        lines.append(PayLine(LABELS[h.kind], h.minutes, h.rate, h.amount))
+        paid[HOURS[h.kind]] = paid.get(HOURS[h.kind], 0) + h.amount
+    minutes = slip.figures.get(MINUTES, 0) - sum(h.minutes for h in hours)
+    for element in law.elements:
+        if element.kind == "earning" and (left := slip.figures[element.code] - paid.get(element.code, 0)):
+            lines.append(PayLine(element.label, minutes or None, None, left))
+            minutes = 0
+    given_up = [e for e in law.elements if e.kind == "reduction" and slip.figures[e.code]]
+    return [*lines, *(PayLine(e.label, None, None, -slip.figures[e.code]) for e in given_up)]
 
 
-def _figures(slip: selectors.SlipView, kind: str) -> list[Figure]:
+MINUTES = "minutes_worked"
+
+
+def _figures(law: Jurisdiction, slip: selectors.SlipView, kind: str) -> list[Figure]:
     return [
-        Figure(e.label, slip.figures[e.code]) for e in ELEMENTS if e.kind == kind and slip.figures[e.code]
+        Figure(e.label, slip.figures[e.code]) for e in law.elements if e.kind == kind and slip.figures[e.code]
     ]
 
 
-def deductions_of(run: PayRun, slip: selectors.SlipView, taken: Sequence[TakenView]) -> list[Figure]:
-    """Each deduction with its purpose (ERA 1996 s.8): orders one by one, where their sums would stand."""
-    rules = jurisdiction(run.jurisdiction).orders
-    sums = rules.takes if rules and taken else ()
+def deductions_of(law: Jurisdiction, slip: selectors.SlipView, taken: Sequence[TakenView]) -> list[Figure]:
+    """Each deduction with its purpose: orders one by one, where their sums would stand."""
+    sums = law.orders.takes if law.orders and taken else ()
     each = [Figure(f"{o.kind} {o.reference}, {o.creditor}", o.deduction) for o in taken if o.deduction]
     found: list[Figure] = []
-    for e in ELEMENTS:
+    for e in law.elements:
         if e.kind != "deduction":
             continue
         if e.code in sums:
@@ -191,13 +206,12 @@ def deductions_of(run: PayRun, slip: selectors.SlipView, taken: Sequence[TakenVi
     return found
 
 
-def _ni_numbers(people: list[Person]) -> dict[UUID, str]:
-    texts = (
-        reveal(people, "ni_number", purpose="payslips")
-        if any(p.ni_number for p in people)
-        else [""] * len(people)
-    )
-    return {p.counterparty_id: text or "" for p, text in zip(people, texts, strict=True)}
+def _earned(law: Jurisdiction, slip: selectors.SlipView) -> EarnedTime | None:
+    """Time that was earned. Of people who earn none by the hour nothing is said."""
+    earned = law.itemised.earned
+    if earned is None or not slip.figures[earned.element]:
+        return None
+    return EarnedTime(earned.heading, earned.label, slip.figures[earned.element])
 
 
 def _masked_accounts(run: PayRun, ids: list[UUID]) -> dict[UUID, str]:
@@ -206,12 +220,6 @@ def _masked_accounts(run: PayRun, ids: list[UUID]) -> dict[UUID, str]:
     rows = list(current.filter(person_id__in=ids))
     numbers = reveal(rows, "account_number", purpose="payslips")
     return {row.person_id: f"••••{(number or '')[-4:]}" for row, number in zip(rows, numbers, strict=True)}
-
-
-def _weekly_basis(run: PayRun, ids: list[UUID]) -> set[UUID]:
-    """Who is taxed on this week alone."""
-    current = TaxDetails.objects.filter(lives_on(run.pay_date), client_id=run.client_id)
-    return set(current.filter(person_id__in=ids, is_cumulative=False).values_list("person_id", flat=True))
 
 
 def payslip_files(run: PayRun) -> list[VaultFile]:

@@ -1,33 +1,31 @@
 """A released run in the books: costs per customer, obligations per agency, and an open item per payee.
 
-A run posts per dimension, never per person: nothing private stands in the journal.
+What is posted and owed is the jurisdiction's (`postings`). A run posts per dimension, never per person:
+nothing private stands in the journal.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 from django.db import connection
 
-from engineroom.kernel.calendar import calendar
+from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.ids import uuids_to_column
-from engineroom.kernel.periods import gb_tax_month_end
 from engineroom.kernel.rounding import largest_remainder
 from engineroom.ledger.services import Journal, Line, account_ids, post_journals
-from engineroom.openitems.services import ItemColumns, add_item, add_items, counterparty
-from engineroom.payroll import accounts
+from engineroom.openitems.services import ItemColumns, add_items, counterparty
+from engineroom.payroll.account_map import AccountMap, keep, map_of
 from engineroom.payroll.inputs import STATED
-from engineroom.payroll.jurisdictions import jurisdiction
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
+from engineroom.payroll.postings import NET, Agency, Figures, Posted
 from engineroom.payroll.withheld import owed_to_creditors
-
-HMRC_PAYMENT_DAY = 22
-"""Electronic payment reaches HMRC by the 22nd after the tax month (facts/gb.md section 2.1)."""
 
 
 @dataclass(frozen=True)
@@ -38,77 +36,133 @@ class PostedRun:
     net: int
 
 
-@dataclass(frozen=True)
-class Slip:
-    """What posting needs of a payslip, minor units."""
-
-    person_id: UUID
-    payroll_number: str
-    figures: dict[str, int]
-
-
 def post_pay_run(run: PayRun) -> PostedRun:
     """Post the run as one entry on its pay date, and make its open items. Once per run: the batch is
     unique."""
-    slips = payslips_of(run)
     if run.kind in STATED:  # what the figures come from was booked where it was paid
-        return PostedRun(None, len(slips), 0)
-    assert run.published is not None, "only a published run is released"
-    totals = {code: sum([slip.figures[code] for slip in slips]) for code in run.published.elements}
-    lines = [*_cost_lines(_by_customer(run, slips)), *_obligation_lines(totals), *_order_lines(run, totals)]
+        return PostedRun(None, run.payslips, 0)
+    law = jurisdiction(run.jurisdiction)
+    totals, accounts = totals_of(run), map_of(run.pay_date)
+    currency = Client.objects.values_list("currency", flat=True).get(id=run.client_id)
+    lines = _lines(run, law, accounts, totals, currency)
     if not any(line.amount for line in lines):
-        return PostedRun(None, len(slips), 0)
-    narrative = f"Pay run {run.number}, tax week {run.tax_period} of {run.tax_year}"
+        return PostedRun(None, run.payslips, 0)
+    period = law.itemised.period(run.frequency, run.tax_period)
+    narrative = f"Pay run {run.number}, {period[:1].lower()}{period[1:]} of {run.tax_year}"
+    keep(run, accounts, law.postings)
     posted = post_journals("pay_run", ("pay_run", run.id), [Journal(run.pay_date, narrative, tuple(lines))])
-    _open_items(run, slips, totals, posted.entry_ids[0])
-    return PostedRun(posted.batch_id, len(slips), totals["net_pay"])
+    for agency in law.postings.agencies:
+        _owed_to(agency, run, accounts, totals, posted.entry_ids[0], currency)
+    _owed_to_creditors(run, law, accounts, posted.entry_ids[0], currency)
+    _owed_to_people(run, law, posted.entry_ids[0], currency)
+    return PostedRun(posted.batch_id, run.payslips, totals.get(NET, 0))
 
 
-def payslips_of(run: PayRun) -> list[Slip]:
-    """The published payslips by payroll number."""
+def _lines(
+    run: PayRun, law: Jurisdiction, accounts: AccountMap, totals: Figures, currency: str
+) -> list[Line]:
+    """The entry: costs by customer and account, then what is owed and put aside."""
+    costs: dict[UUID | None, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for (customer, _), of in costs_of(
+        run, law, totals, accounts.account_of, centres=accounts.has_centres
+    ).items():
+        for account, amount in of.items():
+            costs[customer][account] += amount
+    return [
+        *(
+            Line(account, amount, customer, currency)
+            for customer in sorted(costs, key=lambda c: c.int if c else 0)
+            for account, amount in sorted(costs[customer].items())
+        ),
+        *(
+            Line(accounts.account_of(line), line.amount(totals), currency=currency)
+            for line in (*law.postings.owed, *law.postings.aside)
+        ),
+    ]
+
+
+GroupOf = Callable[[Posted, str], str]
+"""In which group a line of a cost centre is added up: its account, its heading, itself."""
+
+Bearer = tuple[UUID | None, str]
+"""Who bears a cost: the customer, none for the client's own people, and the cost centre, empty where none."""
+
+
+def costs_of(
+    run: PayRun, law: Jurisdiction, totals: Figures, group_of: GroupOf, *, centres: bool
+) -> dict[Bearer, dict[str, int]]:
+    """What the run costs, its lines added up in groups. Who worked for several customers has each group split
+    by the pay earned at each. centres: whether cost centres are told apart; else all are the empty one."""
+
+    def grouped(figures: Figures, centre: str) -> dict[str, int]:
+        found: dict[str, int] = defaultdict(int)
+        for line in law.postings.costs:
+            found[group_of(line, centre)] += line.amount(figures)
+        return found
+
+    shares = _pay_per_customer(run) if run.schedule_id is None else {}
+    elements = sorted({element for line in law.postings.costs for element, _ in line.sums})
+    if not shares:
+        by_centre = _by_centre(run, elements) if centres else {"": totals}
+        return {(None, centre): grouped(figures, centre) for centre, figures in by_centre.items()}
+    centre_of = dict(_centres(run)) if centres else {}
+    costs: dict[Bearer, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for person, figures in _figures_of(run, set(elements)):
+        earned: Sequence[tuple[UUID | None, int]] = shares.get(person) or [(None, 1)]
+        centre, weights = centre_of.get(person, ""), [pay for _, pay in earned]
+        for group, amount in grouped(figures, centre).items():
+            for (customer, _), part in zip(earned, largest_remainder(amount, weights), strict=True):
+                costs[customer, centre][group] += part
+    return costs
+
+
+# A person's cost centre is that of the terms that hold when the period ends, or held last.
+CENTRES = """
+SELECT DISTINCT ON (t.person_id) t.person_id, t.cost_centre FROM people_terms t
+WHERE t.client_id = %(client)s AND t.unsaid IS NULL AND t.starts <= %(ends)s
+ORDER BY t.person_id, t.starts DESC
+"""
+BY_CENTRE = """
+SELECT coalesce(c.cost_centre, ''), {sums}
+FROM payroll_payslip s LEFT JOIN ({centres}) c ON c.person_id = s.person_id
+WHERE s.client_id = %(client)s AND s.attempt_id = %(attempt)s GROUP BY 1 ORDER BY 1
+"""
+
+
+def _centres(run: PayRun) -> list[tuple[UUID, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(CENTRES, {"client": run.client_id, "ends": run.period_ends})
+        return [(person, centre) for person, centre in cursor]
+
+
+def _by_centre(run: PayRun, elements: Sequence[str]) -> dict[str, Figures]:
+    """The elements added up per cost centre, by PostgreSQL."""
+    assert run.published is not None
+    there = [code for code in elements if code in run.published.elements]
+    places = [run.published.elements.index(code) + 1 for code in there]
+    sums = ", ".join(f"coalesce(sum(s.amounts[{int(place)}]), 0)::bigint" for place in places)
+    asked: dict[str, Any] = {"client": run.client_id, "ends": run.period_ends, "attempt": run.published_id}
+    with connection.cursor() as cursor:
+        cursor.execute(BY_CENTRE.format(sums=sums, centres=CENTRES), asked)
+        return {row[0]: dict(zip(there, row[1:], strict=True)) for row in cursor.fetchall()}
+
+
+def _figures_of(run: PayRun, elements: set[str]) -> list[tuple[UUID, dict[str, int]]]:
+    """Of every published payslip, by payroll number, those elements that are not nought."""
+    assert run.published is not None
+    places = [(code, i) for i, code in enumerate(run.published.elements) if code in elements]
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT s.person_id, p.payroll_number, s.amounts FROM payroll_payslip s
+            SELECT s.person_id, s.amounts FROM payroll_payslip s
             JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
             WHERE s.client_id = %s AND s.attempt_id = %s ORDER BY p.payroll_number COLLATE "C"
             """,
             [run.client_id, run.published_id],
         )
-        elements = run.published.elements if run.published else []
         return [
-            Slip(person, number, dict(zip(elements, amounts, strict=True)))
-            for person, number, amounts in cursor
+            (person, {code: amounts[i] for code, i in places if amounts[i]}) for person, amounts in cursor
         ]
-
-
-COSTS: dict[str, Callable[[dict[str, int]], int]] = {
-    accounts.WAGES: lambda f: f["gross"],
-    accounts.EMPLOYER_NIC: lambda f: f["employer_nic"],
-    accounts.EMPLOYER_PENSION: lambda f: f["employer_pension"] + f["salary_sacrifice"],
-    accounts.HOLIDAY_COST: lambda f: f["holiday_accrued_pay"],
-}
-"""What a payslip costs, by account. A sacrificed contribution is the employer's to pay."""
-
-
-def _by_customer(run: PayRun, slips: list[Slip]) -> dict[UUID | None, dict[str, int]]:
-    """Costs per customer and account. Who worked for several has each cost split by the pay earned at
-    each; who worked for none, the client's own people, has them without a customer."""
-    shares = _pay_per_customer(run)
-    costs: dict[UUID | None, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for slip in slips:
-        earned: Sequence[tuple[UUID | None, int]] = shares.get(slip.person_id) or [(None, 1)]
-        if len(earned) == 1:
-            for account, cost_of in COSTS.items():
-                costs[earned[0][0]][account] += cost_of(slip.figures)
-            continue
-        weights = [pay for _, pay in earned]
-        for account, cost_of in COSTS.items():
-            for (customer, _), part in zip(
-                earned, largest_remainder(cost_of(slip.figures), weights), strict=True
-            ):
-                costs[customer][account] += part
-    return costs
 
 
 def _pay_per_customer(run: PayRun) -> dict[UUID, list[tuple[UUID, int]]]:
@@ -133,58 +187,66 @@ def _pay_per_customer(run: PayRun) -> dict[UUID, list[tuple[UUID, int]]]:
         return shares
 
 
-def _cost_lines(costs: dict[UUID | None, dict[str, int]]) -> list[Line]:
-    return [
-        Line(account, amount, customer)
-        for customer in sorted(costs, key=lambda c: c.int if c else 0)
-        for account, amount in sorted(costs[customer].items())
-    ]
+def totals_of(run: PayRun) -> dict[str, int]:
+    """Every element of a calculated run, added up."""
+    assert run.published is not None, "only a calculated run has figures"
+    return dict(zip(run.published.elements, run.totals or (), strict=False))
 
 
-def hmrc_parts(totals: dict[str, int]) -> list[tuple[str, str, int]]:
-    """What is owed to HMRC: (kind of item, label, pence)."""
-    return [
-        ("paye", "Income tax (PAYE)", totals["paye"]),
-        ("nic", "National Insurance", totals["employee_nic"] + totals["employer_nic"]),
-        (
-            "student_loan",
-            "Student and postgraduate loans",
-            totals["student_loan"] + totals["postgraduate_loan"],
-        ),
-    ]
+def costs_per_customer(run: PayRun) -> dict[UUID | None, dict[str, int]]:
+    """What a published run costs, per customer and heading."""
+    law = jurisdiction(run.jurisdiction)
+    found = costs_of(run, law, totals_of(run), lambda line, _: line.heading, centres=False)
+    return {customer: of for (customer, _), of in found.items()}
 
 
-def pension_due(totals: dict[str, int]) -> int:
-    return totals["employee_pension"] + totals["employer_pension"] + totals["salary_sacrifice"]
+def _owed_to(
+    agency: Agency, run: PayRun, accounts: AccountMap, totals: Figures, entry_id: UUID, currency: str
+) -> None:
+    """An item per part owed to it, or one of all (a run that refunds more than it takes is owed to us)."""
+    ids = account_ids()
+    who = None
+    due = agency.period_of(run.law_date).due
+    for account, items in _items_of(agency, accounts, totals).items():
+        who = who or counterparty(agency.kind, agency.code, agency.name)
+        add_items(
+            agency.items,
+            ids[account],
+            "pay_run",
+            ItemColumns(
+                counterparty=who.id,
+                amount=np.array([amount for _, amount in items], dtype=np.int64),
+                due=due,
+                entry=entry_id,
+                subject_id=run.id,
+                reference=[f"{label}, pay run {run.number}" for label, _ in items],
+                currency=currency,
+            ),
+        )
 
 
-def _obligation_lines(totals: dict[str, int]) -> list[Line]:
-    return [
-        *(Line(accounts.HMRC, -amount) for _, _, amount in hmrc_parts(totals)),
-        Line(accounts.PENSION_PROVIDER, -pension_due(totals)),
-        Line(accounts.HOLIDAY_PROVISION, -totals["holiday_accrued_pay"]),
-        Line(accounts.NET_WAGES, -totals["net_pay"]),
-    ]
+def _items_of(agency: Agency, accounts: AccountMap, totals: Figures) -> Mapping[str, list[tuple[str, int]]]:
+    """Label and amount as posted of each item, by account; none that comes to nought."""
+    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for part in agency.parts:
+        found[accounts.account_of(part.posted)].append((part.label, part.posted.amount(totals)))
+    if agency.one_item:
+        found = defaultdict(
+            list, {a: [(agency.one_item, sum(amount for _, amount in of))] for a, of in found.items()}
+        )
+    return {a: kept for a, of in found.items() if (kept := [item for item in of if item[1]])}
 
 
-def _order_lines(run: PayRun, totals: dict[str, int]) -> list[Line]:
-    """What attachment orders took is owed to their creditors; the charge for them is the employer's."""
-    rules = jurisdiction(run.jurisdiction).orders
-    if rules is None:
-        return []
-    taken, charged = (sum(totals[code] for code in codes) for codes in (rules.takes, rules.charges))
-    lines = [Line(accounts.ORDERS, -taken), Line(accounts.ORDER_CHARGES, -charged)]
-    return [line for line in lines if line.amount]
-
-
-def _owed_to_creditors(run: PayRun, entry_id: UUID) -> None:
+def _owed_to_creditors(
+    run: PayRun, law: Jurisdiction, accounts: AccountMap, entry_id: UUID, currency: str
+) -> None:
     """An item per order, due on the day of payment: what was taken is not the employer's for a day."""
     owed = owed_to_creditors(run)
-    if not owed:
+    if not owed or law.postings.creditors is None:
         return
     add_items(
         "attachment_order",
-        account_ids()[accounts.ORDERS],
+        account_ids()[accounts.account_of(law.postings.creditors)],
         "pay_run",
         ItemColumns(
             counterparty=uuids_to_column([one.creditor_id for one in owed]),
@@ -193,62 +255,38 @@ def _owed_to_creditors(run: PayRun, entry_id: UUID) -> None:
             entry=entry_id,
             subject_id=run.id,
             reference=[f"{one.reference}, pay run {run.number}" for one in owed],
+            currency=currency,
         ),
     )
 
 
-def _due_to_hmrc(pay_date: date) -> date:
-    """The 22nd after the tax month, or the banking day before it: cleared funds must be there by then."""
-    return calendar("ENG").on_or_before(gb_tax_month_end(pay_date).replace(day=HMRC_PAYMENT_DAY))
-
-
-def _open_items(run: PayRun, slips: list[Slip], totals: dict[str, int], entry_id: UUID) -> None:
-    _owed_to_agencies(run, totals, entry_id)
-    _owed_to_creditors(run, entry_id)
-    paid = [slip for slip in slips if slip.figures["net_pay"]]
+def _owed_to_people(run: PayRun, law: Jurisdiction, entry_id: UUID, currency: str) -> None:
+    """Everybody's net pay is an item, due on the pay date."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT s.person_id, p.payroll_number, s.amounts[array_position(k.elements, %s)]
+            FROM payroll_payslip s
+            JOIN payroll_attempt k ON k.client_id = s.client_id AND k.id = s.attempt_id
+            JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
+            WHERE s.client_id = %s AND s.attempt_id = %s ORDER BY p.payroll_number COLLATE "C"
+            """,
+            [NET, run.client_id, run.published_id],
+        )
+        paid = [row for row in cursor if row[2]]
     if not paid:
         return
     add_items(
-        "net_pay",
-        account_ids()[accounts.NET_WAGES],
+        NET,
+        account_ids()[law.postings.net.account],
         "pay_run",
         ItemColumns(
-            counterparty=uuids_to_column([slip.person_id for slip in paid]),
-            amount=np.array([-slip.figures["net_pay"] for slip in paid], dtype=np.int64),
+            counterparty=uuids_to_column([person for person, _, _ in paid]),
+            amount=np.array([-net for _, _, net in paid], dtype=np.int64),
             due=run.pay_date,
             entry=entry_id,
             subject_id=run.id,
-            reference=[f"{run.number}/{slip.payroll_number}" for slip in paid],
+            reference=[f"{run.number}/{number}" for _, number, _ in paid],
+            currency=currency,
         ),
     )
-
-
-def _owed_to_agencies(run: PayRun, totals: dict[str, int], entry_id: UUID) -> None:
-    """An item per part owed to HMRC (a refund week owes us), and one to the pension provider."""
-    codes = account_ids()
-    parts = [p for p in hmrc_parts(totals) if p[2]]
-    if parts:
-        add_items(
-            "hmrc",
-            codes[accounts.HMRC],
-            "pay_run",
-            ItemColumns(
-                counterparty=counterparty("agency", "HMRC", "HM Revenue & Customs").id,
-                amount=np.array([-amount for _, _, amount in parts], dtype=np.int64),
-                due=_due_to_hmrc(run.law_date),
-                entry=entry_id,
-                subject_id=run.id,
-                reference=[f"{label}, pay run {run.number}" for _, label, _ in parts],
-            ),
-        )
-    if pension_due(totals):
-        add_item(
-            "pension",
-            counterparty_id=counterparty("supplier", "PENSION", "Workplace pension provider").id,
-            account_id=codes[accounts.PENSION_PROVIDER],
-            amount=-pension_due(totals),
-            due=_due_to_hmrc(run.law_date),
-            entry_id=entry_id,
-            subject=("pay_run", run.id),
-            reference=f"Pension, pay run {run.number}",
-        )

@@ -24,12 +24,14 @@ from engineroom.payroll import (  # noqa: F401  registers what each offers
     search,
     tasks,
 )
+from engineroom.payroll.jurisdictions import KNOWN
 from engineroom.payroll.services import expected_payees
 from engineroom.timesheets import selectors as timesheets
 
 kinds.register("net_pay", "net pay", expected_payees=expected_payees)
-kinds.register("hmrc", "due to HMRC")
-kinds.register("pension", "pension contributions")
+for law in KNOWN.values():
+    for agency in law.postings.agencies:
+        kinds.register(agency.items, agency.item_label)
 kinds.register("attachment_order", "attachment order")
 
 PAYSLIPS = """

@@ -61,8 +61,8 @@ def named_run(number: int) -> PayRun:
     return found
 
 
-def payslips(run: PayRun) -> list[SlipView]:
-    """The published payslips by payroll number."""
+def payslips(run: PayRun, ids: Sequence[UUID] | None = None) -> list[SlipView]:
+    """The published payslips by payroll number; or those of them with these ids."""
     if run.published is None:
         return []
     elements = run.published.elements
@@ -71,9 +71,14 @@ def payslips(run: PayRun) -> list[SlipView]:
             """
             SELECT s.id, s.person_id, p.payroll_number, p.name, s.tax_code, s.ni_category, s.amounts
             FROM payroll_payslip s JOIN people_person p ON p.client_id = s.client_id AND p.id = s.person_id
-            WHERE s.client_id = %s AND s.attempt_id = %s ORDER BY p.payroll_number COLLATE "C"
+            WHERE s.client_id = %(client)s AND s.attempt_id = %(attempt)s
+              AND (%(ids)s::uuid[] IS NULL OR s.id = ANY(%(ids)s)) ORDER BY p.payroll_number COLLATE "C"
             """,
-            [run.client_id, run.published_id],
+            {
+                "client": run.client_id,
+                "attempt": run.published_id,
+                "ids": None if ids is None else list(ids),
+            },
         )
         return [
             SlipView(id, person, number, name, code, category, dict(zip(elements, amounts, strict=True)))
@@ -138,11 +143,11 @@ class Hours:
 
 def paid_hours_of(run: PayRun, person_id: UUID) -> list[Hours]:
     """The hours one person is paid for in a run, by kind and rate, in order of kind."""
-    return paid_hours(run, person_id).get(person_id, [])
+    return paid_hours(run, [person_id]).get(person_id, [])
 
 
-def paid_hours(run: PayRun, person_id: UUID | None = None) -> dict[UUID, list[Hours]]:
-    """Per person, or for one of them, the hours paid by kind and rate, in order of kind."""
+def paid_hours(run: PayRun, people: Sequence[UUID] | None = None) -> dict[UUID, list[Hours]]:
+    """Per person, or for these of them, the hours paid by kind and rate, in order of kind."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -153,12 +158,16 @@ def paid_hours(run: PayRun, person_id: UUID | None = None) -> dict[UUID, list[Ho
             JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
             JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
             WHERE pt.client_id = %(client)s AND pt.run_id = %(run)s
-              AND (%(person)s::uuid IS NULL OR a.person_id = %(person)s)
+              AND (%(people)s::uuid[] IS NULL OR a.person_id = ANY(%(people)s))
             GROUP BY a.person_id, c.kind, c.pay_rate
             ORDER BY a.person_id, array_position(ARRAY['basic', 'overtime', 'weekend'], c.kind::text),
               c.pay_rate
             """,
-            {"client": run.client_id, "run": run.id, "person": person_id},
+            {
+                "client": run.client_id,
+                "run": run.id,
+                "people": None if people is None else list(people),
+            },
         )
         found: dict[UUID, list[Hours]] = {}
         for person, kind, rate, minutes, amount in cursor:

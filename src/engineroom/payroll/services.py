@@ -34,6 +34,7 @@ from engineroom.kernel.calendar import calendar
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import week_ending
+from engineroom.payroll.account_map import unmapped
 from engineroom.payroll.engine.steps import Calculation, RowProblem
 from engineroom.payroll.inputs import STATED, ChunkInputs, Missing, people_in, read_inputs
 from engineroom.payroll.jurisdictions import Jurisdiction, element_codes, jurisdiction, tables_of
@@ -174,12 +175,17 @@ def _refuse_out_of_order(client_id: UUID, pay_date: date, year: str, period: int
     )
     if same := weekly.filter(tax_period=period).first():
         raise Conflict(
-            f"{same} of {same.pay_date} is the run of tax week {same.tax_period}; "
+            f"{same} of {same.pay_date} is the run of {_in_words(same)}; "
             "late hours go into the next week's run"
         )
     released = Release.objects.filter(client_id=client_id, subject_kind="pay_run").values("subject_id")
     if later := weekly.filter(pay_date__gt=pay_date, id__in=released).order_by("pay_date").first():
         raise Conflict(f"{later} of {later.pay_date} is released; no run can be opened before it")
+
+
+def _in_words(run: PayRun) -> str:
+    words = jurisdiction(run.jurisdiction).itemised.period(run.frequency, run.tax_period)
+    return words[:1].lower() + words[1:]
 
 
 def find_run(run_id: UUID) -> PayRun:
@@ -622,6 +628,7 @@ def blockers_of(run: PayRun) -> list[Missing]:
         )
         for comment in open_comments(run)
     ]
+    found += unmapped(run)
     if _is_stale(run):
         problem = "hours, tax details, accounts or figures to date changed after it was calculated"
         found.append(Missing(str(run), "inputs", problem, "Calculate the run again"))

@@ -14,8 +14,9 @@ from uuid import UUID
 from engineroom.kernel.money import format_minor
 from engineroom.kernel.tables import Version
 from engineroom.payroll import selectors
-from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.payroll.engine.lines import Line
+from engineroom.payroll.itemised import Explained
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import Payslip
 from engineroom.ui.charts import Bar
 from engineroom.ui.parts import TraceStep
@@ -46,77 +47,31 @@ class Answer:
     law: Law | None
 
 
-GROUPS = {
-    "gross": ("Gross pay", None),
-    "pension": ("Pension", "pension_auto_enrolment"),
-    "employer-pension": ("Employer's pension", "pension_auto_enrolment"),
-    "tax": ("Income tax", "income_tax"),
-    "ni": ("National Insurance", "ni_class1"),
-    "employer-ni": ("Employer's National Insurance", "ni_class1"),
-    "loans": ("Student loans", "student_loan"),
-    "holiday": ("Holiday", "holiday"),
-    "orders": ("Attachment orders", None),
-    "claims": ("Statutory pay", None),
-    "net": ("Net pay", None),
-}
-"""The groups in the order of the law, with the table each is made under."""
-
-GROUP_OF_ELEMENT = {
-    **dict.fromkeys((e.code for e in gb.ELEMENTS if e.kind == "earning"), "gross"),
-    **dict.fromkeys(("gross", "minutes_worked"), "gross"),
-    "statutory_sick_pay": "claims",
-    **dict.fromkeys(
-        ("paye", "taxable_pay", "taxable_pay_to_date", "tax_to_date", "payrolled_benefits"), "tax"
-    ),
-    **dict.fromkeys(
-        (
-            "employee_nic",
-            "niable_pay",
-            "earnings_at_lel",
-            "earnings_lel_to_pt",
-            "earnings_pt_to_uel",
-        ),
-        "ni",
-    ),
-    **dict.fromkeys(("student_loan", "postgraduate_loan"), "loans"),
-    **dict.fromkeys(("priority_orders", "other_orders", "order_fees"), "orders"),
-    **dict.fromkeys(
-        (
-            "employee_pension",
-            "qualifying_earnings",
-            "pension_tax_relief",
-            "salary_sacrifice",
-        ),
-        "pension",
-    ),
-    **dict.fromkeys(("holiday_accrued_minutes", "holiday_accrued_pay"), "holiday"),
-    "employer_nic": "employer-ni",
-    "employer_pension": "employer-pension",
-    "net_pay": "net",
-}
-
-
 def of_payslip(payslip_id: UUID) -> list[Answer]:
     """The answers of a payslip that the caller may see."""
     slip = Payslip.objects.select_related("attempt__run").get(id=payslip_id)
     run, attempt = slip.attempt.run, slip.attempt
-    versions = gb.resolve_tables(run.law_date).versions
+    law = jurisdiction(run.jurisdiction)
+    versions = law.resolve_tables(run.law_date).versions
     laws = {rule["table"]: _law(rule, run.frequency, versions.get(rule["table"])) for rule in attempt.rules}
     figures = dict(zip(attempt.elements, slip.amounts, strict=True))
-    return answers(selectors.explain(payslip_id), laws, figures)
+    return answers(law.explained, selectors.explain(payslip_id), laws, figures)
 
 
-def answers(lines: Sequence[Line], laws: Mapping[str, Law], figures: Mapping[str, int]) -> list[Answer]:
+def answers(
+    explained: Explained, lines: Sequence[Line], laws: Mapping[str, Law], figures: Mapping[str, int]
+) -> list[Answer]:
     """The lines of an explanation, by group; groups that say nothing are left out."""
     by_group: dict[str, list[Line]] = {}
     for line in lines:
         by_group.setdefault(line.group, []).append(line)
     found = [
         Answer(f"why-{name}", title, _steps(by_group[name]), _as_used(laws.get(table or ""), by_group[name]))
-        for name, (title, table) in GROUPS.items()
+        for name, (title, table) in explained.groups.items()
         if name in by_group
     ]
-    return [_with_what_is_taken(a, figures) if a.id == "why-pension" else a for a in found]
+    taken = {f"why-{name}": elements for name, elements in explained.taken.items()}
+    return [_with_what_is_taken(a, taken[a.id], figures) if a.id in taken else a for a in found]
 
 
 def _as_used(law: Law | None, lines: Sequence[Line]) -> Law | None:
@@ -127,33 +82,35 @@ def _as_used(law: Law | None, lines: Sequence[Line]) -> Law | None:
     return replace(law, unverified=tuple(name for name in law.unverified if name in used))
 
 
-def _with_what_is_taken(answer: Answer, figures: Mapping[str, int]) -> Answer:
+def _with_what_is_taken(answer: Answer, elements: Sequence[str], figures: Mapping[str, int]) -> Answer:
     """Of a contribution the provider may reclaim a part as tax: what is taken from pay is the rest."""
-    taken = format_minor(figures["employee_pension"] + figures["salary_sacrifice"])
+    taken = format_minor(sum(figures.get(element, 0) for element in elements))
     if answer.steps[-1].value == taken:
         return answer
     before = [step._replace(result=False) for step in answer.steps]
     return replace(answer, steps=[*before, TraceStep("Taken from pay", taken, result=True)])
 
 
-def gross_to_net(figures: Mapping[str, int]) -> list[Bar]:
+def gross_to_net(law: Jurisdiction, figures: Mapping[str, int]) -> list[Bar]:
     """What was earned, what was given up, what was taken, what is left; a refund is added."""
-    gross, given_up = figures["gross"], figures["salary_sacrifice"]
+    gross = figures["gross"]
+    given_up = [(e.label, figures[e.code]) for e in law.elements if e.kind == "reduction" and figures[e.code]]
     bars = [Bar("Gross pay", gross, "total")]
     if given_up:
+        earned = gross + sum(amount for _, amount in given_up)
         bars = [
-            Bar("Pay earned", gross + given_up, "total"),
-            Bar("Salary sacrifice", given_up, "down"),
+            Bar("Pay earned", earned, "total"),
+            *(Bar(label.partition(",")[0], amount, "down") for label, amount in given_up),
             *bars,
         ]
-    taken = [(e.label, figures[e.code]) for e in gb.ELEMENTS if e.kind == "deduction" and figures[e.code]]
+    taken = [(e.label, figures[e.code]) for e in law.elements if e.kind == "deduction" and figures[e.code]]
     bars += [Bar(label, abs(amount), "down" if amount > 0 else "up") for label, amount in taken]
     return [*bars, Bar("Net pay", figures["net_pay"], "total")]
 
 
-def anchor(element: str, found: Sequence[Answer]) -> str:
+def anchor(law: Jurisdiction, element: str, found: Sequence[Answer]) -> str:
     """Where on the page a figure is answered; empty where the explanation does not speak of it."""
-    place = f"why-{GROUP_OF_ELEMENT.get(element, '')}"
+    place = f"why-{law.explained.of_element.get(element, '')}"
     return f"#{place}" if any(answer.id == place for answer in found) else ""
 
 

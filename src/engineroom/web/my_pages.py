@@ -15,7 +15,7 @@ from django.urls import path
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.payroll import papers, why
-from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.own import MySlip, my_slips, my_weeks
 from engineroom.people import own
 from engineroom.people.models import Person
@@ -86,6 +86,7 @@ def payslip(request: PageRequest, client: str, slip_id: UUID) -> HttpResponse:
     person, slip = _slip(slip_id)
     request.reading(slip.id)
     assert request.client is not None
+    law = jurisdiction(slip.jurisdiction)
     return render(
         request,
         "web/my_payslip.html",
@@ -93,12 +94,12 @@ def payslip(request: PageRequest, client: str, slip_id: UUID) -> HttpResponse:
             "person": person,
             "slip": slip,
             "chart": charts.waterfall_chart(
-                why.gross_to_net(slip.figures), request.client.currency, title="From gross to net"
+                why.gross_to_net(law, slip.figures), request.client.currency, title="From gross to net"
             ),
             "answers": why.of_payslip(slip.id),
             "employer": [
                 (e.label, slip.figures[e.code])
-                for e in ELEMENTS
+                for e in law.elements
                 if e.kind == "employer" and slip.figures[e.code]
             ],
         },

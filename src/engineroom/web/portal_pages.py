@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -24,7 +23,7 @@ from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.kernel.rates import format_ppm
-from engineroom.payroll import accounts, explained, posting, reopening, returned, review, variance_pages
+from engineroom.payroll import explained, reopening, returned, review, variance_pages
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll import services as pay_runs
 from engineroom.payroll.jurisdictions import jurisdiction
@@ -45,14 +44,6 @@ NAVIGATION = [
 ]
 
 INVOICE_SHAPES = {"issued": "wait", "part paid": "run", "paid": "done", "overdue": "risk", "reversed": "void"}
-
-COSTS = (
-    ("Gross pay", accounts.WAGES, "what people earned"),
-    ("Employer's National Insurance", accounts.EMPLOYER_NIC, "paid to HMRC on top"),
-    ("Employer's pension", accounts.EMPLOYER_PENSION, "paid into their pensions, sacrificed pay with it"),
-    ("Holiday earned", accounts.HOLIDAY_COST, "put aside until they take it"),
-)
-"""What a run costs its employer: a line per account that its release posts a cost to."""
 
 
 @dataclass(frozen=True)
@@ -164,10 +155,18 @@ class Cost:
 
 
 def _cost(number: int) -> Cost:
-    figures = payroll.run_figures(payroll.named_run(number))
-    totals = defaultdict(int, figures.totals)
-    lines = [(label, posting.COSTS[account](totals), note) for label, account, note in COSTS]
-    return Cost(lines, figures.payslips)
+    """A line per heading under which its law says what employing costs; none that comes to nought."""
+    run = payroll.named_run(number)
+    figures, postings = payroll.run_figures(run), jurisdiction(run.jurisdiction).postings
+    found = [
+        (
+            heading,
+            sum(line.amount(figures.totals) for line in postings.costs if line.heading == heading),
+            note,
+        )
+        for heading, note in postings.headings
+    ]
+    return Cost([line for line in found if line[1]], figures.payslips)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The payslip as the person receives it: one A4 PDF per person, typeset from figures that are already final.
 
-What it must state is section 8 of the Employment Rights Act 1996: gross pay, each deduction with its purpose,
-net pay, how each part of it is paid, and the hours paid for where pay varies with time worked. A payslip
-whose figures do not add up is refused here, before anybody receives it.
+It states gross pay, each deduction with its purpose, net pay, how each part of it is paid, and the hours paid
+for where pay varies with time worked, as the strictest law known here asks (Employment Rights Act 1996 s.8);
+what else stands at its head is its jurisdiction's (`itemised`). A payslip whose figures do not add up is
+refused here, before anybody receives it.
 """
 
 from __future__ import annotations
@@ -27,22 +28,27 @@ class PayLine(NamedTuple):
     amount_minor: int
 
 
+class EarnedTime(NamedTuple):
+    """Time that the payslip earned: where it stands, what it is called, how long."""
+
+    heading: str
+    label: str
+    minutes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayslipDocument:
     """Everything a payslip shows. Amounts are minor units of `currency`, durations minutes.
 
-    Identifiers and accounts are shown exactly as given: whoever makes the document masks them.
+    facts: label and text of what the law has stand at its head. Identifiers and accounts are shown exactly as
+    given: whoever makes the document masks them.
     A deduction below zero is a refund. `payments` splits the net pay when it goes out in more than one way.
     """
 
     employer_name: str
-    paye_reference: str
     person_name: str
     payroll_number: str
-    ni_number: str
-    tax_code: str
-    tax_code_basis: str
-    ni_category: str
+    facts: Sequence[tuple[str, str]]
     pay_date: date
     tax_period: str
     period_from: date
@@ -60,7 +66,7 @@ class PayslipDocument:
     employer_contributions: Sequence[Figure] = ()
     to_date: Sequence[Figure] = ()
     payments: Sequence[Figure] = ()
-    holiday_accrued_minutes: int | None = None
+    earned: EarnedTime | None = None
     notes: Sequence[str] = ()
     currency: str = "GBP"
 
@@ -113,9 +119,13 @@ def _page(document: PayslipDocument) -> dict[str, Any]:
         "weights": _weights(document),
         "employer_contributions": _figures(document.employer_contributions, currency),
         "to_date": _figures(document.to_date, currency),
-        "holiday": (
-            format_hours(document.holiday_accrued_minutes)
-            if document.holiday_accrued_minutes is not None
+        "earned": (
+            {
+                "heading": document.earned.heading,
+                "label": document.earned.label,
+                "amount": format_hours(document.earned.minutes),
+            }
+            if document.earned
             else None
         ),
         "notes": list(document.notes),
@@ -126,14 +136,10 @@ def _page(document: PayslipDocument) -> dict[str, Any]:
 
 
 def _facts(document: PayslipDocument) -> list[list[str]]:
-    period = format_period(document.period_from, document.period_to)
     return [
         ["Payroll number", document.payroll_number],
-        ["National Insurance number", document.ni_number],
-        ["NI category", document.ni_category],
-        ["Tax code", " ".join(filter(None, (document.tax_code, document.tax_code_basis)))],
-        ["Employer PAYE reference", document.paye_reference],
-        ["Period", period],
+        *([label, text] for label, text in document.facts if text),
+        ["Period", format_period(document.period_from, document.period_to)],
         ["Tax period", document.tax_period],
         ["Pay date", format_day(document.pay_date)],
     ]
