@@ -53,7 +53,7 @@ FIELDS = (
         choices=NATIONS[1:],
         hint="Of a council tax order.",
     ),
-    OrderField("takes_fee", "The employer keeps a charge for each deduction", ALL, unit="flag"),
+    OrderField("takes_fee", "With the employer's charge for each deduction", ALL, unit="flag"),
     OrderField(
         "deduction_arrears", "Deductions missed before", CARRIES, hint="As the bureau before carried them."
     ),

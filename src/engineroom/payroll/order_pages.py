@@ -98,7 +98,7 @@ def states_in_words(view: OrderView, currency: str, hides_pay: bool) -> str:
             shown = "••••" if hides_pay else format_money(value, currency, symbol=False)
             said.append(f"{field.label.lower()} {shown}")
         else:
-            said.append(str(value) if field.unit == "choice" else "with the employer's charge")
+            said.append(f"{field.label.lower()} {value}" if field.unit == "choice" else field.label.lower())
     return ", ".join(said)
 
 
