@@ -103,10 +103,9 @@ def test_a_case_goes_from_its_start_to_its_end(desk: TestClient, short: str) -> 
     assert do(desk, case_id, "finish", "lead").case_state == "done"
     with desk.acting("specialist"):
         row = Case.objects.get(client_id=desk.id, id=case_id)
-        assert (row.state, row.values) == (
-            "done",
-            {"day": "2026-11-27", "missing": "nothing", "total": "12.50", "reference": "R1"},
-        )
+        shown = TaskEvidence.objects.get(client_id=desk.id, task__case_id=case_id, key="list").file_id
+        said = {"day": "2026-11-27", "missing": "nothing", "total": "12.50", "reference": "R1"}
+        assert (row.state, row.values) == ("done", said | {"list": str(shown)})
 
 
 def test_a_case_does_not_begin_without_its_fields(desk: TestClient, short: str) -> None:

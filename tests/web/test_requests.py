@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.sop import drafts, services
-from engineroom.sop.models import CaseEvent, Task
+from engineroom.sop.models import CaseEvent, Task, TaskEvidence
 from engineroom.web import mail_answers, request_pages
 from tests.firm import Firm, TestClient
 from tests.web.conftest import letters, link_in, new_browser, reply, signed_in
@@ -150,7 +150,8 @@ def test_a_reply_by_mail_is_the_answer_once_and_from_whom_was_asked(
     with client.acting("lead"):
         row = Task.objects.get(client_id=client.id, id=task)
         assert (row.state, row.ended_by_id) == ("done", contact.id)
-        assert row.case.values == {"what": "A lease.", "how_much": "1,250"}
+        paper = TaskEvidence.objects.get(client_id=client.id, task_id=task, key="paper").file_id
+        assert row.case.values == {"what": "A lease.", "how_much": "1,250", "paper": str(paper)}
     nothing = EmailMessage()
     nothing["From"] = contact.email
     nothing.set_content("hello")
