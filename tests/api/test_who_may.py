@@ -66,6 +66,8 @@ MAY: dict[str, set[str]] = {
     "payroll.take_back_approval": CHECKERS,
     "payroll.return_pay_run": CHECKERS,
     "payroll.answer_comment": PAY,
+    "payroll.reverse_payslips": PAY,
+    "payroll.accept_back_pay": PAY,
     "payroll.issue_payslips": PAY,
     "payroll.approve_pay_run": CHECKERS,
     "billing.prepare_bill_run": PAY,
@@ -79,6 +81,8 @@ MAY: dict[str, set[str]] = {
     "settlement.undo_line": BOOKS,
     "settlement.approve_line": CHECKERS - {"client_approver"},
     "settlement.record_stage": BOOKS,
+    "settlement.approve_paying_again": CHECKERS - {"client_approver"},
+    "settlement.pay_again": CHECKERS - {"client_approver"},
     "quality.promise": {"lead"},
     "quality.end_promise": {"lead"},
     "leave.record": {"lead", "specialist", "client_finance", "client_approver"},
@@ -171,6 +175,8 @@ BODIES: dict[str, Any] = {
     "payroll.take_back_approval": {"reason": "no"},
     "payroll.return_pay_run": {"content_hash": "0" * 64, "comment": "no"},
     "payroll.answer_comment": {"words": "yes"},
+    "payroll.accept_back_pay": {"content_hash": "0" * 64},
+    "payroll.reverse_payslips": {"reason": "no", "payroll_numbers": ["NONE"]},
     "billing.prepare_bill_run": {"issue_date": "2026-11-27", "through": "2026-11-22"},
     "billing.approve_bill_run": {"content_hash": "0" * 64},
     "settlement.clear_lines": {"own_account": "main"},
@@ -178,6 +184,8 @@ BODIES: dict[str, Any] = {
     "settlement.withdraw_line": {"reason": "wrong line"},
     "settlement.undo_line": {"reason": "wrong line"},
     "settlement.approve_line": {"content_hash": "0" * 64},
+    "settlement.approve_paying_again": {"content_hash": "0" * 64},
+    "settlement.pay_again": {"pay_date": "2026-11-27"},
     "settlement.record_stage": {"stage": "settled", "on": "2026-11-27", "evidence": "report 1"},
     "people.set_terms": {
         "starts": "2025-01-01",
@@ -302,7 +310,7 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
     given = {**ids, "code": code, "kind": "timesheets", "node_id": ids["invoice_id"]}
     if name.startswith("me."):
         given["payslip_id"] = ids.get(f"payslip_of_{by.user.kind}", ids["payslip_id"])
-    given |= {"terms_id": NOBODY, "proposal_id": NOBODY}
+    given |= {"payment_id": NOBODY, "terms_id": NOBODY, "proposal_id": NOBODY}
     given |= {"schedule": "NONE", "recurring_id": NOBODY, "comment_id": NOBODY, "order_id": NOBODY}
     given |= {"procedure": "pay_month", "batch": NOBODY}
     if name == "timesheets.time_entry":

@@ -36,6 +36,8 @@ PAGES = [
     ("lena", f"{N}/invoices/INV-000005/lines/1"),
     ("lena", f"{N}/payments"),
     ("lena", f"{N}/payments/1"),
+    ("lena", f"{N}/payments/returned"),
+    ("priya", f"{N}/back-pay"),
     ("lena", f"{N}/bank"),
     ("lena", f"{N}/open"),
     ("lena", f"{N}/books"),

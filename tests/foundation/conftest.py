@@ -37,8 +37,10 @@ from engineroom.payroll import (
     liabilities,
     orders,
     reopening,
+    reversal,
     schedules,
 )
+from engineroom.payroll.models import PayRun
 from engineroom.people import accounts, employment, terms
 from engineroom.people import services as people
 from engineroom.people.engine import Agreed
@@ -87,6 +89,7 @@ def busy(firm: Firm) -> TestClient:
     _hold_an_account(client)
     _write_to_the_person(client)
     _calculate_a_month(client)
+    _take_back(client)
     _agree(client)
     _explain_and_take_back(client)
     _work(firm, client)
@@ -181,6 +184,13 @@ def _calculate_a_month(client: TestClient) -> None:
         said = reopening.return_pay_run(run_id, content_hash=done.content_hash, comment="why a bonus?")
     with client.acting():
         reopening.answer_comment(said.comment_id, words="it was a good month")
+
+
+def _take_back(client: TestClient) -> None:
+    """A payslip that another run is to take back, and pay anew."""
+    with client.acting():
+        run = PayRun.objects.get(client_id=client.id, number=1)
+        reversal.reverse_payslips(run.id, reason="rehearsed", payroll_numbers=["T1"], replace=True)
 
 
 def _write_to_the_person(client: TestClient) -> None:

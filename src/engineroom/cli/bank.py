@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -74,6 +74,87 @@ def explain(
         row = _line(line)
         done = by_hand.explain_line(row.id, parts=_parts(row, item), account=account, reason=reason)
     typer.echo(f"said of {line}: content {consent.short(done.content_hash)}; another person approves it")
+    seal_everything()
+
+
+@bank.command("returned")
+@on_the_ground
+def returned(client: Client) -> None:
+    """Payments that came back and are still owed, and the content that an approval of each names."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import again
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]):
+        found = again.returned_payments()
+    if not found:
+        typer.echo("nothing came back that is still owed")
+        return
+    rows = [
+        (
+            r.reference,
+            r.payee,
+            show.money(r.left, r.currency),
+            r.returned_on,
+            r.why,
+            {"none": "none", "same": "the same still", "corrected": "another one"}[r.account],
+            f"approved by {r.approved_by}" if r.is_approved else consent.short(r.content_hash),
+        )
+        for r in found
+    ]
+    headings = ("payment", "payee", "left", "came back", "why", "account", "content")
+    show.table("Payments that came back", headings, rows, right=[2])
+
+
+Payment = Annotated[str, typer.Argument(help="the payment's reference, as in `bank returned`")]
+
+
+@bank.command("approve-again")
+@on_the_ground
+def approve_again(
+    client: Client,
+    payment: Payment,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    content: Annotated[str | None, typer.Option(help="the content you looked at")] = None,
+    same_account: Annotated[
+        bool, typer.Option("--same-account", help="the bank takes it now, on the account it came back from")
+    ] = False,
+) -> None:
+    """Approve that what came back is paid again; another person pays it."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import again
+
+    consent.require_content(yes=yes, content=content)
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, read=[row.id]):
+        found = again.returned_named(payment)
+    typer.echo(f"{found.payee}: {show.money(found.left, found.currency)}, account: {found.account}")
+    consent.agree("Have it paid again?", [found.content_hash], yes=yes, content=content)
+    with acting(user, write=row.id):
+        again.approve_paying_again(
+            found.payment_id, content_hash=found.content_hash, same_account=same_account
+        )
+    typer.echo(f"{found.reference} may be paid again; another person runs: engineroom bank pay-again")
+    seal_everything()
+
+
+@bank.command("pay-again")
+@on_the_ground
+def pay_again(
+    client: Client,
+    payment: Payment,
+    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="the pay date")],
+) -> None:
+    """Write the file that pays it again, to the account that was approved."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.settlement import again
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        found = again.returned_named(payment)
+        done = again.pay_again(found.payment_id, pay_date=on.date())
+    typer.echo(f"payment file {done.file_name} is written: submit it by {done.submit_by}")
     seal_everything()
 
 

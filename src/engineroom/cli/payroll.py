@@ -313,6 +313,88 @@ def abandon(
 
 @app.command()
 @on_the_ground
+def reverse(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    run: Annotated[int, typer.Argument(help="the released run's number")],
+    reason: Annotated[str, typer.Option(help="why; it stands beside every payslip")],
+    person: Annotated[
+        list[str] | None, typer.Option(help="payroll number; else everybody in the run")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="open a run as well that pays anew")] = False,
+    on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the day of both")] = None,
+) -> None:
+    """Open a run that takes payslips back; `payroll calculate` both, then others approve and release them."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import reversal, selectors
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        done = reversal.reverse_payslips(
+            selectors.named_run(run).id,
+            reason=reason,
+            payroll_numbers=tuple(person or ()),
+            replace=replace,
+            pay_date=on.date() if on else None,
+        )
+    typer.echo(f"pay run {done.number} takes {done.payslips} payslips of run {run} back, on {done.pay_date}")
+    if done.replacement:
+        typer.echo(f"pay run {done.replacement} pays anew: look at its items before you calculate it")
+    seal_everything()
+
+
+@app.command("back-pay")
+@on_the_ground
+def back_pay(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    schedule: Annotated[str, typer.Option(help="a pay schedule's code; else the weekly runs of hours")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="periods that end then or later")
+    ] = None,
+    person: Annotated[list[str] | None, typer.Option(help="payroll number; else everybody")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="have it paid by the next run")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    content: Annotated[str | None, typer.Option(help="the content you looked at")] = None,
+) -> None:
+    """What released periods would pay as everything is known now, beside what they paid; or accept it."""
+    from engineroom.cli import consent, show
+    from engineroom.foundation.audit import services as audit
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import retro
+
+    consent.require_content(yes=yes, content=content)
+    user = identity()
+    row = client_named(user, client)
+    asked = {"since": since.date() if since else None, "payroll_numbers": tuple(person or ())}
+    with acting(user, write=row.id):
+        found = retro.back_pay(schedule, **asked)  # type: ignore[arg-type]
+        audit.record("read", subject_kind="pay_item", subject_id=None, detail={"purpose": "back pay"})
+    for run, one in found.problems:
+        typer.echo(f"left out of run {run.number}: {one.payroll_number}: {one.problem}. {one.remedy}")
+    if not found.differences:
+        typer.echo("nothing is due: every released period paid what is known now")
+        return
+    amounts = [
+        (
+            d.payroll_number,
+            d.name,
+            f"{d.starts} to {d.ends}",
+            d.label,
+            *(show.money(minor, row.currency) for minor in (d.paid, d.due, d.amount)),
+        )
+        for d in found.differences
+    ]
+    headings = ("number", "name", "period", "element", "paid", "due", "difference")
+    show.table(f"Back pay, content {consent.short(found.content_hash)}", headings, amounts, right=[4, 5, 6])
+    if accept:
+        consent.agree("Have it paid by the next run?", [found.content_hash], yes=yes, content=content)
+        with acting(user, write=row.id):
+            done = retro.accept_back_pay(schedule, content_hash=found.content_hash, **asked)  # type: ignore[arg-type]
+        typer.echo(f"{done.items} items of {done.people} people wait for the next run")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
 def schedules(client: Annotated[str, typer.Argument(help="the client's code")]) -> None:
     """Pay schedules, with the period of today and those that follow."""
     from django.utils import timezone

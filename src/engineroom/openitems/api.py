@@ -11,6 +11,7 @@ from ninja import Query, Schema
 from engineroom.foundation.api import Name, Page, PageAsked, Room, cut, cut_list, log_read, one
 from engineroom.foundation.tenancy.models import Client
 from engineroom.openitems import selectors
+from engineroom.openitems.kinds import PAY_KINDS
 from engineroom.openitems.models import Allocation, Counterparty, OpenItem
 
 router = Room("openitems")
@@ -101,7 +102,7 @@ def open_items(
     """What has something left, or, with include_closed, everything. Net pay is logged as read."""
     rows = selectors.open_items(kind=kind, account=account, include_closed=include_closed)
     found, onward = cut_list(rows, page, by=lambda i: (i.due.isoformat(), i.id))
-    if pay := sum(i.kind == "net_pay" for i in found):
+    if pay := sum(i.kind in PAY_KINDS for i in found):
         log_read("open_item", None, "net pay", pay)
     return Page(items=[_item(i) for i in found], next=onward)
 
@@ -113,7 +114,7 @@ def open_item(client: Client, item_id: UUID) -> OpenItemDetailOut:
     subject = (row.subject_kind, row.subject_id)
     those = selectors.open_items(kind=row.kind, subject=subject, include_closed=True)
     view = next(i for i in those if i.id == row.id)
-    if row.kind == "net_pay":
+    if row.kind in PAY_KINDS:
         log_read("open_item", row.id, "net pay")
     against = Allocation.objects.filter(Q(item_a_id=row.id) | Q(item_b_id=row.id), client_id=client.id)
     return OpenItemDetailOut(

@@ -22,6 +22,9 @@ class ItemKind:
 
 KINDS: dict[str, ItemKind] = {}
 
+PAY_KINDS = ("net_pay", "net_pay_back")
+"""Kinds whose amounts are what people earn: their reads are logged."""
+
 
 def register(kind: str, label: str, *, expected_payees: ExpectedPayees | None = None) -> None:
     KINDS[kind] = ItemKind(kind, label, expected_payees)

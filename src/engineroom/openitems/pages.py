@@ -15,6 +15,7 @@ from engineroom.foundation import thread
 from engineroom.foundation.audit import services as audit
 from engineroom.kernel.errors import NotFound
 from engineroom.openitems import kinds, selectors
+from engineroom.openitems.kinds import PAY_KINDS
 from engineroom.ui import listing
 from engineroom.ui.charts import Aged, Chart, ageing_chart
 from engineroom.ui.pages import NavigationEntry, PageRequest, address, page, page_of
@@ -22,9 +23,6 @@ from engineroom.ui.pages import NavigationEntry, PageRequest, address, page, pag
 app_name = "openitems"
 
 NAVIGATION = [NavigationEntry("Open items", "openitems:items", "openitems.read", key="o", order=490)]
-
-PAY_KINDS = ("net_pay",)
-"""Kinds whose amounts are what people earn: their reads are logged."""
 
 MOST_BARS = 12
 

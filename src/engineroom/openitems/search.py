@@ -29,7 +29,7 @@ def _items(text: str, clients: Sequence[UUID], limit: int) -> list[Hit]:
             i.currency,
             subject_kind="open_item",
             subject_id=i.id,
-            private=i.kind == "net_pay",
+            private=i.kind in kinds.PAY_KINDS,
         )
         for i in sorted(found, key=lambda i: (i.due, i.reference), reverse=True)[:limit]
     ]

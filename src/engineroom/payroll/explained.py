@@ -113,8 +113,9 @@ class ListedVariance:
 BEFORE = """
 WITH runs AS MATERIALIZED (
   SELECT r.id, r.number, r.pay_date, r.published_id FROM payroll_payrun r
-  WHERE r.client_id = %(client)s AND r.kind = %(kind)s AND r.frequency = %(frequency)s
-    AND (r.pay_date, r.number) < (%(day)s, %(number)s) AND r.published_id IS NOT NULL
+  WHERE r.client_id = %(client)s AND r.kind = %(kind)s AND r.corrects_id IS NULL
+    AND r.frequency = %(frequency)s AND (r.pay_date, r.number) < (%(day)s, %(number)s)
+    AND r.published_id IS NOT NULL
   ORDER BY r.pay_date DESC, r.number DESC LIMIT %(most)s),
 before AS (
   SELECT DISTINCT ON (s.person_id) s.person_id, s.attempt_id, s.chunk, s.row, s.amounts, r.number,

@@ -25,10 +25,12 @@ from engineroom.payroll.engine.schedules import PERIODS_IN_YEAR
 from engineroom.payroll.jurisdictions import Asked, Details, Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.sickness import ClaimsOfChunk, read_claims
+from engineroom.payroll.taxed_again import taxed_again
 from engineroom.payroll.withheld import OrdersOfChunk, read_orders
 from engineroom.people.selectors import terms_between
 
-# Who is in the run: by hours that it took in, by items, or by being on its schedule in its period.
+# Who is in the run: by hours that it took in, by items, by a payslip that it takes back, or by being on its
+# schedule in its period.
 PEOPLE = """
 SELECT p.id, p.payroll_number FROM people_person p
 WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s AND p.id IN (
@@ -40,6 +42,10 @@ WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s AND p.id 
   SELECT i.person_id FROM payroll_paiditem pi
   JOIN payroll_payitem i ON i.client_id = pi.client_id AND i.id = pi.id
   WHERE pi.client_id = %(client)s AND pi.run_id = %(run)s
+  UNION
+  SELECT s.person_id FROM payroll_reversedpayslip v
+  JOIN payroll_payslip s ON s.client_id = v.client_id AND s.id = v.id
+  WHERE v.client_id = %(client)s AND v.run_id = %(run)s
   UNION
   SELECT o.person_id FROM payroll_onschedule o
   JOIN people_employment m ON m.client_id = o.client_id AND m.person_id = o.person_id
@@ -67,7 +73,16 @@ ITEMS = """
 SELECT i.person_id, i.element, sum(i.amount)::bigint
 FROM payroll_paiditem pi JOIN payroll_payitem i ON i.client_id = pi.client_id AND i.id = pi.id
 WHERE pi.client_id = %(client)s AND pi.run_id = %(run)s AND i.person_id BETWEEN %(first)s AND %(last)s
+  AND (%(taxed_now)s OR i.original_id IS NULL)
 GROUP BY i.person_id, i.element ORDER BY i.person_id, i.element
+"""
+
+# What a reversal takes back, and how its people were taxed.
+TAKEN_BACK = """
+SELECT s.person_id, s.tax_code, s.ni_category, a.elements, s.amounts FROM payroll_reversedpayslip v
+JOIN payroll_payslip s ON s.client_id = v.client_id AND s.id = v.id
+JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
+WHERE v.client_id = %(client)s AND v.run_id = %(run)s AND s.person_id BETWEEN %(first)s AND %(last)s
 """
 
 RECURRING = """
@@ -85,14 +100,17 @@ ORDER BY o.person_id, o.starts
 """
 
 # What this employer paid and deducted in the year before the run's period, summed by element; what was only
-# stated (balances carried in, adjustments) counts whenever it was.
+# stated (balances carried in, adjustments) counts whenever it was. A replacement stands where the payslip did
+# that it replaces: what was paid for later periods comes after it.
 PAID_BEFORE = """
 SELECT s.person_id, {sums}
 FROM payroll_payslip s
 JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
 JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
 WHERE s.client_id = %(client)s AND s.person_id BETWEEN %(first)s AND %(last)s
-  AND r.tax_year = %(year)s AND (r.pay_date, r.number) < (%(day)s, %(number)s)
+  AND r.tax_year = %(year)s AND CASE WHEN %(replaces)s
+    THEN coalesce(r.due, r.pay_date) < %(law)s AND r.number < %(number)s
+    ELSE (r.pay_date, r.number) < (%(day)s, %(number)s) END
   AND (r.kind = ANY (%(stated)s) OR (r.frequency, r.tax_period) <> (%(frequency)s, %(period)s))
 GROUP BY s.person_id
 """
@@ -147,8 +165,20 @@ NOTHING_TO_PAY = (
     "Say the person's terms, add what is to be paid, or end their place on the schedule",
 )
 
+NO_PERIOD = (
+    "back pay",
+    "it is for a period of which there is no payslip to be taxed again",
+    "Withdraw it, and pay it as an item of this period",
+)
+
 STATED = ("opening_balance", "adjustment")
 """Kinds of run whose items are figures to date: nothing is calculated, and nobody is paid."""
+
+REVERSAL, REPLACEMENT = "reversal", "replacement"
+"""Kinds of run that take payslips back, and that pay anew in their place (decision 010)."""
+
+NOT_CALCULATED = (*STATED, REVERSAL)
+"""Kinds of run whose figures come from somewhere else than the law's calculation."""
 
 
 @dataclass
@@ -162,7 +192,10 @@ class ChunkInputs:
     columns: dict[str, Any]
     missing: list[Missing]
     earlier: npt.NDArray[np.int64] | None = None
-    """What earlier runs paid in the same period: it is among the columns, and comes off the results."""
+    """What earlier runs paid in the same period: it is among the columns, and comes off the results. Less
+    `back`, which is added to them."""
+    back: npt.NDArray[np.int64] | None = None
+    """What back pay comes to where each period is taxed again, by the law's elements."""
     orders: OrdersOfChunk | None = None
     """Attachment orders against these people, rows of their own."""
     claims: ClaimsOfChunk | None = None
@@ -207,6 +240,8 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     bounds = _bounds(run, first, last)
     if run.kind in STATED:
         return _read_stated(bounds)
+    if run.kind == REVERSAL:
+        return _read_taken_back(bounds)
     year = law.year_of(run.law_date)
     details = law.read_details(
         Asked(run.client_id, first, last, run.law_date, year, pays_hours=run.schedule_id is None)
@@ -215,6 +250,11 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     missing = [Missing(number, *NO_DETAILS) for person, number in everybody if person not in details.of]
     rows = [row for row in everybody if row[0] in details.of]
     pay = _pay_of(run, [row[0] for row in rows], bounds)
+    again = taxed_again(run, law, [row[0] for row in rows])
+    pay.given.update(again.of)
+    for person in again.lacking:
+        pay.given.add(person)
+        pay.refused.setdefault(person, []).append(NO_PERIOD)
     missing += [Missing(number, *NOTHING_TO_PAY) for person, number in rows if not pay.is_of(person)]
     missing += [Missing(number, *said) for person, number in rows for said in pay.refused.get(person, ())]
     left_out = {person for person, _ in rows if not pay.is_of(person) or person in pay.refused}
@@ -227,10 +267,15 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     earlier = _paid_in_period(law, people, bounds)
     if earlier is not None:
         pay.go_on_from(law, earlier)
+    to_date = _to_date(law, people, details, bounds)
+    back = again.amounts(law, people)
+    if back is not None:
+        again.go_on_from(law, to_date, back)
+        earlier = -back if earlier is None else earlier - back
     columns = (
         {"frequency": run.frequency, "tax_period": run.tax_period}
         | pay.columns
-        | _to_date(law, people, details, bounds)
+        | to_date
         | details.columns([details.of[person] for person in people])
     )
     return ChunkInputs(
@@ -242,6 +287,7 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
         earlier=earlier,
         orders=read_orders(law, run, rows, bounds),
         claims=pay.claims,
+        back=back,
     )
 
 
@@ -255,6 +301,28 @@ def _read_stated(bounds: dict[str, Any]) -> ChunkInputs:
         payroll_number=[row[1] for row in rows],
         fingerprint=[None] * len(rows),
         columns=dict(pay.columns),
+        missing=[],
+    )
+
+
+def _read_taken_back(bounds: dict[str, Any]) -> ChunkInputs:
+    """Every figure of the payslips that are taken back, with the other sign."""
+    people = _rows(PEOPLE, bounds)
+    slips = {row[0]: row[1:] for row in _rows(TAKEN_BACK, bounds)}
+    pay = Pay([row[0] for row in people])
+    for person, (_, _, elements, amounts) in slips.items():
+        for element, amount in zip(elements, amounts, strict=True):
+            if amount:
+                pay.add(element, [person], [-amount])
+    texts = {
+        "tax_code": [slips[person][0] for person, _ in people],
+        "ni_category": [slips[person][1] for person, _ in people],
+    }
+    return ChunkInputs(
+        person_id=[row[0] for row in people],
+        payroll_number=[row[1] for row in people],
+        fingerprint=[None] * len(people),
+        columns=pay.columns | texts,
         missing=[],
     )
 
@@ -275,6 +343,10 @@ def _bounds(run: PayRun, first: UUID, last: UUID) -> dict[str, Any]:
         "period": run.tax_period,
         "number": run.number,
         "stated": list(STATED),
+        "replaces": run.kind == REPLACEMENT,
+        "taxed_now": run.kind == REPLACEMENT
+        or jurisdiction(run.jurisdiction).back_pay == "period of payment",
+        "law": run.law_date,
     }
 
 
@@ -379,6 +451,21 @@ def _add_claims(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
     _add_by_element(pay, [row for row in pay.claims.amounts if row[0] in pay.row])
     for person, said in pay.claims.refused.items():
         pay.refused.setdefault(person, []).extend(said)
+
+
+@planned_anew()
+def pay_as_known_now(run: PayRun) -> tuple[list[tuple[UUID, str]], Pay]:
+    """What a run would pay if it were put together today, with every item that it took in; and who is in it,
+    by id and payroll number."""
+    bounds = _bounds(run, EVERYBODY["first"], EVERYBODY["last"]) | {"taxed_now": True}
+    rows = _rows(PEOPLE, bounds)
+    return [(row[0], row[1]) for row in rows], _pay_of(run, [row[0] for row in rows], bounds)
+
+
+def hours_as_charged(run: PayRun) -> dict[tuple[UUID, str], int]:
+    """Pay of the hours that a run took in, by person and element."""
+    rows = _rows(WORKED, _bounds(run, EVERYBODY["first"], EVERYBODY["last"]))
+    return {(person, HOURS[kind]): amount for person, kind, _, amount in rows}
 
 
 def _add_hours(pay: Pay, bounds: dict[str, Any]) -> None:

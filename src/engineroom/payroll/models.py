@@ -99,6 +99,8 @@ class PayRun(ClientModel):
     tax_year = models.CharField(max_length=7)
     tax_period = models.IntegerField()
     number = models.IntegerField()
+    corrects = ClientKey("self", null=True)
+    """Of a reversal, the run whose payslips it takes back; of a replacement, that reversal."""
     published = ClientKey("Attempt", null=True, indexed=False)
     content_hash = models.BinaryField(null=True)
     payslips = models.IntegerField(default=0, editable=False)
@@ -216,6 +218,8 @@ class PayItem(ClientModel):
     """A day of the pay period that it is for."""
     run = ClientKey(PayRun, null=True)
     """Only that run takes it: of another kind than regular. None: the regular run of the period."""
+    original = ClientKey(PayRun, null=True)
+    """Back pay: the run of the period that it is pay for."""
     reason = models.CharField(max_length=300)
     source = models.CharField(max_length=40, default="")
     """The file it came in, or how else it was said."""
@@ -230,6 +234,17 @@ class PaidItem(ClientModel):
     id = None  # type: ignore[assignment]
     item = ClientKey(PayItem, primary_key=True, db_column="id")
     run = ClientKey(PayRun)
+
+
+class ReversedPayslip(ClientModel):
+    """The payslip is taken back by the run: once. Its id is the payslip's. Given back if that run is
+    abandoned before it is released."""
+
+    id = None  # type: ignore[assignment]
+    payslip = ClientKey(Payslip, primary_key=True, db_column="id")
+    original = ClientKey(PayRun)
+    run = ClientKey(PayRun)
+    reason = models.CharField(max_length=300)
 
 
 class RecurringPay(ClientModel):

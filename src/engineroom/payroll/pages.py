@@ -35,6 +35,7 @@ from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import (
     account_pages,
+    back_pay_pages,
     batch_pages,
     claim_pages,
     liability_pages,
@@ -43,6 +44,8 @@ from engineroom.payroll import (
     papers,
     reopening,
     returned,
+    reversal,
+    reversal_pages,
     review,
     schedule_pages,
     selectors,
@@ -72,6 +75,7 @@ NAVIGATION = [
     NavigationEntry("Items of pay", "payroll:items", "payroll.read", order=232, under="payroll:runs"),
     *order_pages.NAVIGATION,
     *claim_pages.NAVIGATION,
+    *back_pay_pages.NAVIGATION,
     *batch_pages.NAVIGATION,
     *account_pages.NAVIGATION,
     *liability_pages.NAVIGATION,
@@ -199,6 +203,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "items_url": address("openitems:items", client),
         "may_see_books": request.may("ledger.read"),
         **_may(request),
+        **reversal_pages.corrections(request, found, is_released=row.is_released),
         "slips": _slips(request, found, seen.before),
     }
     context |= _papers(request, found, row, seen.papers, figures.payslips)
@@ -441,7 +446,7 @@ def _calculated(
     request: PageRequest, client: str, run_id: UUID, number: int, period_ends: date, pay_date: date
 ) -> Done:
     run = services.find_run(run_id)
-    of_hours = run.schedule_id is None
+    of_hours = run.schedule_id is None and run.kind == "regular"
     people = selectors.people_waiting(period_ends, run_id) if of_hours else len(people_in(run))
     long = people > PEOPLE_AT_ONCE
     to = reverse("payroll:run", args=[client, number])
@@ -609,6 +614,7 @@ def payslip(request: PageRequest, client: str, number: int, payroll_number: str)
         "gross_why": why.anchor(law, "gross", answers),
         "net_why": why.anchor(law, "net_pay", answers),
         "to_date": _to_date(found, slip),
+        "fates": reversal.fates_of(slip.id),
         "chart": None
         if hidden
         else waterfall_chart(
@@ -735,6 +741,8 @@ urlpatterns = [
     *variance_pages.urlpatterns,
     *order_pages.urlpatterns,
     *claim_pages.urlpatterns,
+    *reversal_pages.urlpatterns,
+    *back_pay_pages.urlpatterns,
     *batch_pages.urlpatterns,
     *account_pages.urlpatterns,
     *liability_pages.urlpatterns,

@@ -20,12 +20,15 @@ from engineroom.kernel.ids import uuids_to_column
 from engineroom.kernel.rounding import largest_remainder
 from engineroom.ledger.services import Journal, Line, account_ids, post_journals
 from engineroom.openitems.services import ItemColumns, add_items, counterparty
-from engineroom.payroll.account_map import AccountMap, keep, map_of
-from engineroom.payroll.inputs import STATED
+from engineroom.payroll.account_map import AccountMap, keep, map_of, map_of_run
+from engineroom.payroll.inputs import REVERSAL, STATED
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.postings import NET, Agency, Figures, Posted
 from engineroom.payroll.withheld import owed_to_creditors
+
+NET_PAY, NET_PAY_BACK = "net_pay", "net_pay_back"
+"""Kinds of open item: what a person is to be paid, and what they owe of pay that was taken back."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,14 @@ def post_pay_run(run: PayRun) -> PostedRun:
     if run.kind in STATED:  # what the figures come from was booked where it was paid
         return PostedRun(None, run.payslips, 0)
     law = jurisdiction(run.jurisdiction)
-    totals, accounts = totals_of(run), map_of(run.pay_date)
+    totals = totals_of(run)
+    taken_back = run.corrects if run.kind == REVERSAL else None
+    accounts = map_of_run(taken_back) if taken_back else map_of(run.pay_date)
     currency = Client.objects.values_list("currency", flat=True).get(id=run.client_id)
     lines = _lines(run, law, accounts, totals, currency)
     if not any(line.amount for line in lines):
         return PostedRun(None, run.payslips, 0)
-    period = law.itemised.period(run.frequency, run.tax_period)
-    narrative = f"Pay run {run.number}, {period[:1].lower()}{period[1:]} of {run.tax_year}"
+    narrative = _narrative(run, law)
     keep(run, accounts, law.postings)
     posted = post_journals("pay_run", ("pay_run", run.id), [Journal(run.pay_date, narrative, tuple(lines))])
     for agency in law.postings.agencies:
@@ -56,6 +60,14 @@ def post_pay_run(run: PayRun) -> PostedRun:
     _owed_to_creditors(run, law, accounts, posted.entry_ids[0], currency)
     _owed_to_people(run, law, posted.entry_ids[0], currency)
     return PostedRun(posted.batch_id, run.payslips, totals.get(NET, 0))
+
+
+def _narrative(run: PayRun, law: Jurisdiction) -> str:
+    if run.corrects is not None:
+        does = "takes payslips back of" if run.kind == REVERSAL else "replaces what was taken back by"
+        return f"Pay run {run.number} {does} pay run {run.corrects.number}"
+    period = law.itemised.period(run.frequency, run.tax_period)
+    return f"Pay run {run.number}, {period[:1].lower()}{period[1:]} of {run.tax_year}"
 
 
 def _lines(
@@ -179,7 +191,7 @@ def _pay_per_customer(run: PayRun) -> dict[UUID, list[tuple[UUID, int]]]:
             WHERE pt.client_id = %s AND pt.run_id = %s
             GROUP BY a.person_id, a.customer_id, k.code ORDER BY a.person_id, k.code COLLATE "C"
             """,
-            [run.client_id, run.id],
+            [run.client_id, _with_the_hours(run)],
         )
         shares: dict[UUID, list[tuple[UUID, int]]] = defaultdict(list)
         for person, customer, pay in cursor:
@@ -191,6 +203,13 @@ def totals_of(run: PayRun) -> dict[str, int]:
     """Every element of a calculated run, added up."""
     assert run.published is not None, "only a calculated run has figures"
     return dict(zip(run.published.elements, run.totals or (), strict=False))
+
+
+def _with_the_hours(run: PayRun) -> UUID:
+    """The run that took the hours in: of a reversal or replacement, that which it corrects."""
+    while run.corrects is not None:
+        run = run.corrects
+    return run.id
 
 
 def costs_per_customer(run: PayRun) -> dict[UUID | None, dict[str, int]]:
@@ -277,7 +296,7 @@ def _owed_to_people(run: PayRun, law: Jurisdiction, entry_id: UUID, currency: st
     if not paid:
         return
     add_items(
-        NET,
+        NET_PAY_BACK if run.kind == REVERSAL else NET,
         account_ids()[law.postings.net.account],
         "pay_run",
         ItemColumns(

@@ -29,6 +29,7 @@ from engineroom.payroll.services import expected_payees
 from engineroom.timesheets import selectors as timesheets
 
 kinds.register("net_pay", "net pay", expected_payees=expected_payees)
+kinds.register("net_pay_back", "pay to come back")
 for law in KNOWN.values():
     for agency in law.postings.agencies:
         kinds.register(agency.items, agency.item_label)
@@ -118,7 +119,8 @@ PAYSLIP_ITEMS = """(
   JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
   CROSS JOIN LATERAL (
     SELECT o.client_id, o.id, o.subject_id FROM openitems_openitem o
-    WHERE o.counterparty_id = s.person_id AND o.subject_kind = 'pay_run' AND o.kind = 'net_pay' OFFSET 0) own
+    WHERE o.counterparty_id = s.person_id AND o.subject_kind = 'pay_run'
+      AND o.kind IN ('net_pay', 'net_pay_back') OFFSET 0) own
   WHERE own.client_id = s.client_id AND own.subject_id = s.run_id
 ) owed"""
 # From the item: the person's own payslips, then the run's.
@@ -129,7 +131,7 @@ PAYSLIP_ITEMS_BACK = """(
     SELECT s.client_id, s.id, s.run_id, s.attempt_id FROM payroll_payslip s
     WHERE s.person_id = o.counterparty_id OFFSET 0) own
   JOIN payroll_payrun r ON r.client_id = o.client_id AND r.id = own.run_id AND r.published_id = own.attempt_id
-  WHERE o.subject_kind = 'pay_run' AND o.kind = 'net_pay'
+  WHERE o.subject_kind = 'pay_run' AND o.kind IN ('net_pay', 'net_pay_back')
     AND own.client_id = o.client_id AND own.run_id = o.subject_id
 ) owed"""
 RUN_ENTRIES = """(
@@ -143,6 +145,25 @@ thread.register_link(
     thread.Link("payslip", "entry", RUN_ENTRIES, "payslip_id", "entry_id"),
     thread.Link("payable", "payslip", PAID_CHARGES, "charge_id", "payslip_id", back=PAID_CHARGES_BACK),
     thread.Link("payslip", "item", PAYSLIP_ITEMS, "payslip_id", "item_id", back=PAYSLIP_ITEMS_BACK),
+)
+TAKEN_BACK = """(
+  SELECT v.client_id, v.id AS payslip_id, n.id AS copy_id
+  FROM payroll_reversedpayslip v
+  JOIN payroll_payslip o ON o.client_id = v.client_id AND o.id = v.id
+  JOIN payroll_payrun r ON r.client_id = v.client_id AND r.id = v.run_id
+  JOIN payroll_payslip n ON n.client_id = r.client_id AND n.attempt_id = r.published_id
+    AND n.person_id = o.person_id
+) reversed"""
+# From the copy: the run's own.
+TAKEN_BACK_OF = """(
+  SELECT n.client_id, o.id AS payslip_id, n.id AS copy_id
+  FROM payroll_payslip n
+  JOIN payroll_payrun r ON r.client_id = n.client_id AND r.published_id = n.attempt_id AND r.kind = 'reversal'
+  JOIN payroll_reversedpayslip v ON v.client_id = r.client_id AND v.run_id = r.id
+  JOIN payroll_payslip o ON o.client_id = v.client_id AND o.id = v.id AND o.person_id = n.person_id
+) reversed"""
+thread.register_link(
+    thread.Link("payslip", "payslip", TAKEN_BACK, "payslip_id", "copy_id", back=TAKEN_BACK_OF)
 )
 PAID_BY = """(
   SELECT pt.client_id, pt.id AS timesheet_id, r.number

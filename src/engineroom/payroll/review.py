@@ -31,7 +31,10 @@ def as_it_stands(row: RunRow) -> RunRow:
 
 
 def run_before(run: PayRun) -> PayRun | None:
-    """The calculated run of the same kind and frequency that was paid last before this one."""
+    """The calculated run of the same kind and frequency that was paid last before this one. What takes
+    payslips back, or pays anew in their place, is compared with none."""
+    if run.corrects_id is not None:
+        return None
     return (
         PayRun.objects.select_related("published")
         .filter(

@@ -178,14 +178,23 @@ def paid_hours(run: PayRun, people: Sequence[UUID] | None = None) -> dict[UUID, 
 def explain(payslip_id: UUID) -> list[Line]:
     """How one payslip was calculated, line by line, from the columns the run itself kept."""
     of = _calculated(payslip_id)
+    if not of.columns:
+        return [NOT_CALCULATED_HERE]
     return [*of.law.explain(of.row, of.columns, of.tables), *of.orders(), *of.claims()]
 
 
 def explanation(payslip_id: UUID) -> list[str]:
     """The same as text, and at the end the tables with their sources."""
     of = _calculated(payslip_id)
+    if not of.columns:
+        return [str(NOT_CALCULATED_HERE)]
     more = [*of.orders(), *of.claims()]
     return [*of.law.explanation(of.row, of.columns, of.tables), *map(str, more)]
+
+
+NOT_CALCULATED_HERE = Line(
+    "net", "Nothing was calculated here: the figures are stated, or those of a payslip with the other sign"
+)
 
 
 @dataclass(frozen=True)
@@ -338,6 +347,9 @@ class RunRow:
     is_cleared: bool
     is_locked: bool
     jurisdiction: str
+    kind: str
+    owes_back: bool
+    is_taken_back: bool
 
     @property
     def is_approved(self) -> bool:
@@ -345,7 +357,8 @@ class RunRow:
 
     @property
     def state(self) -> RunState:
-        settled = self.is_released and (self.is_cleared or self.net == 0)
+        pays_nobody = self.net == 0 or self.kind == "reversal"
+        settled = self.is_released and not self.owes_back and (self.is_cleared or pays_nobody)
         return state_of(
             Standing(
                 calculated=self.is_calculated,
@@ -358,6 +371,9 @@ class RunRow:
                 in_file=self.in_file,
                 settled=settled,
                 closed=settled and self.is_locked,
+                owes_back=self.owes_back,
+                taken_back=self.is_taken_back,
+                takes_back=self.kind == "reversal",
             )
         )
 
@@ -390,7 +406,18 @@ SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, 
   coalesce((
     SELECT l.locked_through FROM ledger_periodlock l WHERE l.client_id = r.client_id
     ORDER BY l.number DESC LIMIT 1) >= r.pay_date, false) AS locked,
-  r.jurisdiction
+  r.jurisdiction, r.kind,
+  r.kind = 'reversal' AND EXISTS (
+    SELECT FROM openitems_openitem i
+    WHERE i.client_id = r.client_id AND i.subject_kind = 'pay_run' AND i.subject_id = r.id
+      AND i.kind = 'net_pay_back' AND abs(i.amount) <> coalesce((
+        SELECT sum(l.amount) FROM openitems_allocation l
+        WHERE l.client_id = i.client_id AND (l.item_a_id = i.id OR l.item_b_id = i.id)), 0)) AS owes_back,
+  r.payslips > 0 AND r.payslips = (
+    SELECT count(*) FROM payroll_reversedpayslip v
+    JOIN foundation_release x ON x.client_id = v.client_id AND x.subject_kind = 'pay_run'
+      AND x.subject_id = v.run_id
+    WHERE v.client_id = r.client_id AND v.original_id = r.id) AS taken_back
 FROM payroll_payrun r
 LEFT JOIN payroll_attempt k ON k.client_id = r.client_id AND k.id = r.published_id
 LEFT JOIN LATERAL (
@@ -401,7 +428,11 @@ LEFT JOIN LATERAL (
       SELECT FROM foundation_approvalvoid o WHERE o.client_id = v.client_id AND o.id = v.id)) yes ON true
 LEFT JOIN LATERAL (
   SELECT i.id FROM openitems_openitem i WHERE i.client_id = r.client_id AND i.subject_kind = 'pay_run'
-    AND i.subject_id = r.id AND i.kind = 'net_pay' LIMIT 1) one ON true
+    AND i.subject_id = r.id AND i.kind = 'net_pay' AND NOT EXISTS (
+      SELECT FROM payroll_reversedpayslip v
+      JOIN payroll_payslip s ON s.client_id = v.client_id AND s.id = v.id
+      WHERE v.client_id = i.client_id AND v.original_id = r.id AND s.person_id = i.counterparty_id)
+  LIMIT 1) one ON true
 LEFT JOIN LATERAL (
   SELECT t.id, t.amount
   FROM openitems_allocation l

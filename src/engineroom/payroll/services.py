@@ -36,7 +36,15 @@ from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll.account_map import unmapped
 from engineroom.payroll.engine.steps import Calculation, RowProblem
-from engineroom.payroll.inputs import STATED, ChunkInputs, Missing, people_in, read_inputs
+from engineroom.payroll.inputs import (
+    NOT_CALCULATED,
+    REPLACEMENT,
+    STATED,
+    ChunkInputs,
+    Missing,
+    people_in,
+    read_inputs,
+)
 from engineroom.payroll.jurisdictions import Jurisdiction, element_codes, jurisdiction, tables_of
 from engineroom.payroll.models import (
     Attempt,
@@ -46,6 +54,7 @@ from engineroom.payroll.models import (
     PayRun,
     PaySchedule,
     Payslip,
+    ReversedPayslip,
 )
 from engineroom.payroll.results import Amounts, amounts_of, stated_amounts
 from engineroom.payroll.returned import open_comments
@@ -218,7 +227,7 @@ def plan_calculation(run_id: UUID, *, in_background: bool = False) -> AttemptPla
     run = PayRun.objects.select_for_update().get(id=find_run(run_id).id)
     if approvals.released("pay_run", run.id):
         raise Conflict(f"{run} is released: what was issued is frozen; correct it in another run")
-    taken = _take_timesheets(run) if run.schedule_id is None else 0
+    taken = _take_timesheets(run) if run.schedule_id is None and run.kind == "regular" else 0
     taken += _take_items(run)
     find_claims(run)
     last = Attempt.objects.filter(client_id=run.client_id, run=run).order_by("-number").first()
@@ -265,7 +274,7 @@ INSERT INTO payroll_paiditem (id, client_id, run_id)
 SELECT i.id, i.client_id, %(run)s FROM payroll_payitem i
 WHERE i.client_id = %(client)s AND i.withdrawn = ''
   AND NOT EXISTS (SELECT FROM payroll_paiditem p WHERE p.client_id = i.client_id AND p.id = i.id)
-  AND CASE WHEN %(regular)s THEN i.run_id IS NULL AND i.period <= %(ends)s AND {of_run}
+  AND CASE WHEN %(regular)s THEN i.run_id IS NULL AND i.period <= %(ends)s AND ({of_run} OR {of_leaver})
     ELSE i.run_id = %(run)s END
 FOR UPDATE OF i
 """
@@ -273,6 +282,13 @@ OF_SCHEDULE = """EXISTS (
     SELECT FROM payroll_onschedule o WHERE o.client_id = i.client_id AND o.person_id = i.person_id
       AND o.schedule_id = %(schedule)s AND o.starts <= %(ends)s
       AND (o.ends IS NULL OR o.ends >= %(starts)s))"""
+# Back pay of somebody who is paid on no schedule any more comes with the one that they were paid on; that of
+# a week's hours with the next week's.
+OF_LEAVER = """EXISTS (
+    SELECT FROM payroll_payrun o WHERE o.client_id = i.client_id AND o.id = i.original_id
+      AND o.schedule_id IS NOT DISTINCT FROM %(schedule)s AND NOT EXISTS (
+        SELECT FROM payroll_onschedule p WHERE p.client_id = i.client_id AND p.person_id = i.person_id
+          AND p.starts <= %(ends)s AND (p.ends IS NULL OR p.ends >= %(starts)s)))"""
 OF_TIMESHEETS = """i.person_id IN (
     SELECT a.person_id FROM payroll_paidtimesheet pt
     JOIN timesheets_timesheet t ON t.client_id = pt.client_id AND t.id = pt.id
@@ -284,7 +300,7 @@ def _take_items(run: PayRun) -> int:
     """Bind the items that are this run's to it: those for it, or those of its people and period."""
     with connection.cursor() as cursor:
         cursor.execute(
-            TAKE_ITEMS.format(of_run=OF_SCHEDULE if run.schedule_id else OF_TIMESHEETS),
+            TAKE_ITEMS.format(of_run=OF_SCHEDULE if run.schedule_id else OF_TIMESHEETS, of_leaver=OF_LEAVER),
             {
                 "client": run.client_id,
                 "run": run.id,
@@ -344,7 +360,7 @@ def _new_attempt(run: PayRun, number: int, people: Sequence[UUID], tables: Any) 
 
 
 def _nothing_to_pay(run: PayRun) -> str:
-    if run.schedule_id is None:
+    if run.schedule_id is None and run.kind == "regular":
         return f"no approved hours wait for {run} (weeks through {run.period_ends}); import timesheets first"
     if run.kind == "regular":
         days = f"from {run.period_starts} to {run.period_ends}"
@@ -413,7 +429,7 @@ def _calculate(row: AttemptChunk) -> None:
     codes, picked, done = element_codes(law), list(range(len(inputs.person_id))), None
     refused: Sequence[RowProblem] = ()
     amounts = stated_amounts(codes, inputs)
-    if inputs.person_id and run.kind not in STATED:
+    if inputs.person_id and run.kind not in NOT_CALCULATED:
         done = _calculated(law, run, row.attempt, inputs)
         picked, amounts, refused = amounts_of(law, codes, done, inputs.earlier)
     problems = [asdict(m) for m in inputs.missing]
@@ -475,6 +491,8 @@ def _keep_trace(row: AttemptChunk, inputs: ChunkInputs, done: Any) -> VaultFile:
         arrays |= {f"out.{name}": values for name, values in done.columns.items()} | {"rows": done.rows}
     if inputs.earlier is not None:
         arrays["earlier"] = inputs.earlier
+    if inputs.back is not None:
+        arrays["back"] = inputs.back
     if inputs.orders:
         arrays |= kept_arrays(inputs.orders, done)
     np.savez(out, allow_pickle=False, **arrays)
@@ -629,11 +647,18 @@ def blockers_of(run: PayRun) -> list[Missing]:
         for comment in open_comments(run)
     ]
     found += unmapped(run)
+    if run.kind == REPLACEMENT and run.corrects and approvals.released("pay_run", run.corrects.id) is None:
+        found.append(Missing(str(run.corrects), "reversal", *REVERSE_FIRST))
     if _is_stale(run):
         problem = "hours, tax details, accounts or figures to date changed after it was calculated"
         found.append(Missing(str(run), "inputs", problem, "Calculate the run again"))
     return found
 
+
+REVERSE_FIRST = (
+    "what this run pays anew is not taken back yet",
+    "Calculate, approve and release the reversal first, then calculate this run",
+)
 
 UNPAID = """
 SELECT p.payroll_number, sum(e.minutes)::bigint, coalesce(max(s.minutes), 0)::bigint
@@ -736,6 +761,7 @@ def abandon_pay_run(run_id: UUID, *, reason: str) -> RunAbandoned:
     approvals.void_if_changed("pay_run", run.id, b"", f"abandoned: {reason}")
     given_back, _ = PaidTimesheet.objects.filter(client_id=run.client_id, run=run).delete()
     PaidItem.objects.filter(client_id=run.client_id, run=run).delete()
+    ReversedPayslip.objects.filter(client_id=run.client_id, run=run).delete()
     run.published, run.content_hash = None, None
     run.save(update_fields=["published", "content_hash"])
     return RunAbandoned(run.id, given_back)
@@ -743,6 +769,8 @@ def abandon_pay_run(run_id: UUID, *, reason: str) -> RunAbandoned:
 
 @dataclass(frozen=True)
 class RunReleased:
+    """net: what is to be paid out, after what it takes back or replaces is set against it."""
+
     run_id: UUID
     batch_id: UUID | None
     payslips: int
@@ -761,6 +789,7 @@ def release_pay_run(run_id: UUID) -> RunReleased:
     Compares the content as it stands now, bank accounts included, with what was approved.
     """
     from engineroom.payroll.posting import post_pay_run
+    from engineroom.payroll.set_against import set_against
 
     run = PayRun.objects.select_for_update().get(id=find_run(run_id).id)
     if run.published is None:
@@ -773,7 +802,8 @@ def release_pay_run(run_id: UUID) -> RunReleased:
         raise PayRunNotReady(run, blockers, "released")
     approvals.release("pay_run", run.id, digest)
     posted = post_pay_run(run)
-    return RunReleased(run.id, posted.batch_id, posted.payslips, posted.net)
+    net = set_against(run) if run.corrects_id else posted.net
+    return RunReleased(run.id, posted.batch_id, posted.payslips, net)
 
 
 def expected_payees(run_id: UUID) -> dict[UUID, bytes | None]:

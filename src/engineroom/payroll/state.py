@@ -19,7 +19,8 @@ class Standing:
     """What stands of a run. blockers: how many keep it; the approvals are of exactly what is published.
 
     settled: the bank statement proves that the net pay went out. closed: the books are locked through its pay
-    date besides.
+    date besides. owes_back: people have pay that this run, a reversal, took back. taken_back: every payslip
+    of it was, by released reversals. takes_back: it is one.
     """
 
     calculated: bool = False
@@ -32,6 +33,9 @@ class Standing:
     in_file: bool = False
     settled: bool = False
     closed: bool = False
+    owes_back: bool = False
+    taken_back: bool = False
+    takes_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,14 @@ SETTLED = RunState("settled", "done", "Paid", "Lock the books of its period", BO
 IN_FILE = RunState(
     "released", "run", "Released, in the payment file", "Clear the bank statement that proves it", BOOKKEEPER,
     "settlement.prepare",
+)  # fmt: skip
+TAKEN_BACK = RunState("closed", "void", "Taken back")
+NOTHING_OWED = RunState(
+    "settled", "done", "Nothing is owed back", "Lock the books of its period", BOOKKEEPER, "ledger.prepare"
+)
+OWED_BACK = RunState(
+    "released", "wait", "Released, pay is owed back", "Get back what is owed, or pay anew in its place",
+    BOOKKEEPER, "settlement.prepare",
 )  # fmt: skip
 RELEASED = RunState("released", "run", "Released", "Write its payment file", RELEASER, "settlement.release")
 BLOCKED = RunState(
@@ -99,6 +111,12 @@ def state_of(s: Standing) -> RunState:
 
 
 def _released(s: Standing) -> RunState:
+    if s.taken_back:
+        return TAKEN_BACK
+    if s.owes_back:
+        return OWED_BACK
+    if s.settled and s.takes_back and not s.closed:
+        return NOTHING_OWED
     if s.settled:
         return CLOSED if s.closed else SETTLED
     return IN_FILE if s.in_file else RELEASED

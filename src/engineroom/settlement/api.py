@@ -34,7 +34,7 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import release_pay_run
-from engineroom.settlement import by_hand, clearing, selectors, services
+from engineroom.settlement import again, by_hand, clearing, selectors, services
 from engineroom.settlement.models import (
     BankLine,
     Cleared,
@@ -406,6 +406,91 @@ def release_and_pay(client: Client, run_id: UUID) -> ReleasedOut:
         file_name=batch.file_name if batch else None,
         sha256=batch.sha256 if batch else None,
     )
+
+
+class ReturnedPaymentOut(Schema):
+    """A payment that came back and is still owed. content_hash: of what an approval binds.
+
+    account: whether the payee has another account than the one that it came back from.
+    """
+
+    payment_id: UUID
+    item_id: UUID
+    payee_id: UUID
+    payee: str
+    reference: str
+    left_minor: int | None
+    currency: str
+    returned_on: date
+    why: str
+    account: again.Account
+    account_waits: bool
+    content_hash: str
+    is_approved: bool
+
+
+class ApproveAgainAsked(ContentAsked):
+    """same_account: it goes to the account that it came back from, as the bank takes it now."""
+
+    same_account: bool = False
+
+
+class PayAgainAsked(Asked):
+    """The day on which it is to arrive."""
+
+    pay_date: Day
+
+
+@router.read("/returned-payments", list[ReturnedPaymentOut], "Payments that came back and are still owed")
+def returned_payments(client: Client) -> list[ReturnedPaymentOut]:
+    """The oldest first. The read is logged."""
+    found = again.returned_payments()
+    if found:
+        log_read("payment", None, "payments that came back", len(found))
+    return [
+        ReturnedPaymentOut(
+            payment_id=r.payment_id,
+            item_id=r.item_id,
+            payee_id=r.payee_id,
+            payee=r.payee,
+            reference=r.reference,
+            left_minor=None if hides("pay") else r.left,
+            currency=r.currency,
+            returned_on=r.returned_on,
+            why=r.why,
+            account=r.account,
+            account_waits=r.is_held,
+            content_hash=r.content_hash,
+            is_approved=r.is_approved,
+        )
+        for r in found
+    ]
+
+
+@router.command(
+    "/returned-payments/{payment_id}/approve",
+    again.PayingAgainApproved,
+    "Approve that what came back is paid again",
+    permission="settlement.approve",
+)
+def approve_paying_again(
+    client: Client, payment_id: UUID, asked: ApproveAgainAsked
+) -> again.PayingAgainApproved:
+    """Exactly the account and the amount that the hash names. Whoever entered the account may not."""
+    return again.approve_paying_again(
+        payment_id, content_hash=asked.content_hash, same_account=asked.same_account
+    )
+
+
+@router.command(
+    "/returned-payments/{payment_id}/pay",
+    services.BatchReleased,
+    "Pay again what came back",
+    permission="settlement.release",
+)
+def pay_again(client: Client, payment_id: UUID, asked: PayAgainAsked) -> services.BatchReleased:
+    """In a file of its own, as another person approved."""
+    return again.pay_again(payment_id, pay_date=asked.pay_date)
 
 
 @router.command("/clearing", clearing.ClearingDone, "Clear the bank's lines", permission="settlement.prepare")

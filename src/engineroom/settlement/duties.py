@@ -44,6 +44,19 @@ WHERE x.client_id = ANY(%(clients)s) AND l.booked >= %(since)s
                   WHERE y.client_id = x.client_id AND y.line_id = x.line_id AND (y.at, y.id) > (x.at, x.id))
 """
 
+RETURNED = """
+SELECT i.client_id, p.id, k.name, p.reference, -i.amount, i.currency, i.due, EXISTS (
+  SELECT FROM foundation_approval a
+  WHERE a.client_id = p.client_id AND a.subject_kind = 'payment' AND a.subject_id = p.id
+    AND NOT EXISTS (SELECT FROM foundation_approvalvoid v WHERE v.client_id = a.client_id AND v.id = a.id))
+FROM openitems_openitem i
+JOIN settlement_payment p ON p.client_id = i.client_id AND p.id = i.subject_id
+JOIN openitems_counterparty k ON k.client_id = p.client_id AND k.id = p.payee_id
+WHERE i.client_id = ANY(%(clients)s) AND i.subject_kind = 'payment' AND i.due >= %(since)s
+  AND NOT EXISTS (SELECT FROM openitems_allocation a
+                  WHERE a.client_id = i.client_id AND (a.item_a_id = i.id OR a.item_b_id = i.id))
+"""
+
 LOOK_BACK_DAYS = 120
 
 
@@ -57,6 +70,8 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
         found += [_lines(*row) for row in cursor.fetchall()]
         cursor.execute(SAID, asked)
         found += [_said(*row) for row in cursor.fetchall()]
+        cursor.execute(RETURNED, asked)
+        found += [_came_back(*row) for row in cursor.fetchall()]
     return found
 
 
@@ -86,6 +101,30 @@ def _lines(client_id: UUID, lines: int, moved: int, first: date, currency: str) 
         first + timedelta(days=1),
         moved,
         currency,
+    )
+
+
+def _came_back(
+    client_id: UUID,
+    payment: UUID,
+    payee: str,
+    reference: str,
+    amount: int,
+    currency: str,
+    returned: date,
+    is_approved: bool,
+) -> Duty:
+    return Duty(
+        client_id,
+        f"Pay {payee} again",
+        f"{reference} came back on {format_day(returned)}",
+        "settlement.release" if is_approved else "settlement.approve",
+        ("settlement:returned", ()),
+        returned + timedelta(days=1),
+        amount,
+        currency,
+        subject=("payment", payment),
+        lets_out=is_approved,
     )
 
 

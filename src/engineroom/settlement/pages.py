@@ -21,7 +21,7 @@ from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted, Probl
 from engineroom.openitems.selectors import Open, open_items
 from engineroom.payroll.models import PayRun
 from engineroom.people.models import BankAccount
-from engineroom.settlement import by_hand, clearing, selectors, services
+from engineroom.settlement import again, again_pages, by_hand, clearing, selectors, services
 from engineroom.settlement.formats import bacs18
 from engineroom.settlement.models import BankLine, Cleared, OwnAccount, PaymentBatch
 from engineroom.ui import listing
@@ -63,6 +63,7 @@ def batches(request: PageRequest, client: str) -> HttpResponse:
         "pager": listing.onward(request, found),
         "hides_pay": "pay" in request.masked,
         "runs_url": address("payroll:runs", client),
+        "came_back": len(again.returned_payments()),
     }
     return render(request, "settlement/batches.html", context)
 
@@ -132,6 +133,9 @@ def _sort_code(code: str) -> str:
 
 def _subject(client: str, view: selectors.BatchView) -> tuple[str, str]:
     """What the file pays, and its page."""
+    if view.subject_kind == again.SUBJECT:
+        reference = again.returned_payment(view.subject_id).reference
+        return f"{reference} again, which came back", reverse("settlement:returned", args=[client])
     if view.subject_kind != "pay_run":
         return view.subject_kind.replace("_", " "), ""
     number = PayRun.objects.filter(id=view.subject_id).values_list("number", flat=True).first()
@@ -486,6 +490,7 @@ def undo(request: PageRequest, client: str, line_id: UUID) -> Done:
 
 urlpatterns = [
     path("c/<str:client>/payments", batches, name="batches"),
+    *again_pages.urlpatterns,
     path("c/<str:client>/payments/<int:number>", batch, name="batch"),
     path("c/<str:client>/payments/<int:number>/file", batch_file, name="file"),
     path("c/<str:client>/payments/<int:number>/stage", record_stage, name="stage"),

@@ -10,6 +10,7 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.ledger.services import on_reversal
 from engineroom.openitems import kinds
 from engineroom.settlement import (  # noqa: F401  registers commands, duties, the importer, what is found
+    again,
     by_hand,
     clearing,
     duties,
@@ -136,6 +137,10 @@ RETURNS = """(
     ON o.client_id = p.client_id AND o.subject_kind = 'payment' AND o.subject_id = p.id
   JOIN settlement_cleared c ON c.client_id = o.client_id AND c.item_id = o.id
 ) returned"""
+OWED_AGAIN = """(
+  SELECT o.client_id, o.subject_id AS payment_id, o.id AS item_id
+  FROM openitems_openitem o WHERE o.subject_kind = 'payment'
+) again"""
 ENTRIES = """(
   SELECT b.client_id, b.subject_kind, b.subject_id, e.id AS entry_id
   FROM ledger_batch b JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
@@ -148,4 +153,5 @@ thread.register_link(
     thread.Link("batch", "bank_line", BATCH_LINES, "batch_id", "line_id"),
     thread.Link("item", "bank_line", ITEM_LINES, "item_id", "line_id"),
     thread.Link("payment", "bank_line", RETURNS, "payment_id", "line_id"),
+    thread.Link("payment", "item", OWED_AGAIN, "payment_id", "item_id"),
 )

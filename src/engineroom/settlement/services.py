@@ -5,6 +5,7 @@ No money moves here: a file is written for a person to submit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -168,6 +169,24 @@ def release_payments(
         raise approvals.NotApproved(
             f"this {subject_kind.replace('_', ' ')} is not released, so nothing of it is paid"
         )
+    return write_file(
+        (subject_kind, subject_id),
+        kind=kind,
+        pay_date=pay_date,
+        own_account=own_account,
+        approved=lambda: _approved_accounts(kind, subject_id),
+    )
+
+
+Approved = Callable[[], dict[UUID, bytes | None]]
+"""By payee, the fingerprint of the account that was approved."""
+
+
+def write_file(
+    subject: tuple[str, UUID], *, kind: str, pay_date: date, own_account: str, approved: Approved
+) -> BatchReleased:
+    """The file that pays what is open of a released subject, once."""
+    subject_kind, subject_id = subject
     _one_at_a_time(subject_kind, subject_id)
     before = PaymentBatch.objects.filter(
         client_id=current_scope().client_id, subject_kind=subject_kind, subject_id=subject_id
@@ -177,7 +196,7 @@ def release_payments(
     ours = _own_account(own_account)
     items = _to_pay(kind, (subject_kind, subject_id), ours)
     cycle = bacs_cycle(pay_date, calendar(BACS_CALENDAR))
-    payees = _payee_accounts(items, kind, subject_id, pay_date)
+    payees = _payee_accounts(items, kind, approved(), pay_date)
     number = numbering.take("payment-batch")
     payments = _payments(items, number)
     content = _bacs_file(ours, payments, payees, cycle, number)
@@ -240,7 +259,7 @@ class PayeeAccount:
 
 
 def _payee_accounts(
-    items: list[Open], kind: str, subject_id: UUID, pay_date: date
+    items: list[Open], kind: str, expected: dict[UUID, bytes | None], pay_date: date
 ) -> dict[UUID, PayeeAccount]:
     """Where each payee is paid on the day, opened through the logged accessor and only as approved."""
     client_id = current_scope().client_id
@@ -248,7 +267,6 @@ def _payee_accounts(
     # All of the day's accounts: a list of ten thousand ids costs more than the rows it leaves out.
     current = BankAccount.objects.filter(lives_on(pay_date), client_id=client_id)
     rows = {row.person_id: row for row in current.order_by("starts") if row.person_id in wanted}
-    expected = _approved_accounts(kind, subject_id)
     found = {person: bytes(row.fingerprint) for person, row in rows.items()}
     _refuse_changed(items, found, expected)
     payees = _opened(list(rows.values()), f"payment file for {kind.replace('_', ' ')}")
