@@ -15,7 +15,7 @@ from tests.payroll import months
 from tests.sop.writing import procedure_text
 
 from engineroom.demo import bank
-from engineroom.foundation import vault
+from engineroom.foundation import duties, vault
 from engineroom.foundation.access import services as access
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.audit import services as audit
@@ -33,12 +33,15 @@ from engineroom.payroll import (
     account_map,
     batch,
     claims,
+    cut_off,
+    handing_over,
     items,
     liabilities,
     orders,
     reopening,
     reversal,
     schedules,
+    workbook_imports,
 )
 from engineroom.payroll.models import PayRun
 from engineroom.people import accounts, employment, terms
@@ -90,6 +93,7 @@ def busy(firm: Firm) -> TestClient:
     _write_to_the_person(client)
     _calculate_a_month(client)
     _take_back(client)
+    _hand_an_approval_over(firm, client)
     _agree(client)
     _explain_and_take_back(client)
     _work(firm, client)
@@ -179,6 +183,7 @@ def _calculate_a_month(client: TestClient) -> None:
         account_map.map_accounts([bonus], reason="as it was")
         liabilities.say_liability("HMRC", "employment_allowance", 1_00, day=PAY_DATE, reason="claimed")
     run_id = months.open_run(client, PAY_DATE.replace(day=25))
+    _bring_a_workbook(client)
     done = months.calculated(client, run_id)
     with client.acting("lead"):
         said = reopening.return_pay_run(run_id, content_hash=done.content_hash, comment="why a bonus?")
@@ -191,6 +196,27 @@ def _take_back(client: TestClient) -> None:
     with client.acting():
         run = PayRun.objects.get(client_id=client.id, number=1)
         reversal.reverse_payslips(run.id, reason="rehearsed", payroll_numbers=["T1"], replace=True)
+
+
+def _hand_an_approval_over(firm: Firm, client: TestClient) -> None:
+    approvers = [firm.new_user("client") for _ in range(2)]
+    for user in approvers:
+        firm.grant(user, client.id, "client_approver")
+    with acting(approvers[0], write=client.id):
+        handing_over.hand_over(approvers[1].id, until=duties.today(), reason="away today")
+
+
+def _bring_a_workbook(client: TestClient) -> None:
+    """A period's workbook, and late inputs let in to another schedule's."""
+    pay_date = PAY_DATE.replace(day=25)
+    rule = {"frequency": "monthly", "anchor": date(2026, 1, 1), "pay_rule": "day_of_month", "pay_day": 25}
+    with client.acting("lead"):
+        schedules.add_pay_schedule("CLOSING", "With a cut-off", cut_off_days=1, **rule)
+        cut_off.let_late_inputs_in("CLOSING", pay_date, until=pay_date, reason="a month of rehearsal")
+        name, content, _ = workbook_imports.workbook_of("MONTHLY", pay_date)
+    path = client.folder / name
+    path.write_bytes(content)
+    client.take("workbook", path)
 
 
 def _write_to_the_person(client: TestClient) -> None:

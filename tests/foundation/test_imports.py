@@ -138,9 +138,9 @@ def test_a_preview_names_every_error_by_file_row_and_field_and_shows_the_rest(ma
     assert all(p["remedy"] for p in seen.problems)
 
 
-def test_a_preview_keeps_a_thousand_problems_and_counts_them_all(marbles, client):
-    seen = preview(client, file(client, "x " * 1500))
-    assert seen.errors == 1500 and len(seen.problems) == 1000
+def test_a_preview_keeps_ten_thousand_problems_and_counts_them_all(marbles, client):
+    seen = preview(client, file(client, "x " * 10_500))
+    assert seen.errors == 10_500 and len(seen.problems) == 10_000
 
 
 def test_a_preview_needs_the_permission_of_taking(marbles, client, firm):

@@ -7,11 +7,13 @@ from uuid import UUID
 
 import pytest
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_payday, hours_file, set_up
+from tests.payroll import months
 from tests.web.conftest import signed_in
 
 from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import Identity, acting
+from engineroom.kernel.errors import Conflict
 from engineroom.kernel.ids import uuid7
 from engineroom.payday import steps
 from engineroom.payroll import batch, selectors, services
@@ -131,3 +133,35 @@ def test_the_page_begins_a_batch_and_shows_every_clients_result(firm: Firm, thre
     assert signed_in(firm.new_user()).get(where).status_code == 404
     none = browser.post("/pay-batch/start", form | {"client": []}, headers=back, follow=True)
     assert "nothing was begun" in none.content.decode()
+
+
+def test_a_batch_opens_the_runs_of_schedules_and_is_found_among_earlier_ones(firm: Firm) -> None:
+    client = firm.new_client()
+    months.monthly(client, months.people(client, months.Employee()))
+    user, batch_id, june = manager(firm, [client]), uuid7(), date(2026, 6, 25)
+    for _ in range(2):
+        batch.run_part(batch_id, client.id, "calculate", june, user.id)
+    with acting(user, read=[client.id]):
+        run = PayRun.objects.get(client_id=client.id)
+        assert (run.kind, run.pay_date, run.payslips) == ("regular", june, 1)
+        [found] = batch.batches([client.id]).rows
+    assert (found.id, found.clients, found.done, found.left) == (batch_id, 1, 1, 0)
+    shown = signed_in(user).get("/pay-batch/earlier").content.decode()
+    assert f"/pay-batch/{batch_id}" in shown and "Calculate" in shown
+    stranger = manager(firm, [firm.new_client()])
+    assert str(batch_id) not in signed_in(stranger).get("/pay-batch/earlier").content.decode()
+
+
+def test_a_program_begins_a_batch_once_for_its_key(firm: Firm) -> None:
+    client = firm.new_client()
+    user = manager(firm, [client])
+    with acting(user, read=[client.id], write=client.id):
+        first = batch.begin("k1", [client.id], "calculate", PAY_DATE, user.id)
+        assert batch.begin("k1", [client.id], "calculate", PAY_DATE, user.id) == first
+        assert len(batch.parts(first)) == 1
+        with pytest.raises(Conflict, match="another batch"):
+            batch.begin("k1", [client.id], "ask", PAY_DATE, user.id)
+        assert [row.left for row in batch.batches([client.id]).rows] == [1]
+    run_worker(wait=False)
+    with acting(user, read=[client.id]):
+        assert [row.failed for row in batch.batches([client.id]).rows] == [1]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
-from engineroom.foundation import deadlines
+from engineroom.foundation import deadlines, duties
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.payday import steps
+from engineroom.payroll import schedules, services
+from engineroom.ui.display import format_period
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_payday, hours_file, set_up
+from tests.payroll.months import Employee, monthly, people
 from tests.web.conftest import signed_in
 
 NOVEMBER = (date(2026, 11, 1), date(2026, 11, 30))
@@ -66,3 +69,26 @@ def test_the_page_shows_all_my_clients_and_no_other(firm: Firm, calculated: Test
     filtered = signed_in(calculated.staff["lead"]).get("/calendar", only).content.decode()
     assert "Pay day of pay run 1" in filtered and "Approve pay run 1" not in filtered
     assert signed_in(calculated.staff["lead"]).get("/calendar", {"month": "soon"}).status_code == 404
+
+
+def test_what_a_schedule_will_bring_stands_there_before_its_run_is_opened(client: TestClient) -> None:
+    ids = people(client, Employee())
+    monthly(client, ids, cut_off_days=5)
+    with client.acting():
+        row = schedules.find_schedule("MONTHLY")
+        period = schedules.periods_from(row, duties.today() + timedelta(days=31), 1)[0]
+        schedules.add_pay_schedule(
+            "NOBODY", "Of nobody", frequency="monthly", anchor=date(2026, 1, 1), pay_rule="day_of_month",
+            pay_day=20,
+        )  # fmt: skip
+    days = (period.starts, period.starts + timedelta(days=45))
+    words = f"MONTHLY, {format_period(period.starts, period.ends)}"
+    coming = found(client, *days)
+    assert coming[f"Pay day of the run of {words}"] == (period.paid, False)
+    assert coming[f"Inputs of {words}"] == (period.cut_off, False)
+    assert f"Approve the run of {words}" in coming and not any("NOBODY" in what for what in coming)
+    with client.acting():
+        services.open_pay_run(period.paid, schedule="MONTHLY")
+    opened = found(client, *days)
+    assert "Pay day of pay run 1" in opened and f"Pay day of the run of {words}" not in opened
+    assert opened[f"Inputs of {words}"] == (period.cut_off, False)

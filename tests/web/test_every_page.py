@@ -28,7 +28,7 @@ from engineroom.leave import services as leave
 from engineroom.leave.models import Booking, Evidence, LeaveKind
 from engineroom.ledger.models import Entry
 from engineroom.openitems.models import OpenItem
-from engineroom.payroll import batch
+from engineroom.payroll import batch, schedules
 from engineroom.payroll import services as payroll
 from engineroom.payroll.models import Attempt, PayRun, Payslip
 from engineroom.people import services as people
@@ -209,6 +209,12 @@ TABLE: dict[str, Row] = {
     "payroll:issue": post(SERVICES),
     "payroll:abandon": post(SERVICES),
     "payroll:schedules": get(READERS),
+    # What a period is paid, and when its inputs close.
+    "inputs": get(READERS),
+    "inputs_period": get(READERS),
+    "workbook": get(READERS),
+    "workbook_bring": post(SERVICES),
+    "inputs_let_in": post({"lead"}),
     "payroll:schedule_add": post(SERVICES),
     "payroll:schedule_put": post(SERVICES),
     "payroll:schedule_open": post(SERVICES),
@@ -248,6 +254,7 @@ TABLE: dict[str, Row] = {
     "payroll:variances": get(READERS),
     "payroll:batch": get(FIRM),
     "payroll:batch_start": post(FIRM),
+    "payroll:batches": get(FIRM),
     # A batch is found by who may read one of its clients.
     "payroll:batch_results": get(READERS, sees=set()),
     "payroll:batch_progress": get(READERS, sees=set()),
@@ -328,6 +335,10 @@ TABLE: dict[str, Row] = {
     "portal": get(CLIENT, sees=set()),
     "portal_client": get(CLIENT, sees=set()),
     "portal_imports": get(CLIENT, sees=set()),
+    "portal_inputs": get(CLIENT, sees=set()),
+    "portal_inputs_period": get(CLIENT, sees=set()),
+    "portal_workbook": get(CLIENT, sees=set()),
+    "portal_workbook_bring": post(CLIENT, sees=set()),
     "portal_import_preview": post(CLIENT, sees=set()),
     "portal_import_seen": get(CLIENT, sees=set()),
     "portal_import_take": post(CLIENT, sees=set()),
@@ -341,6 +352,8 @@ TABLE: dict[str, Row] = {
     "portal_run_approve": post({"client_approver"}, sees=CLIENT),
     "portal_run_return": post({"client_approver"}, sees=CLIENT),
     "portal_run_take_back": post({"client_approver"}, sees=CLIENT),
+    "portal_run_hand_over": post({"client_approver"}, sees=CLIENT),
+    "portal_handover_back": post({"client_approver"}, sees=CLIENT),
     "portal_run_person": get(CLIENT, sees=set()),
     "portal_bill_run_approve": post({"client_approver"}, sees=CLIENT),
     # One's own face. A worker who is nobody's person has no pay here.
@@ -497,6 +510,11 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
     _away(client)
     batch_id = uuid7()
     with client.acting("specialist"):
+        schedules.add_pay_schedule(
+            "M", "Monthly", frequency="monthly", anchor=date(2026, 1, 1), pay_rule="day_of_month", pay_day=27
+        )
+        person = Person.objects.get(client_id=client.id, payroll_number="T1").counterparty_id
+        schedules.put_on_schedule(person, "M", starts=date(2026, 11, 1))
         batch.keep_batch_result(batch_id, action="calculate", outcome="done", words="Run 1: 2 payslips.")
 
     with client.acting("lead"):
@@ -504,6 +522,8 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
         slip = Payslip.objects.get(client_id=client.id, run_id=run.id, person__payroll_number="T1")
         return {
             "number": 1,
+            "schedule": "M",
+            "pay_date": "2026-11-27",
             "key": procedure,
             "verb": "comment",
             "task_id": case_task.id,
@@ -560,6 +580,7 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "device_id": 10**9,
             "link_id": uuid7(),
             "comment_id": uuid7(),
+            "handover_id": uuid7(),
             "batch_id": batch_id,
             "token": "no-such-token",
             "name": "approve-own-run",

@@ -68,7 +68,7 @@ class PreviewOut(Schema):
 
 
 class PreviewDetailOut(PreviewOut):
-    """A preview with every problem by row and field: the first thousand."""
+    """A preview with every problem by row and field: the first ten thousand."""
 
     problems: list[InputProblem]
 

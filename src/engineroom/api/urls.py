@@ -15,7 +15,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from engineroom import __version__
-from engineroom.api import clients, engagement, imports, mine, paydays, trail
+from engineroom.api import batches, clients, engagement, imports, mine, paydays, trail
 from engineroom.billing import api as billing
 from engineroom.foundation.api import Bearer, handle_errors, problem
 from engineroom.leave import api as leave
@@ -75,6 +75,7 @@ api = Described(
 )
 handle_errors(api)
 api.add_router("", clients.router)
+api.add_router("", batches.router)
 ROOMS = (
     people, leave, timesheets, workforce, payroll, billing, settlement, ledger, openitems, imports, trail,
     paydays, engagement, quality, sop, procedures, mine,

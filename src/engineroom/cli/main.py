@@ -44,7 +44,7 @@ def import_(
     kind: Annotated[
         str,
         typer.Argument(
-            help="people, customers, orders, assignments, tax-details, timesheets, leave, statement"
+            help="people, customers, orders, assignments, tax-details, timesheets, leave, workbook, statement"
         ),
     ],
     files: Annotated[list[Path], typer.Argument(help="CSV, XLSX, or camt.053 for statements")],

@@ -834,3 +834,118 @@ def say_liability(
     typer.echo(f"{name} of {amount} is posted and counts in {period.name}")
     assert done.entry_id
     seal_everything()
+
+
+PayDate = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="the pay date of the period")]
+
+
+@app.command()
+@on_the_ground
+def workbook(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
+    pay_date: PayDate,
+    out: Annotated[Path, typer.Option(help="the folder it is written to")] = Path(),
+) -> None:
+    """Write the workbook of a period's inputs; filled in, it comes back by `import CLIENT workbook FILE`."""
+    from engineroom.foundation.audit import services as audit
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import schedules as found
+    from engineroom.payroll import workbook_imports
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]) as scope:
+        name, content, people = workbook_imports.workbook_of(schedule, pay_date.date())
+        row = found.find_schedule(schedule)
+        audit.record_read(
+            scope.read[0], subject_kind="pay_schedule", subject_id=row.id, detail={"rows": people}
+        )
+    there = out / name
+    there.write_bytes(content)
+    typer.echo(f"{there}: {people} people")
+    seal_everything()
+
+
+@app.command("let-in")
+@on_the_ground
+def let_in(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
+    pay_date: PayDate,
+    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="the last day that is in time")],
+    reason: Annotated[str, typer.Option()],
+) -> None:
+    """Let late inputs of a period in; a lead says so, and the reason stays."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import cut_off
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        done = cut_off.let_late_inputs_in(schedule, pay_date.date(), until=until.date(), reason=reason)
+    typer.echo(f"inputs of {schedule} from {done.period_starts} are in time until {done.until}")
+    seal_everything()
+
+
+@app.command("hand-over")
+@on_the_ground
+def hand_over(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    to: Annotated[str, typer.Option(help="the colleague's address")],
+    reason: Annotated[str, typer.Option()],
+    run: Annotated[int | None, typer.Option(help="this run only")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="every run until this day")
+    ] = None,
+) -> None:
+    """Let a colleague of the client approve in your place: a run, or every run until a day."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import handing_over, selectors
+
+    user = identity()
+    with acting(user, write=client_named(user, client).id):
+        found = {one.email.lower(): one for one in handing_over.approvers_of_client()}
+        if to.lower() not in found:
+            raise NotFound(f"{to} is no approver of {client}; they are {', '.join(sorted(found)) or 'none'}")
+        run_id = selectors.named_run(run).id if run is not None else None
+        last = until.date() if until else None
+        done = handing_over.hand_over(found[to.lower()].id, run_id=run_id, until=last, reason=reason)
+    what = f"pay run {run}" if run is not None else f"every run until {done.ends}"
+    typer.echo(f"{found[to.lower()].name} approves {what}")
+    seal_everything()
+
+
+@app.command("handed-over")
+@on_the_ground
+def handed_over(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    take_back: Annotated[int | None, typer.Option(help="end one, by its place in the list")] = None,
+    reason: Annotated[str, typer.Option()] = "",
+) -> None:
+    """Approvals that were handed to colleagues, latest first; or end one of them."""
+    from engineroom.cli import show
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import handing_over
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, read=[row.id]):
+        found = handing_over.handings()
+    if take_back is not None:
+        if not 1 <= take_back <= len(found):
+            raise NotFound(f"there is no {take_back} in the list; it has {len(found)}")
+        with acting(user, write=row.id):
+            handing_over.take_back_handover(found[take_back - 1].id, reason=reason)
+        typer.echo("taken back")
+        seal_everything()
+        return
+    rows = [
+        (
+            n,
+            one.giver,
+            one.taker,
+            f"run {one.run}" if one.run else f"{one.starts} to {one.ends}",
+            one.taken_back or "stands",
+        )
+        for n, one in enumerate(found, 1)
+    ]
+    show.table(f"Approvals of {row.code} handed over", ("", "from", "to", "what", "state"), rows)

@@ -122,6 +122,7 @@ class InputProblem(Schema):
     row: int | None = None
     field: str | None = None
     severity: str = "error"
+    sheet: str | None = None
 
 
 class ProblemDetails(Schema):

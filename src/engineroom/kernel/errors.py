@@ -52,9 +52,12 @@ class Problem:
     row: int | None = None
     field: str | None = None
     severity: Literal["error", "warning"] = "error"
+    sheet: str | None = None
+    """Of a workbook, where that is not plain."""
 
     def where(self) -> str:
-        parts = [self.file or "", f"row {self.row}" if self.row is not None else "", self.field or ""]
+        sheet = f"sheet {self.sheet}" if self.sheet else ""
+        parts = [self.file or "", sheet, f"row {self.row}" if self.row is not None else "", self.field or ""]
         return ", ".join(p for p in parts if p)
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from ninja import Query, Schema
 from pydantic import Field, StringConstraints
 
-from engineroom.foundation import deadlines
+from engineroom.foundation import deadlines, duties
 from engineroom.foundation.api import (
     NO_NUL,
     Asked,
@@ -34,13 +34,15 @@ from engineroom.foundation.api import (
 )
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.tenancy.models import Client
-from engineroom.foundation.vault.answers import file_answer
+from engineroom.foundation.vault.answers import file_answer, file_of
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.payroll import (
     account_map,
     claims,
+    cut_off,
     explained,
+    handing_over,
     items,
     journal,
     liabilities,
@@ -54,10 +56,12 @@ from engineroom.payroll import (
     schedules,
     selectors,
     services,
+    workbook_imports,
 )
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun, Payslip
 from engineroom.payroll.state import Code
+from engineroom.payroll.workbook import XLSX
 
 router = Room("payroll")
 
@@ -1283,3 +1287,145 @@ def say_liability(client: Client, asked: LiabilityAsked) -> liabilities.Liabilit
     return liabilities.say_liability(
         asked.agency, asked.name, asked.amount_minor, day=asked.day, reason=asked.reason
     )
+
+
+# --- a period's inputs ------------------------------------------------------------------------------------
+
+
+class PeriodInputsOut(Schema):
+    """A period's inputs. closes: the last day on which one is in time, null where all are until the release.
+    let_in_because: why a lead let late ones in. late: items that came later and wait for the next period."""
+
+    starts: date
+    ends: date
+    pay_date: date
+    cut_off: date | None
+    closes: date | None
+    let_in_because: str
+    state: Literal["open", "let in", "closed", "released"]
+    people: int
+    workbooks: int
+    late: int
+
+
+class LetInAsked(ReasonAsked):
+    """until: the last day on which an input is in time."""
+
+    until: Day
+
+
+@router.read("/pay-schedules/{schedule}/periods/{pay_date}", PeriodInputsOut, "Inputs of a period")
+def period_inputs(client: Client, schedule: Name, pay_date: Day) -> PeriodInputsOut:
+    """Whether inputs of the period that is paid on the day are in time, and what came of workbooks."""
+    row = schedules.find_schedule(schedule)
+    period = schedules.paid_on(row, pay_date)
+    found = cut_off.cut_off_of(row, period)
+    return PeriodInputsOut(
+        starts=period.starts,
+        ends=period.ends,
+        pay_date=period.paid,
+        cut_off=found.day,
+        closes=found.closes,
+        let_in_because=found.moved.reason if found.moved else "",
+        state=found.state_on(duties.today()),
+        people=len(workbook_imports.of_period(row, period).people),
+        workbooks=len(workbook_imports.workbooks_taken(row, period)),
+        late=cut_off.items_too_late(row, period, found.closes),
+    )
+
+
+@router.read(
+    "/pay-schedules/{schedule}/periods/{pay_date}/workbook",
+    None,
+    "The workbook of a period",
+    media=XLSX,
+)
+def period_workbook(client: Client, schedule: Name, pay_date: Day) -> HttpResponse:
+    """Filled in, it is previewed and taken as an import of the kind `workbook`. The read is logged."""
+    name, content, people = workbook_imports.workbook_of(schedule, pay_date)
+    log_read("pay_schedule", schedules.find_schedule(schedule).id, "workbook of inputs", people)
+    return file_of(content, name, XLSX)
+
+
+@router.command(
+    "/pay-schedules/{schedule}/periods/{pay_date}/let-in",
+    cut_off.CutOffLifted,
+    "Let late inputs of a period in",
+    permission="foundation.prepare",
+)
+def let_late_inputs_in(
+    client: Client, schedule: Name, pay_date: Day, asked: LetInAsked
+) -> cut_off.CutOffLifted:
+    """Though the cut-off is over; a lead says so, and the reason stays."""
+    return cut_off.let_late_inputs_in(schedule, pay_date, until=asked.until, reason=asked.reason)
+
+
+# --- an approval handed over ------------------------------------------------------------------------------
+
+
+class ApproverOut(Schema):
+    """Somebody of the client's who may approve its runs."""
+
+    id: UUID
+    name: str
+
+
+class HandoverOut(Schema):
+    """Who approves instead of whom: a run, by its number, or whatever comes up on the days. taken_back: why
+    it no longer holds, empty while it does."""
+
+    id: UUID
+    run: int | None
+    giver: str
+    taker: str
+    starts: date
+    ends: date
+    reason: str
+    taken_back: str
+
+
+class HandOverAsked(ReasonAsked):
+    """One run, or every run until a day."""
+
+    to_user_id: UUID
+    run_id: UUID | None = None
+    until: Day | None = None
+
+
+@router.read("/approvers", list[ApproverOut], "Who of the client may approve its runs")
+def approvers(client: Client) -> list[ApproverOut]:
+    """By name. To these an approver may hand their approval."""
+    return [ApproverOut(id=one.id, name=one.name) for one in handing_over.approvers_of_client()]
+
+
+@router.read("/approval-handovers", list[HandoverOut], "Approvals handed over, latest first")
+def handovers(client: Client) -> list[HandoverOut]:
+    """The latest hundred, those that were taken back among them."""
+    return [
+        HandoverOut(
+            id=one.id, run=one.run, giver=one.giver, taker=one.taker, starts=one.starts, ends=one.ends,
+            reason=one.reason, taken_back=one.taken_back,
+        )
+        for one in handing_over.handings()
+    ]  # fmt: skip
+
+
+@router.command(
+    "/approval-handovers", handing_over.ApprovalHanded, "Hand an approval over", permission="payroll.approve"
+)
+def hand_over(client: Client, asked: HandOverAsked) -> handing_over.ApprovalHanded:
+    """To a colleague of the client who may approve, and made no part of it."""
+    return handing_over.hand_over(
+        asked.to_user_id, run_id=asked.run_id, until=asked.until, reason=asked.reason
+    )
+
+
+@router.command(
+    "/approval-handovers/{handover_id}/take-back",
+    handing_over.HandoverEnded,
+    "Take an approval back that was handed over",
+    permission="payroll.approve",
+)
+def take_back_handover(client: Client, handover_id: UUID, asked: ReasonAsked) -> handing_over.HandoverEnded:
+    """By whoever handed it over, or whoever has it."""
+    return handing_over.take_back_handover(handover_id, reason=asked.reason)

@@ -10,19 +10,22 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db import connection
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.commands import REGISTRY, command, keyed
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.kernel.calendar import CalendarNotKnown
 from engineroom.kernel.errors import Conflict, EngineroomError
-from engineroom.payroll import selectors, services
+from engineroom.kernel.periods import week_ending
+from engineroom.payroll import schedules, selectors, services
 from engineroom.payroll.models import AttemptChunk, BatchResult
 from engineroom.ui.display import format_count
+from engineroom.ui.listing import Order, Slice, read_slice
 
 log = logging.getLogger(__name__)
 
@@ -114,12 +117,29 @@ class _Part:
 
 def _calculate(part: _Part) -> str:
     with part.for_user():
-        if not selectors.paid_between([part.client_id], part.pay_date, part.pay_date):
-            opened = services.open_pay_run(part.pay_date)
-            plans = [(opened.number, services.plan_calculation(opened.run_id))]
-        else:
-            plans = [(row.number, services.plan_calculation(row.id)) for row in part.runs("calculate")]
+        _open_scheduled(part.pay_date)
+        _open_weekly(part)
+        plans = [(row.number, services.plan_calculation(row.id)) for row in part.runs("calculate")]
     return " ".join(_calculated(part, number, plan) for number, plan in plans)
+
+
+def _open_weekly(part: _Part) -> None:
+    """The run of timesheets, where hours wait for it. Where nothing else is paid that day either, it is
+    opened all the same, and says itself what is missing."""
+    if not selectors.paid_between([part.client_id], part.pay_date, part.pay_date):
+        services.open_pay_run(part.pay_date)
+    elif selectors.timesheets_waiting(week_ending(part.pay_date) - timedelta(days=7)):
+        with suppress(Conflict):
+            services.open_pay_run(part.pay_date)
+
+
+def _open_scheduled(pay_date: date) -> None:
+    """The regular run of every schedule that pays somebody on the day."""
+    for schedule in schedules.pay_schedules():
+        with suppress(schedules.NoSuchPayday, CalendarNotKnown, Conflict):
+            period = schedules.paid_on(schedule, pay_date)
+            if schedules.is_anybody_on(schedule, period):
+                services.open_pay_run(pay_date, schedule=schedule.code)
 
 
 def _calculated(part: _Part, number: int, plan: services.AttemptPlanned) -> str:
@@ -210,6 +230,62 @@ def parts(batch_id: UUID, clients: Sequence[UUID] | None = None) -> list[Part]:
     with connection.cursor() as cursor:
         cursor.execute(PARTS, {"clients": list(of), "batch": batch_id})
         return [Part(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """An action over many clients, as far as the asker sees them. left: clients whose turn is still to come.
+    at: of the first result; None while there is none."""
+
+    began: int
+    id: UUID
+    action: str
+    clients: int
+    done: int
+    nothing: int
+    failed: int
+    left: int
+    by_user_id: UUID
+    at: datetime | None
+
+
+BATCHES = """
+SELECT coalesce((extract(epoch FROM min(p.at)) * 1000)::bigint, 9007199254740991) AS began, p.batch_id,
+  min(p.action), count(*), count(*) FILTER (WHERE p.outcome = 'done'),
+  count(*) FILTER (WHERE p.outcome = 'nothing'), count(*) FILTER (WHERE p.outcome = 'failed'),
+  count(*) FILTER (WHERE p.outcome = 'queued'), min(p.by_user::text)::uuid, min(p.at)
+FROM (
+  SELECT b.batch_id, b.client_id, b.action, b.outcome, b.by_user_id AS by_user, b.at
+  FROM payroll_batchresult b WHERE b.client_id = ANY(%(clients)s)
+  UNION ALL
+  SELECT (j.args->>'batch_id')::uuid, (j.args->>'client_id')::uuid, j.args->>'action',
+    CASE j.status WHEN 'failed' THEN 'failed' ELSE 'queued' END, (j.args->>'user_id')::uuid, NULL
+  FROM procrastinate_jobs j
+  WHERE j.task_name = 'payroll.batch_part' AND j.status IN ('todo', 'doing', 'failed')
+    AND (j.args->>'client_id')::uuid = ANY(%(clients)s)
+    AND NOT EXISTS (SELECT FROM payroll_batchresult b WHERE b.batch_id = (j.args->>'batch_id')::uuid
+      AND b.client_id = (j.args->>'client_id')::uuid)) p
+GROUP BY p.batch_id
+"""
+
+LATEST_FIRST = Order((("began", "bigint"), ("batch_id", "uuid")), latest_first=True)
+
+
+def batches(clients: Sequence[UUID], cursor: str = "") -> Slice[Batch]:
+    """Batches that any of these clients was in, the latest first; those without a result yet before all."""
+    return read_slice(BATCHES, {"clients": list(clients)}, LATEST_FIRST, cursor, Batch)
+
+
+def begin(key: str, clients: Sequence[UUID], action: str, pay_date: date, user_id: UUID) -> UUID:
+    """A batch that a program asks for: begun once for its key, found again afterwards. Raises Conflict where
+    the key began another."""
+    batch_id = uuid5(user_id, key)
+    found = parts(batch_id)
+    if not found:
+        start(batch_id, clients, action, pay_date, user_id)
+    elif {(part.client_id, part.action) for part in found} != {(client, action) for client in clients}:
+        raise Conflict("this Idempotency-Key began another batch; send a key of its own for each")
+    return batch_id
 
 
 def start(batch_id: UUID, clients: Sequence[UUID], action: str, pay_date: date, user_id: UUID) -> int:

@@ -14,11 +14,13 @@ from django.shortcuts import render
 from django.urls import path, reverse
 
 from engineroom.foundation import duties
+from engineroom.foundation.access.models import User
 from engineroom.foundation.access.roles import may
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import EngineroomError, NotFound
 from engineroom.kernel.ids import uuid7
 from engineroom.payroll import batch, selectors
+from engineroom.ui import listing
 from engineroom.ui.fields import DayField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, form_of, page
 
@@ -125,6 +127,29 @@ def progress(request: PageRequest, batch_id: UUID) -> HttpResponse:
     return render(request, "payroll/batch_progress.html", _found(request, batch_id))
 
 
+@page(None, scope="mine")
+def earlier(request: PageRequest) -> HttpResponse:
+    """Batches so far over my clients, the latest first."""
+    clients = [client.id for client, roles in request.clients if may(roles, "payroll.read")]
+    found = batch.batches(clients, request.GET.get("at", ""))
+    users = User.objects.filter(id__in={row.by_user_id for row in found.rows})
+    names = dict(users.values_list("id", "name"))
+    context = {
+        "rows": [
+            (row, batch.KINDS[row.action].label, names.get(row.by_user_id, ""), _outcome(row))
+            for row in found.rows
+        ],
+        "pager": listing.onward(request, found),
+    }
+    return render(request, "payroll/batches.html", context)
+
+
+def _outcome(row: batch.Batch) -> tuple[str, str]:
+    if row.left:
+        return "run", f"{row.left} to go"
+    return ("risk", f"{row.failed} failed") if row.failed else ("done", "Done")
+
+
 def _found(request: PageRequest, batch_id: UUID) -> dict[str, Any]:
     clients = {client.id: client for client, roles in request.clients if may(roles, "payroll.read")}
     found = batch.parts(batch_id, list(clients))
@@ -153,6 +178,7 @@ def _found(request: PageRequest, batch_id: UUID) -> dict[str, Any]:
 urlpatterns = [
     path("pay-batch", batch_of, name="batch"),
     path("pay-batch/start", start, name="batch_start"),
+    path("pay-batch/earlier", earlier, name="batches"),
     path("pay-batch/<uuid:batch_id>", results, name="batch_results"),
     path("pay-batch/<uuid:batch_id>/progress", progress, name="batch_progress"),
 ]

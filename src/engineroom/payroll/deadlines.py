@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
-from engineroom.foundation import deadlines
+from django.db.models import DateField, Max, Min, Q, Value
+from django.db.models.functions import Coalesce
+
+from engineroom.foundation import deadlines, duties
 from engineroom.foundation.deadlines import Deadline
-from engineroom.kernel.calendar import Calendar, calendar
+from engineroom.kernel.calendar import Calendar, CalendarNotKnown, calendar
 from engineroom.payroll import selectors
+from engineroom.payroll.engine.schedules import LONGEST_WAIT, Period
 from engineroom.payroll.jurisdictions import jurisdiction
+from engineroom.payroll.models import CutOffMoved, OnSchedule, PayRun, PaySchedule
+from engineroom.payroll.schedules import period_of_day
+from engineroom.ui.display import format_period
 
 SUBMIT_BEFORE = 2
 """Banking days: a Bacs file is submitted two before it arrives (three-day cycle, settlement.engine.bacs)."""
 
 APPROVE_BEFORE = SUBMIT_BEFORE + 1
 """A banking day before the file: whoever releases it needs the yes."""
+
+DAY = timedelta(days=1)
 
 REACH = timedelta(days=14)
 """What falls into a month belongs to pay dates up to so long after it: three banking days, and a holiday."""
@@ -52,3 +61,77 @@ def _of_run(row: selectors.RunRow, banks: Calendar) -> list[Deadline]:
 
 
 SETTLED = ("settled", "closed")
+
+
+# --- what schedules will bring ----------------------------------------------------------------------------
+
+
+@deadlines.register("payroll.read")
+def _of_schedules(clients: Sequence[UUID], first: date, last: date) -> list[Deadline]:
+    """Until when inputs of each period are in time; and of periods that are paid from today on and have no
+    run yet, what their run will be bound to. Of schedules that somebody is on."""
+    rows = PaySchedule.objects.filter(Q(ends=None) | Q(ends__gte=first - LONGEST_WAIT), client_id__in=clients)
+    schedules = {row.id: row for row in rows}
+    people = _days_with_people(schedules)
+    runs = PayRun.objects.filter(client_id__in=clients, schedule_id__in=schedules, kind="regular")
+    opened = set(runs.values_list("schedule_id", "period_starts"))
+    moved: dict[tuple[UUID, date], date] = {}
+    for row in CutOffMoved.objects.filter(client_id__in=clients, schedule_id__in=schedules).order_by("at"):
+        moved[row.schedule_id, row.period_starts] = row.until
+    found: list[Deadline] = []
+    for schedule in schedules.values():
+        for period in _periods(schedule, first, last + REACH):
+            days = people.get(schedule.id)
+            if days is None or period.ends < days[0] or period.starts > days[1]:
+                continue
+            if schedule.cut_off_days:
+                found.append(_closing(schedule, period, moved.get((schedule.id, period.starts))))
+            if (schedule.id, period.starts) not in opened and period.paid >= duties.today():
+                found += _of_coming(schedule, period)
+    return found
+
+
+def _days_with_people(schedules: Mapping[UUID, PaySchedule]) -> dict[UUID, tuple[date, date]]:
+    """From when to when anybody is on each."""
+    on = OnSchedule.objects.filter(
+        client_id__in={row.client_id for row in schedules.values()}, schedule_id__in=schedules
+    )
+    last = Max(Coalesce("ends", Value(date.max, output_field=DateField())))
+    found = on.values("schedule_id").annotate(since=Min("starts"), until=last)
+    return {row["schedule_id"]: (row["since"], row["until"]) for row in found}
+
+
+def _periods(schedule: PaySchedule, first: date, last: date) -> Iterator[Period]:
+    """Those that are paid from one day to another, as far as the banks' holidays are known."""
+    try:
+        period = period_of_day(schedule, first - LONGEST_WAIT)
+        while period.starts <= last and (schedule.ends is None or period.starts <= schedule.ends):
+            if first <= period.paid <= last:
+                yield period
+            period = period_of_day(schedule, period.ends + DAY)
+    except CalendarNotKnown:
+        return
+
+
+def _closing(schedule: PaySchedule, period: Period, until: date | None) -> Deadline:
+    page = ("inputs_period", (schedule.code, period.paid.isoformat()))
+    what = f"Inputs of {schedule}, {format_period(period.starts, period.ends)}"
+    day = max(period.cut_off, until) if until else period.cut_off
+    source = f"let in late: by the schedule it was {period.cut_off}" if until else ""
+    return Deadline(schedule.client_id, day, "inputs", what, page, source=source, is_tracked=False)
+
+
+def _of_coming(schedule: PaySchedule, period: Period) -> list[Deadline]:
+    """Of a run that is not opened yet."""
+    banks = calendar(jurisdiction(schedule.jurisdiction).calendar)
+    page: tuple[str, tuple[object, ...]] = ("payroll:schedules", ())
+    run = f"the run of {schedule}, {format_period(period.starts, period.ends)}"
+    client = schedule.client_id
+    return [
+        Deadline(client, banks.add(period.paid, -APPROVE_BEFORE), "approval", f"Approve {run}", page),
+        Deadline(
+            client, banks.add(period.paid, -SUBMIT_BEFORE), "payment file",
+            f"Release {run} and submit its file", page,
+        ),
+        Deadline(client, period.paid, "pay date", f"Pay day of {run}", page),
+    ]  # fmt: skip

@@ -20,6 +20,7 @@ from django.db import connection
 from engineroom.foundation.approvals import canonical
 from engineroom.foundation.prepared import planned_anew
 from engineroom.payroll.absences import left_to_leavers, paid_of, unpaid_days
+from engineroom.payroll.cut_off import closes
 from engineroom.payroll.engine.salaries import Stretches, salaries
 from engineroom.payroll.engine.schedules import PERIODS_IN_YEAR
 from engineroom.payroll.jurisdictions import Asked, Details, Jurisdiction, jurisdiction
@@ -85,10 +86,19 @@ JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
 WHERE v.client_id = %(client)s AND v.run_id = %(run)s AND s.person_id BETWEEN %(first)s AND %(last)s
 """
 
+ITEM_MINUTES = """
+SELECT i.person_id, 'minutes_worked', sum(i.minutes)::bigint
+FROM payroll_paiditem pi JOIN payroll_payitem i ON i.client_id = pi.client_id AND i.id = pi.id
+WHERE pi.client_id = %(client)s AND pi.run_id = %(run)s AND i.person_id BETWEEN %(first)s AND %(last)s
+  AND i.minutes <> 0
+GROUP BY i.person_id ORDER BY i.person_id
+"""
+
 RECURRING = """
 SELECT c.person_id, c.element, sum(c.amount)::bigint FROM payroll_recurringpay c
 WHERE c.client_id = %(client)s AND c.person_id BETWEEN %(first)s AND %(last)s
-  AND c.starts <= %(ends)s AND (c.ends IS NULL OR c.ends >= %(starts)s)
+  AND c.starts <= %(ends)s AND (c.ends IS NULL OR c.ends >= %(starts)s) AND c.withdrawn = ''
+  AND (%(closes)s::date IS NULL OR (c.added_at AT TIME ZONE 'Europe/London')::date <= %(closes)s)
 GROUP BY c.person_id, c.element ORDER BY c.person_id, c.element
 """
 
@@ -342,6 +352,7 @@ def _bounds(run: PayRun, first: UUID, last: UUID) -> dict[str, Any]:
         "frequency": run.frequency,
         "period": run.tax_period,
         "number": run.number,
+        "closes": closes(run),
         "stated": list(STATED),
         "replaces": run.kind == REPLACEMENT,
         "taxed_now": run.kind == REPLACEMENT
@@ -415,6 +426,7 @@ def _pay_of(run: PayRun, people: list[UUID], bounds: dict[str, Any]) -> Pay:
     _add_claims(pay, run, bounds)
     if run.kind in FINAL and run.schedule_id is not None:
         _add_in_lieu(pay, run, bounds)
+    _add_by_element(pay, _rows(ITEM_MINUTES, bounds))
     return pay
 
 

@@ -158,7 +158,7 @@ class RecurringEnded:
 @command("payroll.prepare")
 def end_recurring_pay(recurring_id: UUID, *, ends: date) -> RecurringEnded:
     """The last day on which it is paid; a period that the day lies in is paid whole."""
-    row = RecurringPay.objects.filter(client_id=current_client_id(), id=recurring_id).first()
+    row = RecurringPay.objects.filter(client_id=current_client_id(), id=recurring_id, withdrawn="").first()
     if row is None:
         raise NotFound(f"there is no recurring pay {recurring_id}")
     if row.ends is not None and row.ends <= ends:
@@ -258,5 +258,5 @@ def items_waiting() -> list[PayItem]:
 
 def recurring_pay(day: date) -> list[RecurringPay]:
     """Recurring pay that is not over on a day, by payroll number."""
-    rows = RecurringPay.objects.filter(lasts_until(day), client_id=current_client_id())
+    rows = RecurringPay.objects.filter(lasts_until(day), client_id=current_client_id(), withdrawn="")
     return list(rows.select_related("person").order_by("person__payroll_number", "starts"))

@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from engineroom.foundation.imports.models import ImportCommit
 from engineroom.foundation.tenancy.models import ClientKey, ClientModel
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.openitems.models import Counterparty
@@ -205,6 +206,32 @@ class PaidTimesheet(ClientModel):
     run = ClientKey(PayRun)
 
 
+class PayWorkbook(ClientModel):
+    """A workbook of a schedule's period that was taken: the latest of a period is what stands of them."""
+
+    history = True
+
+    schedule = ClientKey(PaySchedule)
+    period_starts = models.DateField()
+    commit = ClientKey(ImportCommit, indexed=False)
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class CutOffMoved(ClientModel):
+    """Late inputs of a period are let in until a day, and why. The latest row of a period counts; who it was
+    is written by trigger."""
+
+    history = True
+
+    schedule = ClientKey(PaySchedule)
+    period_starts = models.DateField()
+    until = models.DateField()
+    reason = models.CharField(max_length=300)
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
 class PayItem(ClientModel):
     """A one-off amount of an element, with its reason. Taken once: by the first regular run of the person's
     schedule whose period has `period` in it or before it, or by the run that it is for.
@@ -214,6 +241,8 @@ class PayItem(ClientModel):
     element = models.CharField(max_length=40)
     amount = models.BigIntegerField()
     """Minor units of the client's currency; below zero it takes back."""
+    minutes = models.BigIntegerField(db_default=0)
+    """Of work that the amount pays, where it is hours at a rate."""
     period = models.DateField()
     """A day of the pay period that it is for."""
     run = ClientKey(PayRun, null=True)
@@ -225,6 +254,8 @@ class PayItem(ClientModel):
     """The file it came in, or how else it was said."""
     withdrawn = models.CharField(max_length=300, default="")
     """Why it is not to be paid after all; said once, before a run has taken it."""
+    workbook = ClientKey(PayWorkbook, null=True, indexed=False)
+    """That brought it; a later one of the same period takes its place."""
     added_at = models.DateTimeField(db_default=Now(), editable=False)
 
 
@@ -248,7 +279,8 @@ class ReversedPayslip(ClientModel):
 
 
 class RecurringPay(ClientModel):
-    """An amount of an element in every period that these days touch. Ended, never changed."""
+    """An amount of an element in every period that these days touch. Ended, never changed; withdrawn, as long
+    as no released run has paid it."""
 
     person = ClientKey(Person)
     element = models.CharField(max_length=40)
@@ -257,6 +289,10 @@ class RecurringPay(ClientModel):
     starts = models.DateField()
     ends = models.DateField(null=True)
     reason = models.CharField(max_length=300, default="")
+    withdrawn = models.CharField(max_length=300, db_default="")
+    """Why it never was to be paid; said once."""
+    workbook = ClientKey(PayWorkbook, null=True, indexed=False)
+    added_at = models.DateTimeField(db_default=Now(), editable=False)
 
 
 class PayOrder(ClientModel):
@@ -365,6 +401,21 @@ class CarriedIn(ClientModel):
     amount = models.BigIntegerField()
     reason = models.CharField(max_length=300)
     added_at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class HandedOver(ClientModel):
+    """An approver of the client's lets a colleague approve in their place: one run, or whatever comes up on
+    some days. Who it was is written by trigger; taken_back: why it no longer holds, said once."""
+
+    run = ClientKey(PayRun, null=True)
+    """None: every run, on the days."""
+    starts = models.DateField()
+    ends = models.DateField()
+    from_user_id = models.UUIDField()
+    to_user_id = models.UUIDField()
+    reason = models.CharField(max_length=300)
+    taken_back = models.CharField(max_length=300, default="")
+    at = models.DateTimeField(db_default=Now(), editable=False)
 
 
 class ReturnedComment(ClientModel):

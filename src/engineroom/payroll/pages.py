@@ -38,6 +38,8 @@ from engineroom.payroll import (
     back_pay_pages,
     batch_pages,
     claim_pages,
+    cut_off,
+    handing_over,
     liability_pages,
     order_pages,
     orders,
@@ -168,7 +170,8 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     signed = yeses.signatures("pay_run", found.id)
     mine = next((m for m in signed.makers if m.user_id == request.identity.id), None)
     figures = selectors.run_figures(found)
-    context = {
+    inputs = cut_off.inputs_of_run(found)
+    context: dict[str, Any] = {
         "run": found,
         "row": row,
         "currency": currency,
@@ -193,6 +196,9 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
             or not request.may("payroll.approve")
         ),
         "asked_at": seen.asked_at,
+        "inputs": inputs,
+        "inputs_url": address("inputs_period", client, inputs.schedule, inputs.pay_date) if inputs else "",
+        "handings": [one for one in handing_over.handings(found) if not one.taken_back],
         "i_approved": seen.approval is not None
         and request.identity.id in (seen.approval.user_id, seen.approval.on_behalf_id),
         # Asked anew: of a run with two approvals, the other one may be mine.

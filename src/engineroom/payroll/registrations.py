@@ -23,6 +23,7 @@ from engineroom.payroll import (  # noqa: F401  registers what each offers
     order_imports,
     search,
     tasks,
+    workbook_imports,
 )
 from engineroom.payroll.jurisdictions import KNOWN
 from engineroom.payroll.services import expected_payees

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.commands import command
 from engineroom.foundation.dated import lasts_until
 from engineroom.foundation.tenancy.models import Client
@@ -18,7 +19,7 @@ from engineroom.payroll.engine import schedules as engine
 from engineroom.payroll.engine.proration import BASES
 from engineroom.payroll.engine.schedules import Period, Rhythm
 from engineroom.payroll.jurisdictions import jurisdiction
-from engineroom.payroll.models import OnSchedule, PaySchedule
+from engineroom.payroll.models import OnSchedule, PayRun, PaySchedule
 from engineroom.people.models import Person
 
 SHOWN_PERIODS = 6
@@ -212,3 +213,26 @@ def paid_on(schedule: PaySchedule, pay_date: date) -> Period:
     if schedule.ends is not None and found.starts > schedule.ends:
         raise Conflict(f"{schedule} is closed since {schedule.ends}")
     return found
+
+
+def is_anybody_on(schedule: PaySchedule, period: Period) -> bool:
+    """Whether anybody is on the schedule on a day of the period."""
+    on = OnSchedule.objects.filter(
+        lasts_until(period.starts), client_id=schedule.client_id, schedule=schedule
+    )
+    return on.filter(starts__lte=period.ends).exists()
+
+
+def regular_run_of(schedule: PaySchedule, period_starts: date) -> PayRun | None:
+    """The regular run of a period, if it was opened."""
+    runs = PayRun.objects.filter(client_id=schedule.client_id, kind="regular", schedule=schedule)
+    return runs.filter(period_starts=period_starts).first()
+
+
+def released_run_of(schedule: PaySchedule, period_starts: date) -> PayRun | None:
+    """The regular run of a period, or of a later one, that is released: nothing is added to the period any
+    more."""
+    released = Release.objects.filter(client_id=schedule.client_id, subject_kind="pay_run")
+    runs = PayRun.objects.filter(client_id=schedule.client_id, kind="regular", schedule=schedule)
+    later = runs.filter(period_starts__gte=period_starts, id__in=released.values("subject_id"))
+    return later.order_by("period_starts").first()

@@ -35,7 +35,9 @@ from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason
 from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll.account_map import unmapped
+from engineroom.payroll.cut_off import closes
 from engineroom.payroll.engine.steps import Calculation, RowProblem
+from engineroom.payroll.handing_over import refuse_if_handed
 from engineroom.payroll.inputs import (
     NOT_CALCULATED,
     REPLACEMENT,
@@ -275,6 +277,7 @@ SELECT i.id, i.client_id, %(run)s FROM payroll_payitem i
 WHERE i.client_id = %(client)s AND i.withdrawn = ''
   AND NOT EXISTS (SELECT FROM payroll_paiditem p WHERE p.client_id = i.client_id AND p.id = i.id)
   AND CASE WHEN %(regular)s THEN i.run_id IS NULL AND i.period <= %(ends)s AND ({of_run} OR {of_leaver})
+    AND (%(closes)s::date IS NULL OR (i.added_at AT TIME ZONE 'Europe/London')::date <= %(closes)s)
     ELSE i.run_id = %(run)s END
 FOR UPDATE OF i
 """
@@ -308,6 +311,7 @@ def _take_items(run: PayRun) -> int:
                 "regular": run.kind == "regular",
                 "starts": run.period_starts,
                 "ends": run.period_ends,
+                "closes": closes(run),
             },
         )
         return int(cursor.rowcount)
@@ -732,6 +736,7 @@ def approve_pay_run(run_id: UUID, *, content_hash: str) -> Approved:
         raise Conflict(f"{run} is not calculated yet")
     if bytes(run.content_hash).hex() != content_hash:
         raise approvals.ContentChanged(f"{run} was recalculated since you looked; look again")
+    refuse_if_handed(run)
     if blockers := blockers_of(run):
         raise PayRunNotReady(run, blockers)
     approval = approvals.approve("pay_run", run.id, bytes(run.content_hash))

@@ -34,6 +34,8 @@ from engineroom.ui.pages import Done, PageRequest, action, address, filled_in, f
 
 LONGEST_NAME_BYTES = 200
 RECENT = 20
+LISTED = 1_000
+"""Problems of a file on its page; the API and the command line say all that are kept."""
 
 BY_OTHERS = {"": "", "portal_": "the firm"}
 """Who read a file whose name one may not know: a contact sees no users of the firm."""
@@ -129,7 +131,7 @@ def _preview(request: PageRequest, client: str) -> Done:
     imports.permitted(request.POST.get("kind", ""))
     asked = filled_in(FileIn(_my_kinds(request), request.POST, request.FILES))
     with tempfile.TemporaryDirectory() as folder:
-        seen, _ = steps.preview(asked["kind"], _kept(Path(folder), asked["file"]))
+        seen, _ = steps.preview(asked["kind"], kept_upload(Path(folder), asked["file"]))
     said = (
         f"{seen.file_name} was taken before, to the byte. There is nothing left to do with it."
         if seen.already_taken
@@ -157,12 +159,13 @@ def _seen(request: PageRequest, client: str, preview_id: UUID) -> HttpResponse:
         "taken": taken,
         "state_kind": kind,
         "state": word,
-        "problems": [] if taken else [Problem(**p) for p in row.problems],
-        "unshown": 0 if taken else row.errors + row.warnings - len(row.problems),
+        "problems": [] if taken else [Problem(**p) for p in row.problems[:LISTED]],
+        "unshown": 0 if taken else row.errors + row.warnings - len(row.problems[:LISTED]),
         "may_take": request.may(handler.permission),
         "permission": handler.permission,
         "read_by": f"{row.at:%H:%M} {row.at.tzname()}" + (f", {by}" if by else ""),
         "imports_url": _address(request, "imports"),
+        "brings": imports.brings(row) if not taken and not row.errors else [],
         "take_url": _address(request, "import_take", row.id),
         **(_made(request, row) if taken else {}),
     }
@@ -232,7 +235,7 @@ def _state(row: ImportPreview, taken: bool) -> tuple[str, str]:
     return "wait", "Read, not taken"
 
 
-def _kept(folder: Path, file: UploadedFile) -> Path:
+def kept_upload(folder: Path, file: UploadedFile) -> Path:
     """The upload under its own name, for messages; the importer holds the limit of its kind."""
     name = Path(file.name or "").name
     if not name or not name.isprintable() or len(name.encode()) > LONGEST_NAME_BYTES:

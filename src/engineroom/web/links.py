@@ -33,7 +33,7 @@ from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
-from engineroom.payroll import papers, selectors
+from engineroom.payroll import handing_over, papers, selectors
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import blockers_of, find_run
 from engineroom.ui.display import format_count, format_day, format_moment
@@ -152,6 +152,18 @@ def _payslip_ids(run: PayRun) -> list[UUID]:
     return [slip.id for slip in selectors.payslips(run)]
 
 
+def approvers_to_ask(run: PayRun) -> list[User]:
+    """The client's approvers who made no part of a run, but those who handed it to a colleague of these."""
+    makers = {maker.user_id for maker in approvals.makers("pay_run", run.id)}
+    people = [
+        user
+        for user in holders_of("payroll.approve", run.client_id)
+        if user.kind == "client" and user.id not in makers
+    ]
+    asked = handing_over.asked_instead(run, [user.id for user in people])
+    return [user for user in people if user.id in asked]
+
+
 @dataclass(frozen=True)
 class ApproversAsked:
     run_id: UUID
@@ -180,12 +192,7 @@ def ask_approver(run_id: UUID) -> ApproversAsked:
         raise Conflict(f"the client has approved {run} already")
     if asked_at := selectors.approval_asked_at(run):
         raise Conflict(f"the client was asked at {format_moment(asked_at)} to approve exactly this")
-    makers = {maker.user_id for maker in approvals.makers("pay_run", run.id)}
-    people = [
-        user
-        for user in holders_of("payroll.approve", run.client_id)
-        if user.kind == "client" and user.id not in makers
-    ]
+    people = approvers_to_ask(run)
     if not people:
         raise Conflict("nobody of the client's may approve this run; grant somebody the role client_approver")
     subject = f"Please approve pay run {run.number} of {Client.objects.get(id=run.client_id).name}"

@@ -15,6 +15,7 @@ from engineroom.web import (
     calendar_pages,
     context,
     engagement_pages,
+    inputs_pages,
     jobs_pages,
     my_pages,
     portal_pages,
@@ -32,6 +33,7 @@ FIRST_PAGES = {
 NAVIGATION = [
     *today_pages.NAVIGATION,
     *portal_pages.NAVIGATION,
+    *inputs_pages.NAVIGATION,
     *my_pages.NAVIGATION,
     NavigationEntry("Clients", "clients", key="c", order=20, of="firm", faces=("firm", "client")),
     *calendar_pages.NAVIGATION,

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
+from uuid import UUID
 
+from django import forms
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -21,16 +23,17 @@ from engineroom.foundation.approvals import services as standing
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.kernel.errors import NotFound
+from engineroom.kernel.errors import LONGEST_REASON, NotFound
 from engineroom.kernel.rates import format_ppm
-from engineroom.payroll import explained, reopening, returned, review, variance_pages
+from engineroom.payroll import cut_off, explained, handing_over, reopening, returned, review, variance_pages
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll import services as pay_runs
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun
 from engineroom.ui import charts, listing
 from engineroom.ui.display import format_day, format_money
-from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, page
+from engineroom.ui.fields import DayField, LineField
+from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import TraceStep
 
 FACES = ("client",)
@@ -216,11 +219,17 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     found = payroll.named_run(number)
     request.reading(found.id)
     slips = payroll.slips_listed(found, review.run_before(found), cursor=request.GET.get("at", ""))
+    inputs = cut_off.inputs_of_run(found)
     context = run_facts(found, request.client) | {
         "slips": slips.rows,
         "pager": listing.onward(request, slips),
         "may_approve": request.may("payroll.approve"),
         "may_return": _may_return(request, found),
+        **_handed(request, found),
+        "inputs": inputs,
+        "inputs_url": reverse("portal_inputs_period", args=[client, inputs.schedule, inputs.pay_date])
+        if inputs
+        else "",
         "comments": returned.comments(found),
         "i_approved": (yes := standing.standing("pay_run", found.id)) is not None
         and yes.user_id == request.identity.id,
@@ -313,6 +322,61 @@ def take_back_run(request: PageRequest, client: str, number: int) -> Done:
     return Done(
         f"Your approval of pay run {number} is taken back.", to=reverse("portal_run", args=[client, number])
     )
+
+
+class HandOver(forms.Form):
+    """A colleague who approves instead, once or until a day."""
+
+    colleague = forms.ChoiceField()
+    until = DayField(required=False, label="For every run until", help_text="Empty: this run only.")
+    reason = LineField(max_length=LONGEST_REASON, help_text="Your colleague and your bureau read it.")
+
+    def __init__(self, colleagues: Sequence[handing_over.Approver], *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        choices = [(str(one.id), one.name) for one in colleagues]
+        self.fields["colleague"] = forms.ChoiceField(choices=choices)
+        self.order_fields(["colleague", "until", "reason"])
+
+
+def _handed(request: PageRequest, run: PayRun) -> dict[str, Any]:
+    """To whom a run's approval was handed, and the form to do so."""
+    me = request.identity.id
+    given = handing_over.standing_of(me, run, duties.today())
+    others = [one for one in handing_over.approvers_of_client() if one.id != me]
+    may = _may_return(request, run) and given is None and bool(others)
+    return {
+        "handings": handing_over.handings(run),
+        "i_handed": given,
+        "hand_form": form_of(request, HandOver(others)) if may else None,
+    }
+
+
+@action("payroll.approve", faces=FACES)
+def hand_over_run(request: PageRequest, client: str, number: int) -> Done:
+    """Let a colleague approve in my place."""
+    run = payroll.named_run(number)
+    asked = filled_in(HandOver(handing_over.approvers_of_client(), request.POST))
+    until = asked["until"]
+    handing_over.hand_over(
+        UUID(asked["colleague"]),
+        run_id=None if until else run.id,
+        until=until,
+        reason=asked["reason"],
+        key=request.key,  # type: ignore[call-arg]
+    )
+    what = f"every run until {format_day(until)}" if until else f"pay run {number}"
+    return Done(f"Your colleague approves {what}.", to=reverse("portal_run", args=[client, number]))
+
+
+@action("payroll.approve", faces=FACES)
+def hand_back(request: PageRequest, client: str, handover_id: UUID) -> Done:
+    """From now on whoever handed it over approves again."""
+    handing_over.take_back_handover(
+        handover_id,
+        reason=request.POST.get("reason", ""),
+        key=request.key,  # type: ignore[call-arg]
+    )
+    return Done("The approval is taken back.")
 
 
 @page("payroll.read", reads="payslip", faces=FACES)
@@ -471,6 +535,8 @@ urlpatterns = [
     path("portal/<str:client>/runs/<int:number>", run, name="portal_run"),
     path("portal/<str:client>/runs/<int:number>/approve", approve_run, name="portal_run_approve"),
     path("portal/<str:client>/runs/<int:number>/return", return_run, name="portal_run_return"),
+    path("portal/<str:client>/runs/<int:number>/hand-over", hand_over_run, name="portal_run_hand_over"),
+    path("portal/<str:client>/handed-over/<uuid:handover_id>/back", hand_back, name="portal_handover_back"),
     path("portal/<str:client>/runs/<int:number>/take-back", take_back_run, name="portal_run_take_back"),
     path(
         "portal/<str:client>/runs/<int:number>/people/<path:payroll_number>",

@@ -14,8 +14,7 @@ from uuid import UUID
 from engineroom.foundation import duties
 from engineroom.foundation.access import services as access
 from engineroom.foundation.access.models import User
-from engineroom.foundation.access.selectors import grants_on, holders_of
-from engineroom.foundation.approvals import selectors as approvals
+from engineroom.foundation.access.selectors import grants_on
 from engineroom.foundation.approvals import services as standing
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.commands import command
@@ -30,7 +29,7 @@ from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import blockers_of, find_run
 from engineroom.ui.display import format_day
 from engineroom.web import letters
-from engineroom.web.links import draft_to
+from engineroom.web.links import approvers_to_ask, draft_to
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +85,7 @@ def _said_of(run: PayRun, verb: str) -> bool:
 def remind_approvers(run_id: UUID) -> Reminded:
     """Mail the client's approvers once more that the run waits for them, and until when. Once."""
     run = _waiting(run_id, REMINDED)
-    makers = {maker.user_id for maker in approvals.makers("pay_run", run.id)}
-    people = [
-        user
-        for user in holders_of("payroll.approve", run.client_id)
-        if user.kind == "client" and user.id not in makers
-    ]
+    people = approvers_to_ask(run)
     return _tell(run, people, "approval-reminder", "Reminder: please approve", "web/mail_remind.txt")
 
 

@@ -20,7 +20,7 @@ class ImportPreview(ClientModel):
     errors = models.IntegerField()
     warnings = models.IntegerField()
     problems = models.JSONField(default=list)
-    """The first thousand, as dictionaries of kernel.errors.Problem."""
+    """The first ten thousand, as dictionaries of kernel.errors.Problem."""
     by_user_id = models.UUIDField()
     at = models.DateTimeField(db_default=Now(), editable=False)
 

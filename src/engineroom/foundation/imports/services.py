@@ -29,10 +29,19 @@ from engineroom.foundation.failpoints import failpoint
 from engineroom.foundation.imports.models import ImportCommit, ImportPreview
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted, Problem, by_row, errors_of
+from engineroom.kernel.errors import (
+    Conflict,
+    InputRefused,
+    NotFound,
+    NotPermitted,
+    Problem,
+    by_row,
+    errors_of,
+)
 
 MEGABYTE = 1 << 20
-KEPT_PROBLEMS = 1000
+KEPT_PROBLEMS = 10_000
+"""More than a file of five thousand rows has, so that all of them are mended at once."""
 
 
 @dataclass
@@ -64,6 +73,14 @@ class Importer(ABC):
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
         """Write the rows; everything is in one transaction. Returns counts for the receipt."""
 
+    def brings(self, parsed: Parsed) -> list[tuple[str, str]]:
+        """What taking a file without errors would change, in words: what, and how much."""
+        return []
+
+    def again(self, commit: ImportCommit) -> str:
+        """Why a file that was taken before, to the byte, is no longer what stands; empty where it is."""
+        return ""
+
 
 IMPORTERS: dict[str, Importer] = {}
 _TAKERS: dict[str, Callable[..., Taken]] = {}
@@ -92,7 +109,7 @@ def find_importer(kind: str) -> Importer:
 
 @dataclass(frozen=True)
 class Previewed:
-    """What the file holds: nothing has been taken. problems: the first thousand."""
+    """What the file holds: nothing has been taken. problems: the first ten thousand."""
 
     preview_id: UUID
     kind: str
@@ -212,6 +229,12 @@ def take(preview_id: UUID) -> Taken:
     return _TAKERS[_preview(preview_id).kind](preview_id)
 
 
+def brings(preview: ImportPreview) -> list[tuple[str, str]]:
+    """What taking a previewed file without errors would change, in words."""
+    handler = find_importer(preview.kind)
+    return handler.brings(_reparse(handler, _file_of(preview)))
+
+
 def _preview(preview_id: UUID) -> ImportPreview:
     row = (
         ImportPreview.objects.select_related("file")
@@ -231,6 +254,8 @@ def _take(handler: Importer, preview_id: UUID) -> Taken:
     if commit is None:
         before = _before(handler.kind, digest)
         assert before is not None, "the claim was refused, so whoever holds it has committed"
+        if passed := handler.again(before):
+            raise Conflict(passed)
         return Taken(before.id, handler.kind, file.name, {}, again=True)
     # Whoever uploaded the file is a maker of what comes of it, also when somebody else takes it.
     approvals.takes_in("import", commit.id, "import_preview", [row.id])

@@ -122,6 +122,30 @@ def read_sheet(
         return Sheet(file_name, {c.name: [] for c in columns}, problems=tuple(reading.problems))
 
 
+def read_hidden_sheet(data: bytes | Path, name: str, *, limits: Limits = LIMITS) -> list[list[str]]:
+    """The cells of a workbook's hidden sheet, as text; nothing where there is none, or no workbook.
+
+    What is wrong with the file is said when its table is read.
+    """
+    reading = _Reading("", (), limits)
+    try:
+        found = reading.bytes_of(data)
+    except _Unreadable:
+        return []
+    checked = _checked_workbook(found, limits) if found[:4] == b"PK\x03\x04" else b""
+    if not checked or isinstance(checked, _Bad):
+        return []
+    try:
+        workbook = load_workbook(io.BytesIO(checked))
+        hidden = [s.name for s in workbook.sheets_metadata if s.visible != SheetVisibleEnum.Visible]
+        rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) if name in hidden else []
+    except BaseException as error:  # as above: a panic of the Rust reader is a BaseException of its own
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        return []
+    return [[_text_of(cell).strip() for cell in row] for row in rows]
+
+
 class _Unreadable(Exception):
     """The whole file is refused; its problem is noted already."""
 

@@ -15,9 +15,14 @@ from engineroom.foundation.vault.models import VaultFile
 
 def file_answer(file: VaultFile, *, inline: bool = False) -> HttpResponse:
     """The file, proven against its hash: to be kept, or to be looked at in the browser. Nobody caches it."""
-    answer = HttpResponse(vault.read(file), content_type=file.media_type)
+    return file_of(vault.read(file), file.name, file.media_type, inline=inline)
+
+
+def file_of(content: bytes, name: str, media_type: str, *, inline: bool = False) -> HttpResponse:
+    """Bytes as a file of that name, made for whoever asked."""
+    answer = HttpResponse(content, content_type=media_type)
     kind = "inline" if inline else "attachment"
-    answer["Content-Disposition"] = content_disposition_header(not inline, file.name) or kind
+    answer["Content-Disposition"] = content_disposition_header(not inline, name) or kind
     answer["Cache-Control"] = "no-store"
     return answer
 
@@ -32,7 +37,4 @@ def zip_answer(files: Iterable[VaultFile], name: str) -> HttpResponse:
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as packed:
         for file in files:
             packed.writestr(zipfile.ZipInfo(file.name, file.stored_at.timetuple()[:6]), vault.read(file))
-    answer = HttpResponse(whole.getvalue(), content_type="application/zip")
-    answer["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
-    answer["Cache-Control"] = "no-store"
-    return answer
+    return file_of(whole.getvalue(), name, "application/zip")
