@@ -110,7 +110,7 @@ def _print_calculated(done: steps.Calculated) -> None:
 def _print_published(run: RunOpened, p: Published) -> None:
     voided = "; the approval was voided" if p.approval_voided else ""
     typer.echo(
-        f"pay run {run.number}: tax week {run.tax_period} of {run.tax_year}, "
+        f"pay run {run.number}: tax period {run.tax_period} of {run.tax_year}, "
         f"{counted(p.payslips, 'payslip')}, content {short(p.content_hash)}{voided}"
     )
 

@@ -319,6 +319,23 @@ def jurisdiction(code: str) -> Jurisdiction:
     return found
 
 
+class InPeriod(Protocol):
+    """What is paid for a tax period: a run, or its row in a list."""
+
+    @property
+    def jurisdiction(self) -> str: ...
+    @property
+    def frequency(self) -> str: ...
+    @property
+    def tax_period(self) -> int: ...
+
+
+def period_in_words(run: InPeriod) -> str:
+    """The tax period as its country counts it, within a sentence: "tax week 35"."""
+    words = jurisdiction(run.jurisdiction).itemised.period(run.frequency, run.tax_period)
+    return words[:1].lower() + words[1:]
+
+
 def tables_of(law: Jurisdiction, pay_date: date, rules: Sequence[Mapping[str, Any]]) -> Any:
     """The tables that an attempt named in its rules, as they are today."""
     return law.resolve_tables(pay_date, [rule["table"] for rule in rules])

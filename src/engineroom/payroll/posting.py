@@ -22,7 +22,7 @@ from engineroom.ledger.services import Journal, Line, account_ids, post_journals
 from engineroom.openitems.services import ItemColumns, add_items, counterparty
 from engineroom.payroll.account_map import AccountMap, keep, map_of, map_of_run
 from engineroom.payroll.inputs import REVERSAL, STATED
-from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction, period_in_words
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.postings import NET, Agency, Figures, Posted
 from engineroom.payroll.withheld import owed_to_creditors
@@ -52,7 +52,7 @@ def post_pay_run(run: PayRun) -> PostedRun:
     lines = _lines(run, law, accounts, totals, currency)
     if not any(line.amount for line in lines):
         return PostedRun(None, run.payslips, 0)
-    narrative = _narrative(run, law)
+    narrative = _narrative(run)
     keep(run, accounts, law.postings)
     posted = post_journals("pay_run", ("pay_run", run.id), [Journal(run.pay_date, narrative, tuple(lines))])
     for agency in law.postings.agencies:
@@ -62,12 +62,11 @@ def post_pay_run(run: PayRun) -> PostedRun:
     return PostedRun(posted.batch_id, run.payslips, totals.get(NET, 0))
 
 
-def _narrative(run: PayRun, law: Jurisdiction) -> str:
+def _narrative(run: PayRun) -> str:
     if run.corrects is not None:
         does = "takes payslips back of" if run.kind == REVERSAL else "replaces what was taken back by"
         return f"Pay run {run.number} {does} pay run {run.corrects.number}"
-    period = law.itemised.period(run.frequency, run.tax_period)
-    return f"Pay run {run.number}, {period[:1].lower()}{period[1:]} of {run.tax_year}"
+    return f"Pay run {run.number}, {period_in_words(run)} of {run.tax_year}"
 
 
 def _lines(

@@ -19,7 +19,7 @@ from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.errors import NotFound
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation
-from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction, tables_of
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction, period_in_words, tables_of
 from engineroom.payroll.models import Attempt, AttemptChunk, ClaimPaid, PayRun, Payslip, TaxDetails
 from engineroom.payroll.results import amounts_of
 from engineroom.payroll.returned import OPEN_COUNT
@@ -350,6 +350,11 @@ class RunRow:
     kind: str
     owes_back: bool
     is_taken_back: bool
+    frequency: str
+
+    @property
+    def tax_words(self) -> str:
+        return period_in_words(self)
 
     @property
     def is_approved(self) -> bool:
@@ -417,7 +422,8 @@ SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, 
     SELECT count(*) FROM payroll_reversedpayslip v
     JOIN foundation_release x ON x.client_id = v.client_id AND x.subject_kind = 'pay_run'
       AND x.subject_id = v.run_id
-    WHERE v.client_id = r.client_id AND v.original_id = r.id) AS taken_back
+    WHERE v.client_id = r.client_id AND v.original_id = r.id) AS taken_back,
+  r.frequency
 FROM payroll_payrun r
 LEFT JOIN payroll_attempt k ON k.client_id = r.client_id AND k.id = r.published_id
 LEFT JOIN LATERAL (

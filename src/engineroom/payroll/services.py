@@ -47,7 +47,13 @@ from engineroom.payroll.inputs import (
     people_in,
     read_inputs,
 )
-from engineroom.payroll.jurisdictions import Jurisdiction, element_codes, jurisdiction, tables_of
+from engineroom.payroll.jurisdictions import (
+    Jurisdiction,
+    element_codes,
+    jurisdiction,
+    period_in_words,
+    tables_of,
+)
 from engineroom.payroll.models import (
     Attempt,
     AttemptChunk,
@@ -186,17 +192,12 @@ def _refuse_out_of_order(client_id: UUID, pay_date: date, year: str, period: int
     )
     if same := weekly.filter(tax_period=period).first():
         raise Conflict(
-            f"{same} of {same.pay_date} is the run of {_in_words(same)}; "
+            f"{same} of {same.pay_date} is the run of {period_in_words(same)}; "
             "late hours go into the next week's run"
         )
     released = Release.objects.filter(client_id=client_id, subject_kind="pay_run").values("subject_id")
     if later := weekly.filter(pay_date__gt=pay_date, id__in=released).order_by("pay_date").first():
         raise Conflict(f"{later} of {later.pay_date} is released; no run can be opened before it")
-
-
-def _in_words(run: PayRun) -> str:
-    words = jurisdiction(run.jurisdiction).itemised.period(run.frequency, run.tax_period)
-    return words[:1].lower() + words[1:]
 
 
 def find_run(run_id: UUID) -> PayRun:

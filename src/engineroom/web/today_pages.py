@@ -18,6 +18,7 @@ from engineroom.foundation.duties import Task
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.ledger.selectors import Balance, last_seal, trial_balance
+from engineroom.payroll.jurisdictions import period_in_words
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.selectors import RunFigures, run_figures
 from engineroom.ui import charts
@@ -75,6 +76,7 @@ def home(request: PageRequest, client: str) -> HttpResponse:
         {
             **context,
             "run": run,
+            "tax_words": period_in_words(run) if run else "",
             "run_url": address("payroll:run", client, run.number) if run else None,
             "figures": here.figures,
             "owed": [b for b in balances if b.is_control and b.balance],
