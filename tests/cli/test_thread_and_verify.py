@@ -168,7 +168,7 @@ def test_an_old_run_is_checked_again_and_says_which_version_differs(
         versions={**now.versions, "ni_class1": before.versions["ni_class1"]},
         parameters={**now.parameters, "ni_class1": before.parameters["ni_class1"]},
     )
-    monkeypatch.setattr(gb, "resolve_tables", lambda day: mixed)
+    monkeypatch.setattr(gb, "resolve_tables", lambda day, further=(): mixed)
     monkeypatch.setattr(gb, "ENGINE_VERSION", 2)
     other = cli("payroll", "recheck", paid.code, "1", who=who)
     assert other.code == 1

@@ -461,7 +461,7 @@ def test_a_re_run_under_other_tables_says_how_many_differ_and_which_version(
     monkeypatch.setattr(gb, "ENGINE_VERSION", 7)
     with client.acting("lead"):
         newer = selectors.recheck(run_of_here())
-        monkeypatch.setattr(gb, "resolve_tables", lambda day: mixed)
+        monkeypatch.setattr(gb, "resolve_tables", lambda day, further=(): mixed)
         other = selectors.recheck(run_of_here())
     assert (newer.ok, newer.engine_then, newer.engine_now) == (True, 1, 7)
     assert (other.different, other.payslips, other.same_rules) == (1, 2, False)

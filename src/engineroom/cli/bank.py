@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 
 from engineroom.cli import consent, show
-from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, Problem
 from engineroom.kernel.money import NotMoney, parse_minor
 
@@ -30,11 +30,9 @@ Reason = Annotated[str, typer.Option(help="why")]
 @on_the_ground
 def lines(client: Client) -> None:
     """Lines that wait, with the reason, and what was said of them."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement.clearing import open_exceptions
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         rows = [
             (
                 _name(line),
@@ -66,26 +64,21 @@ def explain(
     account: Annotated[str, typer.Option(help="the account for what the items leave")] = "",
 ) -> None:
     """Say what a line is. Nothing is posted before another person approves it."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement import by_hand
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         row = _line(line)
         done = by_hand.explain_line(row.id, parts=_parts(row, item), account=account, reason=reason)
     typer.echo(f"said of {line}: content {consent.short(done.content_hash)}; another person approves it")
-    seal_everything()
 
 
 @bank.command("returned")
 @on_the_ground
 def returned(client: Client) -> None:
     """Payments that came back and are still owed, and the content that an approval of each names."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement import again
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         found = again.returned_payments()
     if not found:
         typer.echo("nothing came back that is still owed")
@@ -147,15 +140,12 @@ def pay_again(
     on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="the pay date")],
 ) -> None:
     """Write the file that pays it again, to the account that was approved."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement import again
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         found = again.returned_named(payment)
         done = again.pay_again(found.payment_id, pay_date=on.date())
     typer.echo(f"payment file {done.file_name} is written: submit it by {done.submit_by}")
-    seal_everything()
 
 
 @bank.command("approve")
@@ -190,28 +180,22 @@ def approve(
 @on_the_ground
 def withdraw(client: Client, line: LineName, reason: Reason) -> None:
     """Withdraw what was said of a line and is not approved yet."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement import by_hand
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         by_hand.withdraw_explanation(_line(line).id, reason=reason)
     typer.echo(f"nothing is said of {line} any more")
-    seal_everything()
 
 
 @bank.command("undo")
 @on_the_ground
 def undo(client: Client, line: LineName, reason: Reason) -> None:
     """Take a clearing back: its posting is reversed, and the line waits for a person."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement import by_hand
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         by_hand.undo_clearing(_line(line).id, reason=reason)
     typer.echo(f"{line} waits again; its posting is reversed")
-    seal_everything()
 
 
 def _name(row: BankLine) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engineroom.cli import show
-from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, NotFound
 from engineroom.ui.display import format_count, format_hours
 
@@ -32,13 +32,11 @@ def verify_ledger(client: Client) -> None:
     """Re-prove the books from the postings: whole entries, balances, control accounts, nothing lost in
     billing, lines cleared and files paid as they say, the bank beside the books."""
     from engineroom.billing.selectors import reconcile
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.ledger import selectors
     from engineroom.openitems import selectors as openitems
     from engineroom.settlement import selectors as settlement
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         checks = [*selectors.verify(), *openitems.verify(), *settlement.verify()]
         reconciled = reconcile()
         banks = [(a.currency, settlement.reconcile(a.code)) for a in settlement.own_accounts()]
@@ -86,11 +84,9 @@ def trial_balance(
     known_at: Annotated[int | None, typer.Option(help="as known at this sealed point")] = None,
 ) -> None:
     """Balances as at a day, and as known at a sealed point."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.ledger import selectors
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         if known_at is not None and not 0 <= known_at <= selectors.last_seal():
             raise NotFound(
                 f"the last sealed point is {selectors.last_seal()}: what is known at {known_at} may change"
@@ -127,14 +123,11 @@ def add_ledger_account(
     control: Annotated[bool, typer.Option("--control", help="its balance is that of its open items")] = False,
 ) -> None:
     """Add an account to the client's book."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.ledger import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         done = services.add_account(code, name, type, is_control=control)
     typer.echo(f"account {done.code} is in the book")
-    seal_everything()
 
 
 @ledger.command("lock")
@@ -145,14 +138,11 @@ def lock(
     reason: Annotated[str, typer.Option()],
 ) -> None:
     """Lock the books through a day; an earlier day than the last lock's reopens, and the trail says so."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.ledger import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         done = services.lock_period(through.date(), reason=reason)
     typer.echo(f"lock {done.number}: nothing posts on or before {done.locked_through}")
-    seal_everything()
 
 
 @ledger.command("reverse")
@@ -165,11 +155,9 @@ def reverse(
 ) -> None:
     """Post an entry's negative, linked both ways."""
     from engineroom.foundation import thread
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.ledger import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         found = thread.FIND["entry"](entry)
         if len(found) != 1:
             raise NotFound(
@@ -177,18 +165,15 @@ def reverse(
             )
         done = services.reverse_entry(found[0], day=day.date(), reason=reason)
     typer.echo(f"reversed by entry {done.entry_id}")
-    seal_everything()
 
 
 @ledger.command("open-items")
 @on_the_ground
 def open_items(client: Client, kind: Annotated[str | None, typer.Option()] = None) -> None:
     """What is owed and held, by due date."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.openitems import selectors
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         rows = selectors.open_items(kind=kind)
     show.table(
         format_count(len(rows), "open item"),
@@ -237,17 +222,14 @@ def end_hold(
     reason: Annotated[str, typer.Option()],
 ) -> None:
     """End the holds of a timesheet: the customer agreed, or the hours are written off to margin."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.timesheets.services import end_holds
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         sheet = _timesheet_of(hour, assignment)
         done = end_holds(sheet.id, outcome=outcome, reason=reason)
         of = f"{sheet.assignment.customer.name}, week ending {sheet.week_ending}"
     charges = format_count(done.charges, "charge")
     typer.echo(f"{of}: {charges} of {show.money(done.amount)} now {done.outcome.replace('_', ' ')}")
-    seal_everything()
 
 
 def _timesheet_of(hour: str, assignment: str | None) -> Timesheet:
@@ -279,10 +261,8 @@ def held(client: Client) -> None:
     """What is paid and may not be billed yet, hour by hour, and why."""
     from engineroom.billing import selectors
     from engineroom.cli.days import print_held
-    from engineroom.foundation.tenancy.scope import acting
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         rows = selectors.held()
     if not rows:
         typer.echo("nothing is held")
@@ -310,10 +290,8 @@ def drafts(client: Client) -> None:
     """The invoices of every bill run that is not issued, as they would go out now."""
     from engineroom.billing import selectors, services
     from engineroom.cli.days import print_drafts
-    from engineroom.foundation.tenancy.scope import acting
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         waiting = [run for run in selectors.bill_runs().rows if run.waiting]
         for run in waiting:
             found = selectors.drafts(run.through, run.issue_date)
@@ -336,28 +314,23 @@ def stage(
     """Record that a payment file was submitted, or settled by the scheme. Cleared is the bank statement's to
     say."""
     from engineroom.foundation import thread
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement.services import record_stage
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         found = thread.FIND["batch"](batch)
         if not found:
             raise NotFound(f"there is no payment file {batch!r}")
         done = record_stage(found[0], stage, on=on.date(), evidence=evidence)
     typer.echo(f"{batch} is {done.stage}")
-    seal_everything()
 
 
 @payments.command("list")
 @on_the_ground
 def list_(client: Client) -> None:
     """Payment files and how far each is proven: released, submitted, settled, cleared."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement.selectors import payment_files
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         rows = [
             (
                 f.reference,
@@ -379,11 +352,9 @@ def list_(client: Client) -> None:
 @on_the_ground
 def own_accounts(client: Client) -> None:
     """The client's bank accounts, by the code that other commands name them by."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement import selectors
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         rows = [(a.code, a.name, a.currency, a.account.code) for a in selectors.own_accounts()]
     show.table("Bank accounts", ("code", "name", "", "posts to"), rows)
 
@@ -400,11 +371,9 @@ def add_account(
     iban: Annotated[str, typer.Option()] = "",
 ) -> None:
     """Add a bank account that the client pays from and is paid to."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         services.add_own_account(
             code,
             name,
@@ -414,7 +383,6 @@ def add_account(
             iban=iban,
         )
     typer.echo(f"added {code}")
-    seal_everything()
 
 
 @payments.command("rename-account")
@@ -423,11 +391,8 @@ def rename_account(
     client: Client, code: str, to: Annotated[str, typer.Option(help="the code it has from now on")]
 ) -> None:
     """Give a bank account another code, so that the one that follows it can be added under its own."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.settlement import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         done = services.rename_own_account(code, to=to)
     typer.echo(f"{code} is called {done.code}")
-    seal_everything()

@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from engineroom.cli import show
-from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, NotFound, NotPermitted
 from engineroom.ui.display import format_count, format_moment
 
@@ -56,14 +56,11 @@ def start(
     fields: Values = None,
 ) -> None:
     """Begin a case of a procedure's latest version."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.sop import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         done = services.start_case(procedure, title, _values(fields))
     typer.echo(f"case {done.number} of {procedure} version {done.version} has begun")
-    seal_everything()
 
 
 @cases.command("list")
@@ -218,10 +215,8 @@ def delegate(
 ) -> None:
     """Give a step to a colleague."""
     from engineroom.foundation.access.selectors import user_by_email
-    from engineroom.foundation.tenancy.scope import acting
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         colleague = user_by_email(to)
     if colleague is None:
         raise NotFound(f"there is no user {to}")
@@ -295,15 +290,12 @@ def comment(
     step: Annotated[str, typer.Option(help="the open step that it is about")] = "",
 ) -> None:
     """Say something on a case's timeline."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.sop import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         case_id = _case(number)
         services.comment(case_id, text, _open_task(client, number, step) if step else None)
     typer.echo(f"said on case {number}")
-    seal_everything()
 
 
 def _case(number: int) -> UUID:
@@ -321,14 +313,11 @@ def message(
     client: Client, number: Number, name: Annotated[str, typer.Argument(help="what the case waits for")]
 ) -> None:
     """Tell a case that what it waits for has come."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.sop import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         services.send_message(_case(number), name)
     typer.echo(f"case {number} goes on: {name} has come")
-    seal_everything()
 
 
 @cases.command("inbox")
@@ -449,14 +438,11 @@ def skip(client: Client, number: Number, step: Step, reason: Reason) -> None:
 @on_the_ground
 def cancel(client: Client, number: Number, reason: Reason) -> None:
     """End a case and everything open in it."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.sop import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         done = services.cancel_case(_case(number), reason)
     typer.echo(f"case {done.number} is cancelled, {format_count(done.tasks, 'open step')} with it")
-    seal_everything()
 
 
 @cases.command("move")
@@ -499,16 +485,13 @@ def move_back(
     client: Client, batch: Annotated[UUID, typer.Argument(help="of the move")], reason: Reason
 ) -> None:
     """Take a move back: of each case that is still where it was put."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.sop import moving
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         done = moving.move_back(batch, reason)
     typer.echo(f"{format_count(len(done.moved), 'case')} moved back")
     for number, why in done.left.items():
         typer.echo(f"  case {number} stays: {why}")
-    seal_everything()
 
 
 @mail.command("import")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engineroom.cli import show
-from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.kernel.money import NotMoney, parse_minor
 
@@ -28,11 +28,8 @@ AgreedWith = Annotated[str, typer.Option(help="who said yes for the client")]
 def show_terms(client: Client) -> None:
     """Every agreement with the client, the latest first, line by line."""
     from engineroom.foundation.engagement import selectors
-    from engineroom.foundation.tenancy.scope import acting
 
-    user = identity()
-    found = client_named(user, client)
-    with acting(user, read=[found.id]):
+    with reading(client) as found:
         rows = [
             (
                 terms.number,
@@ -102,16 +99,12 @@ def end(
 ) -> None:
     """From that day on nothing is done for the client."""
     from engineroom.foundation.engagement import services
-    from engineroom.foundation.tenancy.scope import acting
 
-    user = identity()
-    found = client_named(user, client)
-    with acting(user, write=found.id):
+    with writing(client) as found:
         services.end_engagement(
             starts.date(), agreed_on=agreed_on.date(), agreed_with=agreed_with, reason=reason
         )
     typer.echo(f"nothing is done for {found.code} from {starts.date()}")
-    seal_everything()
 
 
 def _or_none(lines: list[ServiceLine]) -> list[ServiceLine | None]:

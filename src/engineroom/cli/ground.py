@@ -147,6 +147,31 @@ def client_named(user: Identity, code: str) -> Client:
     return find(user, code)
 
 
+@contextmanager
+def writing(code: str) -> Iterator[Client]:
+    """Inside, whoever types writes this client; afterwards what was written is chained."""
+    from engineroom.foundation.tenancy.scope import acting
+
+    user = identity()
+    client = client_named(user, code)
+    with acting(user, write=client.id):
+        yield client
+    seal_everything()
+
+
+@contextmanager
+def reading(code: str, *, recorded: bool = False) -> Iterator[Client]:
+    """Inside, whoever types reads this client. recorded: the reading itself is, and is chained."""
+    from engineroom.foundation.tenancy.scope import acting
+
+    user = identity()
+    client = client_named(user, code)
+    with acting(user, read=[client.id]):
+        yield client
+    if recorded:
+        seal_everything()
+
+
 def seal_everything() -> None:
     """Chain what the command wrote. A worker does this every few seconds; without one, each command does it
     itself."""

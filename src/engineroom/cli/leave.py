@@ -10,7 +10,7 @@ import typer
 from django.utils import timezone
 
 from engineroom.cli import show
-from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.cli.ground import client_named, identity, on_the_ground, reading, writing
 from engineroom.kernel.errors import NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Leave: who is away, what is left, what waits for a decision.")
@@ -24,14 +24,11 @@ Number = Annotated[str, typer.Argument(metavar="PAYROLL_NUMBER")]
 @on_the_ground
 def offer(client: Client) -> None:
     """Offer every kind of leave that the law of the client's country knows."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.leave import entitling
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         done = entitling.offer_ready_kinds()
     typer.echo(f"offered: {', '.join(done.added) or 'nothing new'}")
-    seal_everything()
 
 
 @app.command()
@@ -59,12 +56,10 @@ def balances(client: Client, number: Number, as_at: AsAt = None) -> None:
 def requests(client: Client) -> None:
     """What waits for a decision, by its first day."""
     from engineroom.foundation.api import hides
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.leave import selectors
     from engineroom.ui.display import format_duration
 
-    user = identity()
-    with acting(user, read=[client_named(user, client).id]):
+    with reading(client):
         rows = [
             (b.person.payroll_number, b.person.name,
              "away" if b.kind.private and hides("health") else b.kind.code,
@@ -85,31 +80,25 @@ def record(
     waits: Annotated[bool, typer.Option("--waits", help="as a request: another person decides")] = False,
 ) -> None:
     """Record leave as it was agreed, first and last day included."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.leave import services
     from engineroom.ui.display import format_duration
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         verb = services.ask_for if waits else services.record
         stretch = services.Stretch(starts.date(), ends.date())
         done = verb(_person(number), services.kind_coded(kind).id, stretch)
     typer.echo(f"{done.state}: {format_duration(done.minutes)} of {kind}, {done.booking_id}")
-    seal_everything()
 
 
 @app.command()
 @on_the_ground
 def approve(client: Client, booking: Annotated[UUID, typer.Argument()]) -> None:
     """Approve leave that somebody else asked for."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.leave import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         services.approve(booking)
     typer.echo("approved")
-    seal_everything()
 
 
 @app.command()
@@ -118,14 +107,11 @@ def refuse(
     client: Client, booking: Annotated[UUID, typer.Argument()], reason: Annotated[str, typer.Option()]
 ) -> None:
     """Refuse leave that somebody else asked for, and say why."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.leave import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         services.refuse(booking, reason=reason)
     typer.echo("refused")
-    seal_everything()
 
 
 @app.command()
@@ -134,14 +120,11 @@ def cancel(
     client: Client, booking: Annotated[UUID, typer.Argument()], reason: Annotated[str, typer.Option()]
 ) -> None:
     """Take leave back: its days are undone in the ledger, with the reason."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.leave import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         services.cancel(booking, reason=reason)
     typer.echo("cancelled")
-    seal_everything()
 
 
 @app.command()
@@ -153,17 +136,14 @@ def year(
     day: Day,
 ) -> None:
     """Bring the leave year of a day up to date: give what it gives, close it, or let carried leave lapse."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.leave import entitling, services
 
     verbs = {"grant": entitling.grant_year, "close": entitling.close_year, "lapse": entitling.lapse_carried}
     if what not in verbs:
         raise NotFound(f"there is no {what!r}: type grant, close or lapse")
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         done = verbs[what](services.kind_coded(kind).id, day.date())
     typer.echo(f"{done.people} people have new lines")
-    seal_everything()
 
 
 def _person(number: str) -> UUID:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engineroom.cli import consent, show
-from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.kernel.money import NotMoney, parse_minor
 
@@ -35,13 +35,10 @@ def show_terms(
 ) -> None:
     """What a person is employed on, from when to when, and which change said it."""
     from engineroom.foundation.audit import services as audit
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.people import selectors
     from engineroom.people.engine import days_said
 
-    user = identity()
-    found = client_named(user, client)
-    with acting(user, read=[found.id]):
+    with reading(client) as found:
         person = _person(number)
         who = person.counterparty_id
         audit.record_read(found.id, subject_kind="person", subject_id=who, detail={"purpose": "typed"})
@@ -110,31 +107,24 @@ def withdraw_terms(
     reason: Annotated[str, typer.Option(help="why")],
 ) -> None:
     """Take terms back that should not have been said: those before them hold in their place."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.people import selectors, terms
 
-    user = identity()
-    found = client_named(user, client)
-    with acting(user, write=found.id):
+    with writing(client):
         who = _person(number).counterparty_id
         rows = [t for t in selectors.terms_of(who) if t.stands and t.starts == starts.date()]
         if not rows:
             raise NotFound(f"no terms of {number} stand that begin on {starts.date()}")
         done = terms.withdraw_terms(rows[0].id, reason=reason)
     typer.echo(f"taken back: change {done.change}")
-    seal_everything()
 
 
 @app.command("held-accounts")
 @on_the_ground
 def held_accounts(client: Client) -> None:
     """Accounts that wait for a second person, with the content that an approval names."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.people import selectors
 
-    user = identity()
-    found = client_named(user, client)
-    with acting(user, read=[found.id]):
+    with reading(client):
         rows = [
             (r.payroll_number, r.name, r.starts, r.by, r.reason, consent.short(r.content_hash))
             for r in selectors.held_accounts()
@@ -181,15 +171,11 @@ def approve_account(
 @on_the_ground
 def refuse_account(client: Client, number: Number, reason: Annotated[str, typer.Option(help="why")]) -> None:
     """Refuse the account that is held of a person: the one on file stands."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.people import accounts
 
-    user = identity()
-    found = client_named(user, client)
-    with acting(user, write=found.id):
+    with writing(client):
         accounts.refuse_account(_held_of(number).proposal_id, reason=reason)
     typer.echo(f"the account of {number} is refused; the one on file stands")
-    seal_everything()
 
 
 @app.command("account-policy")
@@ -202,15 +188,11 @@ def account_policy(
     ],
 ) -> None:
     """Whether first accounts of a client wait for a second person too; any other always does."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.people import accounts
 
-    user = identity()
-    found = client_named(user, client)
-    with acting(user, write=found.id):
+    with writing(client):
         done = accounts.set_account_policy(hold_first, reason=reason)
     typer.echo("first accounts wait for a second person" if done.hold_first else "first accounts are written")
-    seal_everything()
 
 
 def _held_of(number: str, *, show_bank: bool = False) -> HeldAccount:

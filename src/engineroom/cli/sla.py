@@ -8,7 +8,7 @@ import typer
 from django.utils import timezone
 
 from engineroom.cli import show
-from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
+from engineroom.cli.ground import client_named, identity, on_the_ground, writing
 from engineroom.kernel.errors import EngineroomError, NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Promises to clients and their clocks.")
@@ -73,14 +73,11 @@ def promise(
     procedure: Annotated[str, typer.Option(help="whose cases; without, all that have none")] = "",
 ) -> None:
     """Promise a client that cases are done within so much working time."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.quality import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         services.promise(name, hours * 3600 + minutes * 60, procedure_key=procedure)
     typer.echo(f"promised to {client}: {name}")
-    seal_everything()
 
 
 @app.command("end-promise")
@@ -91,11 +88,8 @@ def end_promise(
     procedure: Annotated[str, typer.Option(help="whose promise; without, the one for all others")] = "",
 ) -> None:
     """Promise no more. What was counted stays."""
-    from engineroom.foundation.tenancy.scope import acting
     from engineroom.quality import services
 
-    user = identity()
-    with acting(user, write=client_named(user, client).id):
+    with writing(client):
         services.end_promise(procedure_key=procedure, reason=reason)
     typer.echo(f"{client}: nothing is promised for {procedure or 'all procedures'} any more")
-    seal_everything()

@@ -1,0 +1,265 @@
+"""`engineroom payroll`: what a run is given: schedules, items, orders, claims, the workbook of a period."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
+from engineroom.cli.payroll import app
+
+PayDate = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="the pay date of the period")]
+
+
+@app.command()
+@on_the_ground
+def schedules(client: Annotated[str, typer.Argument(help="the client's code")]) -> None:
+    """Pay schedules, with the period of today and those that follow."""
+    from django.utils import timezone
+
+    from engineroom.payroll import schedules as found
+
+    with reading(client):
+        for row in found.pay_schedules():
+            typer.echo(f"{row.code}: {row.name}, {row.frequency}{f', closed {row.ends}' if row.ends else ''}")
+            for p in found.periods_from(row, timezone.now().date(), 3):
+                typer.echo(f"  {p.starts} to {p.ends}, inputs by {p.cut_off}, paid {p.paid}")
+
+
+@app.command("schedule-add")
+@on_the_ground
+def schedule_add(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    code: Annotated[str, typer.Argument(help="what it is called here, such as MONTHLY")],
+    frequency: Annotated[str, typer.Argument(help="weekly, biweekly, four_weekly, monthly, quarterly, ...")],
+    anchor: Annotated[datetime, typer.Argument(help="the first day of any one of its periods")],
+    pay_rule: Annotated[
+        str, typer.Option(help="day_of_month, day_of_next_month, last_banking_day or days_after")
+    ],
+    name: Annotated[str, typer.Option()],
+    pay_day: Annotated[int, typer.Option(help="of the month, or days after the period's end")] = 0,
+    cut_off_days: Annotated[int, typer.Option(help="banking days before pay day")] = 0,
+    proration: Annotated[str, typer.Option(help="what a part of a period is counted in")] = "calendar_days",
+) -> None:
+    """Add a pay schedule of any frequency that the client's law knows."""
+    from engineroom.payroll import schedules as found
+
+    with writing(client):
+        done = found.add_pay_schedule(
+            code,
+            name,
+            frequency=frequency,
+            anchor=anchor.date(),
+            pay_rule=pay_rule,
+            pay_day=pay_day,
+            cut_off_days=cut_off_days,
+            proration=proration,
+        )
+    typer.echo(f"schedule {done.code} is added; the period of today is paid {done.next_pay_date}")
+
+
+@app.command("item-add")
+@on_the_ground
+def item_add(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    payroll_number: Annotated[str, typer.Argument()],
+    element: Annotated[str, typer.Argument(help="a pay element, such as bonus_pay")],
+    amount: Annotated[str, typer.Argument(help="as 250.00; after -- also below zero")],
+    period: Annotated[datetime, typer.Option(help="a day of the pay period that it is for")],
+    reason: Annotated[str, typer.Option()],
+    run: Annotated[
+        int | None, typer.Option(help="the run of another kind than regular that it is for")
+    ] = None,
+) -> None:
+    """Pay a person an amount of an element once."""
+    from engineroom.kernel.money import parse_minor
+    from engineroom.payroll import items, selectors
+    from engineroom.people.selectors import named_person
+
+    with writing(client) as row:
+        person = named_person(payroll_number)
+        found = selectors.named_run(run) if run is not None else None
+        items.add_pay_item(
+            person.counterparty_id,
+            element,
+            parse_minor(amount, row.currency),
+            period=period.date(),
+            reason=reason,
+            run_id=found.id if found else None,
+            source="cli",
+        )
+    typer.echo(f"{payroll_number}: {element} {amount} waits for its run")
+
+
+@app.command("orders")
+@on_the_ground
+def orders_list(client: Annotated[str, typer.Argument(help="the client's code")]) -> None:
+    """Attachment orders that are not over, with what each took so far."""
+    from django.utils import timezone
+
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.kernel.money import format_minor
+    from engineroom.payroll import orders
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, read=[row.id], write=row.id):
+        for view in orders.pay_orders(timezone.now().date()):
+            owed = "no sum" if view.balance is None else format_minor(view.balance, row.currency)
+            typer.echo(
+                f"{view.row.id}  {view.row.person.payroll_number}  {view.kind} {view.row.reference}, "
+                f"from {view.row.starts}: {format_minor(view.taken, row.currency)} taken, {owed} left"
+            )
+
+
+@app.command("order-add")
+@on_the_ground
+def order_add(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    payroll_number: Annotated[str, typer.Argument()],
+    kind: Annotated[str, typer.Argument(help="such as council_tax; a wrong one lists those there are")],
+    reference: Annotated[str, typer.Argument(help="the order's own number")],
+    creditor: Annotated[str, typer.Option(help="the code of whom it pays")],
+    made_on: Annotated[datetime, typer.Option()],
+    starts: Annotated[datetime, typer.Option(help="the first day on which pay that is paid is taken from")],
+    reason: Annotated[str, typer.Option()],
+    creditor_name: Annotated[str, typer.Option(help="of a new creditor")] = "",
+    states: Annotated[
+        list[str] | None, typer.Option(help="what it states: normal_deduction=50.00; several times")
+    ] = None,
+) -> None:
+    """Enter an attachment order."""
+    from engineroom.payroll import orders
+    from engineroom.people.selectors import named_person
+
+    with writing(client) as row:
+        said = orders.OrderSaid(
+            kind,
+            reference,
+            creditor,
+            made_on.date(),
+            starts.date(),
+            orders.stated_as_text(states or [], row.currency),
+            creditor_name=creditor_name,
+        )
+        orders.add_pay_order(named_person(payroll_number).counterparty_id, said, reason=reason)
+    typer.echo(f"{payroll_number}: order {reference} is taken from pay from {starts.date()}")
+
+
+@app.command("order-vary")
+@on_the_ground
+def order_vary(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    order: Annotated[UUID, typer.Argument(help="its id, as `payroll orders` prints it")],
+    starts: Annotated[datetime, typer.Option()],
+    reason: Annotated[str, typer.Option()],
+    states: Annotated[
+        list[str] | None, typer.Option(help="what it states: normal_deduction=50.00; several times")
+    ] = None,
+) -> None:
+    """From a day on the order states other figures; what it missed and its balance go on."""
+    from engineroom.payroll import orders
+
+    with writing(client) as row:
+        stated = orders.stated_as_text(states or [], row.currency)
+        orders.vary_pay_order(order, starts=starts.date(), stated=stated, reason=reason)
+    typer.echo(f"the order is varied from {starts.date()}")
+
+
+@app.command("order-end")
+@on_the_ground
+def order_end(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    order: Annotated[UUID, typer.Argument(help="its id, as `payroll orders` prints it")],
+    ends: Annotated[datetime, typer.Option(help="the last day on which it takes")],
+    reason: Annotated[str, typer.Option()],
+) -> None:
+    """End an attachment order: it was discharged, or called off."""
+    from engineroom.payroll import orders
+
+    with writing(client):
+        done = orders.end_pay_order(order, ends=ends.date(), reason=reason)
+    typer.echo(f"the order ends on {done.ends}")
+
+
+@app.command("claim-state")
+@on_the_ground
+def claim_state(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    payroll_number: Annotated[str, typer.Argument()],
+    first_day: Annotated[datetime, typer.Argument(help="of the first of linked stretches")],
+    earnings: Annotated[str, typer.Argument(help="of the relevant period, as 4,615.38")],
+    periods: Annotated[int, typer.Argument(help="weeks in it, or months with --monthly")],
+    reason: Annotated[str, typer.Option()],
+    monthly: Annotated[bool, typer.Option("--monthly")] = False,
+    waiting_days_served: Annotated[int, typer.Option(help="in the linked sickness, elsewhere")] = 0,
+    days_paid_before: Annotated[int, typer.Option(help="in the linked sickness, elsewhere")] = 0,
+) -> None:
+    """State what sick pay goes by, where it cannot be found in what was paid here."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.kernel.money import parse_minor
+    from engineroom.payroll import claims
+    from engineroom.people.selectors import named_person
+
+    user = identity()
+    row = client_named(user, client)
+    figures = {
+        "relevant_earnings": parse_minor(earnings, row.currency),
+        "relevant_periods": periods,
+        "paid_monthly": int(monthly),
+        "waiting_days_served": waiting_days_served,
+        "days_paid_before": days_paid_before,
+    }
+    with acting(user, write=row.id):
+        person = named_person(payroll_number).counterparty_id
+        claims.state_claim(person, "ssp", first_day.date(), figures, reason=reason)
+    typer.echo(f"{payroll_number}: sick pay from {first_day.date()} goes by {earnings} in {periods}")
+    seal_everything()
+
+
+@app.command()
+@on_the_ground
+def workbook(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
+    pay_date: PayDate,
+    out: Annotated[Path, typer.Option(help="the folder it is written to")] = Path(),
+) -> None:
+    """Write the workbook of a period's inputs; filled in, it comes back by `import CLIENT workbook FILE`."""
+    from engineroom.foundation.audit import services as audit
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import schedules as found
+    from engineroom.payroll import workbook_imports
+
+    user = identity()
+    with acting(user, read=[client_named(user, client).id]) as scope:
+        name, content, people = workbook_imports.workbook_of(schedule, pay_date.date())
+        row = found.find_schedule(schedule)
+        audit.record_read(
+            scope.read[0], subject_kind="pay_schedule", subject_id=row.id, detail={"rows": people}
+        )
+    there = out / name
+    there.write_bytes(content)
+    typer.echo(f"{there}: {people} people")
+    seal_everything()
+
+
+@app.command("let-in")
+@on_the_ground
+def let_in(
+    client: Annotated[str, typer.Argument(help="the client's code")],
+    schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
+    pay_date: PayDate,
+    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="the last day that is in time")],
+    reason: Annotated[str, typer.Option()],
+) -> None:
+    """Let late inputs of a period in; a lead says so, and the reason stays."""
+    from engineroom.payroll import cut_off
+
+    with writing(client):
+        done = cut_off.let_late_inputs_in(schedule, pay_date.date(), until=until.date(), reason=reason)
+    typer.echo(f"inputs of {schedule} from {done.period_starts} are in time until {done.until}")
