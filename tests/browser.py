@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
@@ -35,3 +40,35 @@ def screens() -> Path:
     if not ignore.exists():
         ignore.write_text("*\n")
     return SCREENS
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@contextmanager
+def served(application: Callable[..., Any]) -> Iterator[str]:
+    """An application in a thread of this process, on loopback; gives its address."""
+    with make_server("127.0.0.1", 0, application, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def axe(page: Any, *, rules: list[str] | None = None, at_least: int = 1) -> list[str]:
+    """What axe finds on a page as it stands, by all of RULES or by these rules alone: which, and where.
+
+    at_least: how many rules must have found something to look at, so that an empty page is no clean one.
+    """
+    from axe_playwright_python.sync_playwright import Axe
+
+    asked = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": RULES}
+    found = Axe().run(page, options={"runOnly": asked}).response
+    assert len(found["passes"]) >= at_least, "axe found too little to look at"
+    return [
+        f"{rule['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]

@@ -6,17 +6,14 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from django.test import Client as Browser
 
-from engineroom.foundation.tenancy.scope import acting
-from engineroom.kernel.errors import Conflict
-from engineroom.sop import drafts
 from tests.api.conftest import Caller
 from tests.firm import Firm, Temp, TestClient, hours_file, set_up
+from tests.sop.writing import publish_ready
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 CAPTURE = re.compile(r"^(\w+)=\$\((.*) \| jq -r \.(\w+)\)$")
@@ -60,8 +57,7 @@ def curl(line: str, names: dict[str, str], folder: Path) -> Any:
 
 
 def test_the_examples_run(firm: Firm, client: TestClient, caller: Callable[..., Caller]) -> None:
-    with acting(firm.owner, write=firm.house_id), suppress(Conflict):  # another test published it
-        drafts.publish(drafts.library()["document_request"])
+    publish_ready(firm, "document_request")
     temps = [Temp("T1", "Jo Bloggs"), Temp("T2", "Al Green")]
     set_up(client, temps)
     hours_file(client, temps)

@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser import RULES, chromium, screens
+from tests.browser import axe, chromium, screens
 
 sync_api = pytest.importorskip("playwright.sync_api")
-axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
+pytest.importorskip("axe_playwright_python")
 
 START_S = 60
 
@@ -116,12 +116,7 @@ class Visitor:
 
     def axe(self) -> list[str]:
         """What axe finds on the page as it stands: rule, and where."""
-        found = axe_playwright.Axe().run(self.page, options={"runOnly": {"type": "tag", "values": RULES}})
-        return [
-            f"{rule['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
-            for rule in found.response["violations"]
-            for node in rule["nodes"]
-        ]
+        return axe(self.page)
 
     def scrolls_sideways(self) -> bool:
         return bool(

@@ -21,7 +21,7 @@ from engineroom.sop.models import Case, Task
 from engineroom.sop.running import ZONE
 from engineroom.ui.display import format_moment
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, set_up
-from tests.sop.writing import procedure_text
+from tests.sop.writing import procedure_text, publish_ready
 from tests.web.conftest import signed_in
 
 
@@ -99,8 +99,7 @@ def test_a_case_is_cancelled_and_commented_on_its_page(client: TestClient, short
 
 def test_a_payday_runs_as_a_case_of_the_pay_and_bill_week(client: TestClient, firm: Firm) -> None:
     """Every step by its own person; what was calculated is what is approved, released, issued and cleared."""
-    with acting(firm.owner, write=firm.house_id):
-        drafts.publish(drafts.library()["pay_and_bill_week"])
+    publish_ready(firm, "pay_and_bill_week")
     temps = [Temp("T1"), Temp("T2", "Al Green", customer="BETA")]
     set_up(client, temps)
     client.take("timesheets", hours_file(client, temps))

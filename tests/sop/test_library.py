@@ -13,13 +13,13 @@ from uuid import UUID
 import pytest
 
 from engineroom.foundation import vault
-from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import NotPermitted
 from engineroom.sop import drafts, running, services, timers
 from engineroom.sop.graph import Evidence, Step
 from engineroom.sop.models import WORKED_KINDS, Case, CaseEvent, Task
 from tests.firm import Firm, TestClient
 from tests.settlement.bank import Booked, document, statement
+from tests.sop.writing import publish_ready
 
 Answers = dict[str, list[str]]
 """What is said to each question, one time after the other; the last goes on being said."""
@@ -62,9 +62,7 @@ def desk(firm: Firm) -> TestClient:
     firm.grant(client.staff["contact"], client.id, "client_finance")
     client.staff["other lead"] = firm.new_user()
     firm.grant(client.staff["other lead"], client.id, "lead")
-    with acting(firm.owner, write=firm.house_id):
-        for key in RUNS:
-            drafts.publish(drafts.library()[key])
+    publish_ready(firm, *RUNS)
     return client
 
 

@@ -21,6 +21,7 @@ from engineroom.sop.models import Case, Task
 from tests.firm import Firm, TestClient
 from tests.payroll.months import Employee, monthly, people
 from tests.settlement.bank import Booked, document, statement
+from tests.sop.writing import publish_ready
 
 PAY_DATE = date(2026, 11, 25)
 BEGUN = {"schedule": "MONTHLY", "pay_date": PAY_DATE.isoformat(), "cut_off": "2026-11-18"}
@@ -35,9 +36,7 @@ def office(firm: Firm) -> TestClient:
     client.staff["other lead"] = firm.new_user()
     firm.grant(client.staff["other lead"], client.id, "lead")
     monthly(client, people(client, Employee(), Employee("E2", 24_000_00)))
-    with acting(firm.owner, write=firm.house_id):
-        for key in ("pay_month", "bank_reconciliation"):
-            drafts.publish(drafts.library()[key])
+    publish_ready(firm, "pay_month", "bank_reconciliation")
     return client
 
 

@@ -1,6 +1,14 @@
-"""A short procedure for tests: a task, a client request, two branches, a rework, an escalation."""
+"""Procedures for tests: a short one (a task, a client request, two branches, a rework, an escalation); ready ones,
+published."""
 
 from __future__ import annotations
+
+from contextlib import suppress
+
+from engineroom.foundation.tenancy.scope import acting
+from engineroom.kernel.errors import Conflict
+from engineroom.sop import drafts
+from tests.firm import Firm
 
 TEXT = """---
 procedure: short
@@ -73,3 +81,11 @@ def procedure_text(key: str, *, title: str = "A short one") -> str:
     return TEXT.replace("procedure: short", f"procedure: {key}").replace(
         "title: A short one", f"title: {title}"
     )
+
+
+def publish_ready(firm: Firm, *keys: str) -> None:
+    """Procedures of the library, published once in this firm, whichever test comes first."""
+    with acting(firm.owner, write=firm.house_id):
+        for key in keys:
+            with suppress(Conflict):  # another test published it
+                drafts.publish(drafts.library()[key])

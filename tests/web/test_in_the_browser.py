@@ -7,10 +7,8 @@ one of the firm, one of the client and one of its people, where each may.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from django.conf import settings
@@ -19,12 +17,12 @@ from django.core.wsgi import get_wsgi_application
 from django.test import override_settings
 from django.urls import reverse
 
-from tests.browser import RULES, chromium, screens
+from tests.browser import axe, chromium, screens, served
 from tests.web.conftest import signed_in
 from tests.web.test_every_page import ADDRESSES, TABLE, World, world
 
 sync_api = pytest.importorskip("playwright.sync_api")
-axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
+pytest.importorskip("axe_playwright_python")
 
 pytestmark = pytest.mark.slow
 __all__ = ["world"]
@@ -78,10 +76,6 @@ STOPS_OF_A_DAY = 4
 """A field for a date has a stop for its day, month, year and calendar."""
 
 
-class Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None: ...
-
-
 @pytest.fixture(scope="module")
 def cookies(world: World) -> dict[str, str]:
     """The session of each role: before the browser, beside whose event loop Django asks no database."""
@@ -95,12 +89,8 @@ def cookies(world: World) -> dict[str, str]:
 def address(cookies: dict[str, str]) -> Iterator[str]:
     with override_settings(ALLOWED_HOSTS=["127.0.0.1"], DEBUG_PROPAGATE_EXCEPTIONS=False):
         application = StaticFilesHandler(get_wsgi_application())
-        with make_server("127.0.0.1", 0, application, handler_class=Quiet) as server:
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
-            yield f"http://127.0.0.1:{server.server_port}"
-            server.shutdown()
-            thread.join()
+        with served(application) as where:
+            yield where
 
 
 @pytest.fixture(scope="module")
@@ -116,15 +106,6 @@ def browsers(address: str, cookies: dict[str, str]) -> Iterator[dict[str, Any]]:
             pages[role] = context.new_page()
         yield pages
         browser.close()
-
-
-def axe(page: Any, options: dict[str, Any]) -> list[str]:
-    found = axe_playwright.Axe().run(page, options=options).response
-    return [
-        f"{rule['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
 
 
 def by_keyboard(page: Any) -> dict[str, list[str]]:
@@ -164,10 +145,10 @@ def test_a_page_in_the_browser(
         page.emulate_media(color_scheme="light")
         page.goto(url)
         page.screenshot(path=str(screens() / f"every-{name.replace(':', '-')}-{who}.png"), full_page=True)
-        assert axe(page, {"runOnly": {"type": "tag", "values": RULES}}) == []
+        assert axe(page) == []
         assert by_keyboard(page) == {}
         page.emulate_media(color_scheme="dark")
-        assert axe(page, {"runOnly": {"type": "rule", "values": ["color-contrast"]}}) == []
+        assert axe(page, rules=["color-contrast"]) == []
         page.set_viewport_size({"width": 360, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
     finally:

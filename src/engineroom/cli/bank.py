@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from engineroom.cli import consent, show
+from engineroom.cli.arguments import Client, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, Problem
 from engineroom.kernel.money import NotMoney, parse_minor
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 bank = typer.Typer(no_args_is_help=True, help="Bank lines that no rule clears.")
 
-Client = Annotated[str, typer.Argument(help="the client's code")]
 LineName = Annotated[str, typer.Argument(help="the bank's reference or the id, as in `bank lines`")]
-Reason = Annotated[str, typer.Option(help="why")]
 
 
 @bank.command("lines")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engineroom.cli import show
+from engineroom.cli.arguments import Client, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, NotFound
 from engineroom.ui.display import format_count, format_hours
@@ -22,7 +23,6 @@ audit = typer.Typer(no_args_is_help=True, help="The audit trail.")
 billing = typer.Typer(no_args_is_help=True, help="Invoices and held hours.")
 payments = typer.Typer(no_args_is_help=True, help="Payment files.")
 
-Client = Annotated[str, typer.Argument(help="the client's code")]
 OptionalDay = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
 
@@ -135,7 +135,7 @@ def add_ledger_account(
 def lock(
     client: Client,
     through: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
 ) -> None:
     """Lock the books through a day; an earlier day than the last lock's reopens, and the trail says so."""
     from engineroom.ledger import services
@@ -151,7 +151,7 @@ def reverse(
     client: Client,
     entry: Annotated[str, typer.Argument(help="the entry's id, or its first or last 8 letters")],
     day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
 ) -> None:
     """Post an entry's negative, linked both ways."""
     from engineroom.foundation import thread
@@ -219,7 +219,7 @@ def end_hold(
     ] = None,
     *,
     outcome: Annotated[str, typer.Option(help="billable or written_off")],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
 ) -> None:
     """End the holds of a timesheet: the customer agreed, or the hours are written off to margin."""
     from engineroom.timesheets.services import end_holds

@@ -12,6 +12,7 @@ from uuid import UUID
 import typer
 
 from engineroom.cli import show
+from engineroom.cli.arguments import Client
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, NotFound, NotPermitted
 from engineroom.ui.display import format_count, format_moment
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 cases = typer.Typer(no_args_is_help=True, help="Cases: procedures as they run.")
 mail = typer.Typer(no_args_is_help=True, help="Mail that came.")
 
-Client = Annotated[str, typer.Argument(help="the client's code")]
 Number = Annotated[int, typer.Argument(help="the case's number")]
 Step = Annotated[str, typer.Argument(help="the step's key, as `cases show` lists it")]
 Values = Annotated[list[str] | None, typer.Option("--field", help="KEY=VALUE; may be given several times")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engineroom.cli import show
+from engineroom.cli.arguments import Client, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.kernel.money import NotMoney, parse_minor
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 engagement = typer.Typer(no_args_is_help=True, help="What the firm does for a client.")
 
-Client = Annotated[str, typer.Argument(help="the client's code")]
 From = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="the first day")]
 AgreedOn = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="the day it was agreed")]
 AgreedWith = Annotated[str, typer.Option(help="who said yes for the client")]
@@ -95,7 +95,7 @@ def end(
     starts: From,
     agreed_on: AgreedOn,
     agreed_with: AgreedWith,
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
 ) -> None:
     """From that day on nothing is done for the client."""
     from engineroom.foundation.engagement import services

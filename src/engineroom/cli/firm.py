@@ -10,6 +10,7 @@ import typer
 from django.utils import timezone
 
 from engineroom.cli import show
+from engineroom.cli.arguments import Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything, write_token_file
 from engineroom.kernel.errors import NotFound
 
@@ -144,7 +145,7 @@ def grant(
     email: str,
     client: str,
     role: str,
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
     until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])] = None,
 ) -> None:
     """Grant a role on a client: as its lead, or as an admin."""
@@ -184,7 +185,7 @@ def _is_admin(user_id: UUID) -> bool:
 
 @users.command("off")
 @on_the_ground
-def off(email: str, reason: Annotated[str, typer.Option()]) -> None:
+def off(email: str, reason: Reason) -> None:
     """Switch a user off: every token and sign-in ends at once."""
     from engineroom.foundation.access import services
     from engineroom.foundation.access.selectors import user_by_email

@@ -10,14 +10,12 @@ import typer
 from django.utils import timezone
 
 from engineroom.cli import show
+from engineroom.cli.arguments import Client, Day, PayrollNumber, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, writing
 from engineroom.kernel.errors import NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Leave: who is away, what is left, what waits for a decision.")
-Client = Annotated[str, typer.Argument(help="the client's code")]
-Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])]
 AsAt = Annotated[datetime | None, typer.Option("--as-at", formats=["%Y-%m-%d"])]
-Number = Annotated[str, typer.Argument(metavar="PAYROLL_NUMBER")]
 
 
 @app.command()
@@ -33,7 +31,7 @@ def offer(client: Client) -> None:
 
 @app.command()
 @on_the_ground
-def balances(client: Client, number: Number, as_at: AsAt = None) -> None:
+def balances(client: Client, number: PayrollNumber, as_at: AsAt = None) -> None:
     """What somebody has left of every kind, in hours and in days of their own week."""
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.leave import selectors
@@ -73,7 +71,7 @@ def requests(client: Client) -> None:
 @on_the_ground
 def record(
     client: Client,
-    number: Number,
+    number: PayrollNumber,
     kind: Annotated[str, typer.Argument(help="the kind's code")],
     starts: Day,
     ends: Day,
@@ -103,9 +101,7 @@ def approve(client: Client, booking: Annotated[UUID, typer.Argument()]) -> None:
 
 @app.command()
 @on_the_ground
-def refuse(
-    client: Client, booking: Annotated[UUID, typer.Argument()], reason: Annotated[str, typer.Option()]
-) -> None:
+def refuse(client: Client, booking: Annotated[UUID, typer.Argument()], reason: Reason) -> None:
     """Refuse leave that somebody else asked for, and say why."""
     from engineroom.leave import services
 
@@ -116,9 +112,7 @@ def refuse(
 
 @app.command()
 @on_the_ground
-def cancel(
-    client: Client, booking: Annotated[UUID, typer.Argument()], reason: Annotated[str, typer.Option()]
-) -> None:
+def cancel(client: Client, booking: Annotated[UUID, typer.Argument()], reason: Reason) -> None:
     """Take leave back: its days are undone in the ledger, with the reason."""
     from engineroom.leave import services
 

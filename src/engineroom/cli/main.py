@@ -15,13 +15,13 @@ from typing import Annotated
 
 import typer
 
+from engineroom.cli.arguments import Client
 from engineroom.cli.ground import identity, on_the_ground, options, seal_everything
 from engineroom.kernel.errors import EngineroomError, InputRefused
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 Day = Annotated[datetime, typer.Option("--pay-date", formats=["%Y-%m-%d"], help="the day people are paid")]
-Client = Annotated[str, typer.Argument(help="the client's code")]
 Out = Annotated[
     Path | None, typer.Option(help="folder for papers: payslips, invoices, payment file, journal, report")
 ]

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from engineroom.cli.arguments import Client, Reason, Run
 from engineroom.cli.ground import on_the_ground, reading, writing
 from engineroom.cli.payroll import app
 from engineroom.kernel.errors import EngineroomError
@@ -16,7 +17,7 @@ from engineroom.kernel.errors import EngineroomError
 @app.command("account-map")
 @on_the_ground
 def account_map(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="a payday; else today")] = None,
 ) -> None:
     """Where runs of a payday are posted, line by line."""
@@ -45,7 +46,7 @@ def account_map(
 @app.command("map-account")
 @on_the_ground
 def map_account(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     line: Annotated[str, typer.Argument(help="as account-map prints it: cost.basic_pay")],
     account: Annotated[str, typer.Argument(help="an account of the book; empty for the law's own")],
     starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="paydays from this day")],
@@ -64,8 +65,8 @@ def map_account(
 @app.command("journal")
 @on_the_ground
 def run_journal(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    run: Annotated[int, typer.Argument(help="the run's number")],
+    client: Client,
+    run: Run,
     out: Annotated[Path | None, typer.Option(help="write it as CSV here")] = None,
 ) -> None:
     """The journal of a run in the client's accounts; before its release, what it would post now."""
@@ -102,7 +103,7 @@ def run_journal(
 @app.command("liabilities")
 @on_the_ground
 def owed(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     agency: Annotated[str | None, typer.Option(help="only this agency, such as HMRC")] = None,
     out: Annotated[Path | None, typer.Option(help="write the agency's latest year as a workbook")] = None,
 ) -> None:
@@ -150,12 +151,12 @@ def owed(
 @app.command("say-liability")
 @on_the_ground
 def say_liability(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     agency: Annotated[str, typer.Argument(help="such as HMRC")],
     name: Annotated[str, typer.Argument(help="employment_allowance, apprenticeship_levy, ...")],
     amount: Annotated[str, typer.Argument(help="in pounds; below zero takes back")],
     day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="a day of the period it counts in")],
-    reason: Annotated[str, typer.Option(help="why, kept with it")],
+    reason: Reason,
 ) -> None:
     """Post what changes an agency's due and stands on no payslip."""
     from engineroom.kernel.money import parse_minor

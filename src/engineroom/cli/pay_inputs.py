@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from engineroom.cli.arguments import Client, PayrollNumber, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.cli.payroll import app
 
@@ -17,7 +18,7 @@ PayDate = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="the pay
 
 @app.command()
 @on_the_ground
-def schedules(client: Annotated[str, typer.Argument(help="the client's code")]) -> None:
+def schedules(client: Client) -> None:
     """Pay schedules, with the period of today and those that follow."""
     from django.utils import timezone
 
@@ -33,7 +34,7 @@ def schedules(client: Annotated[str, typer.Argument(help="the client's code")]) 
 @app.command("schedule-add")
 @on_the_ground
 def schedule_add(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     code: Annotated[str, typer.Argument(help="what it is called here, such as MONTHLY")],
     frequency: Annotated[str, typer.Argument(help="weekly, biweekly, four_weekly, monthly, quarterly, ...")],
     anchor: Annotated[datetime, typer.Argument(help="the first day of any one of its periods")],
@@ -65,12 +66,12 @@ def schedule_add(
 @app.command("item-add")
 @on_the_ground
 def item_add(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    payroll_number: Annotated[str, typer.Argument()],
+    client: Client,
+    payroll_number: PayrollNumber,
     element: Annotated[str, typer.Argument(help="a pay element, such as bonus_pay")],
     amount: Annotated[str, typer.Argument(help="as 250.00; after -- also below zero")],
     period: Annotated[datetime, typer.Option(help="a day of the pay period that it is for")],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
     run: Annotated[
         int | None, typer.Option(help="the run of another kind than regular that it is for")
     ] = None,
@@ -97,7 +98,7 @@ def item_add(
 
 @app.command("orders")
 @on_the_ground
-def orders_list(client: Annotated[str, typer.Argument(help="the client's code")]) -> None:
+def orders_list(client: Client) -> None:
     """Attachment orders that are not over, with what each took so far."""
     from django.utils import timezone
 
@@ -119,14 +120,14 @@ def orders_list(client: Annotated[str, typer.Argument(help="the client's code")]
 @app.command("order-add")
 @on_the_ground
 def order_add(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    payroll_number: Annotated[str, typer.Argument()],
+    client: Client,
+    payroll_number: PayrollNumber,
     kind: Annotated[str, typer.Argument(help="such as council_tax; a wrong one lists those there are")],
     reference: Annotated[str, typer.Argument(help="the order's own number")],
     creditor: Annotated[str, typer.Option(help="the code of whom it pays")],
     made_on: Annotated[datetime, typer.Option()],
     starts: Annotated[datetime, typer.Option(help="the first day on which pay that is paid is taken from")],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
     creditor_name: Annotated[str, typer.Option(help="of a new creditor")] = "",
     states: Annotated[
         list[str] | None, typer.Option(help="what it states: normal_deduction=50.00; several times")
@@ -153,10 +154,10 @@ def order_add(
 @app.command("order-vary")
 @on_the_ground
 def order_vary(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     order: Annotated[UUID, typer.Argument(help="its id, as `payroll orders` prints it")],
     starts: Annotated[datetime, typer.Option()],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
     states: Annotated[
         list[str] | None, typer.Option(help="what it states: normal_deduction=50.00; several times")
     ] = None,
@@ -173,10 +174,10 @@ def order_vary(
 @app.command("order-end")
 @on_the_ground
 def order_end(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     order: Annotated[UUID, typer.Argument(help="its id, as `payroll orders` prints it")],
     ends: Annotated[datetime, typer.Option(help="the last day on which it takes")],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
 ) -> None:
     """End an attachment order: it was discharged, or called off."""
     from engineroom.payroll import orders
@@ -189,12 +190,12 @@ def order_end(
 @app.command("claim-state")
 @on_the_ground
 def claim_state(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    payroll_number: Annotated[str, typer.Argument()],
+    client: Client,
+    payroll_number: PayrollNumber,
     first_day: Annotated[datetime, typer.Argument(help="of the first of linked stretches")],
     earnings: Annotated[str, typer.Argument(help="of the relevant period, as 4,615.38")],
     periods: Annotated[int, typer.Argument(help="weeks in it, or months with --monthly")],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
     monthly: Annotated[bool, typer.Option("--monthly")] = False,
     waiting_days_served: Annotated[int, typer.Option(help="in the linked sickness, elsewhere")] = 0,
     days_paid_before: Annotated[int, typer.Option(help="in the linked sickness, elsewhere")] = 0,
@@ -224,7 +225,7 @@ def claim_state(
 @app.command()
 @on_the_ground
 def workbook(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
     pay_date: PayDate,
     out: Annotated[Path, typer.Option(help="the folder it is written to")] = Path(),
@@ -251,11 +252,11 @@ def workbook(
 @app.command("let-in")
 @on_the_ground
 def let_in(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
     pay_date: PayDate,
     until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="the last day that is in time")],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
 ) -> None:
     """Let late inputs of a period in; a lead says so, and the reason stays."""
     from engineroom.payroll import cut_off

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from engineroom.cli.arguments import Client, Reason, Run
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, NotFound
 
@@ -67,8 +68,8 @@ def explain(
 @app.command()
 @on_the_ground
 def recheck(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    run: Annotated[int, typer.Argument(help="the run's number")],
+    client: Client,
+    run: Run,
 ) -> None:
     """Calculate an old run again from its kept inputs: the same pennies, or which version differs."""
     from engineroom.payroll import selectors
@@ -94,7 +95,7 @@ def recheck(
 
 @app.command()
 @on_the_ground
-def runs(client: Annotated[str, typer.Argument(help="the client's code")]) -> None:
+def runs(client: Client) -> None:
     """Pay runs, latest first: how far each is, what is to be done next, and by whom."""
     from engineroom.cli import show
     from engineroom.payroll import review, selectors
@@ -189,9 +190,9 @@ def deadlines(
 @app.command()
 @on_the_ground
 def reopen(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    run: Annotated[int, typer.Argument(help="the run's number")],
-    reason: Annotated[str, typer.Option()],
+    client: Client,
+    run: Run,
+    reason: Reason,
     mine: Annotated[bool, typer.Option("--mine", help="take back your own approval only")] = False,
 ) -> None:
     """Take the approval of an unreleased run back, to change what it pays; the reason stays in the trail."""
@@ -207,8 +208,8 @@ def reopen(
 @app.command()
 @on_the_ground
 def variance(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    run: Annotated[int, typer.Argument(help="the run's number")],
+    client: Client,
+    run: Run,
     person: Annotated[str | None, typer.Option(help="payroll number: every element of one person")] = None,
 ) -> None:
     """Why payslips differ from the last, by the inputs that changed; the largest change of net pay first."""
@@ -251,8 +252,8 @@ def variance(
 @app.command()
 @on_the_ground
 def returned(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    run: Annotated[int, typer.Argument(help="the run's number")],
+    client: Client,
+    run: Run,
     answer: Annotated[
         int | None, typer.Option(help="which comment you answer, by its place in the list")
     ] = None,
@@ -278,9 +279,9 @@ def returned(
 @app.command()
 @on_the_ground
 def abandon(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    run: Annotated[int, typer.Argument(help="the run's number")],
-    reason: Annotated[str, typer.Option()],
+    client: Client,
+    run: Run,
+    reason: Reason,
 ) -> None:
     """Give the hours of an unreleased run back, to be paid on another pay date."""
     from engineroom.payroll import selectors, services
@@ -294,7 +295,7 @@ def abandon(
 @app.command()
 @on_the_ground
 def reverse(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     run: Annotated[int, typer.Argument(help="the released run's number")],
     reason: Annotated[str, typer.Option(help="why; it stands beside every payslip")],
     person: Annotated[
@@ -322,7 +323,7 @@ def reverse(
 @app.command("back-pay")
 @on_the_ground
 def back_pay(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     schedule: Annotated[str, typer.Option(help="a pay schedule's code; else the weekly runs of hours")] = "",
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="periods that end then or later")
@@ -373,7 +374,7 @@ def back_pay(
 @app.command("open")
 @on_the_ground
 def open_run(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
     pay_date: Annotated[datetime, typer.Argument()],
     kind: Annotated[str, typer.Option(help="regular, off_cycle, bonus, final, correction, ...")] = "regular",
@@ -391,8 +392,8 @@ def open_run(
 @app.command()
 @on_the_ground
 def calculate(
-    client: Annotated[str, typer.Argument(help="the client's code")],
-    run: Annotated[int, typer.Argument(help="the run's number")],
+    client: Client,
+    run: Run,
 ) -> None:
     """Take in what waits for a run, calculate it and publish; blockers are named."""
     from engineroom.foundation.tenancy.scope import acting
@@ -414,9 +415,9 @@ def calculate(
 @app.command("hand-over")
 @on_the_ground
 def hand_over(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     to: Annotated[str, typer.Option(help="the colleague's address")],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
     run: Annotated[int | None, typer.Option(help="this run only")] = None,
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="every run until this day")
@@ -439,7 +440,7 @@ def hand_over(
 @app.command("handed-over")
 @on_the_ground
 def handed_over(
-    client: Annotated[str, typer.Argument(help="the client's code")],
+    client: Client,
     take_back: Annotated[int | None, typer.Option(help="end one, by its place in the list")] = None,
     reason: Annotated[str, typer.Option()] = "",
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engineroom.cli import consent, show
+from engineroom.cli.arguments import Client, PayrollNumber, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.kernel.money import NotMoney, parse_minor
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Who is employed, on what terms, and where they are paid.")
 
-Client = Annotated[str, typer.Argument(help="the client's code")]
-Number = Annotated[str, typer.Argument(help="the person's payroll number")]
 Why = Annotated[str, typer.Option(help="why it changes; needed for a day that is past")]
 
 
@@ -28,7 +27,7 @@ Why = Annotated[str, typer.Option(help="why it changes; needed for a day that is
 @on_the_ground
 def show_terms(
     client: Client,
-    number: Number,
+    number: PayrollNumber,
     known_at: Annotated[
         int | None, typer.Option(help="as they stood at that change, by its number; without, as they stand")
     ] = None,
@@ -64,7 +63,7 @@ def show_terms(
 @on_the_ground
 def set_terms(
     client: Client,
-    number: Number,
+    number: PayrollNumber,
     starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="the first day")],
     hours: Annotated[str, typer.Option(help="a week, as 37.5 or 37:30")],
     salary: Annotated[str, typer.Option(help="a year, as 24,000")] = "",
@@ -102,9 +101,9 @@ def set_terms(
 @on_the_ground
 def withdraw_terms(
     client: Client,
-    number: Number,
+    number: PayrollNumber,
     starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="their first day")],
-    reason: Annotated[str, typer.Option(help="why")],
+    reason: Reason,
 ) -> None:
     """Take terms back that should not have been said: those before them hold in their place."""
     from engineroom.people import selectors, terms
@@ -136,7 +135,7 @@ def held_accounts(client: Client) -> None:
 @on_the_ground
 def approve_account(
     client: Client,
-    number: Number,
+    number: PayrollNumber,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask; needs --content")] = False,
     content: Annotated[str, typer.Option(metavar="HASH", help="the content that you looked at")] = "",
 ) -> None:
@@ -169,7 +168,7 @@ def approve_account(
 
 @app.command("refuse-account")
 @on_the_ground
-def refuse_account(client: Client, number: Number, reason: Annotated[str, typer.Option(help="why")]) -> None:
+def refuse_account(client: Client, number: PayrollNumber, reason: Reason) -> None:
     """Refuse the account that is held of a person: the one on file stands."""
     from engineroom.people import accounts
 
@@ -182,7 +181,7 @@ def refuse_account(client: Client, number: Number, reason: Annotated[str, typer.
 @on_the_ground
 def account_policy(
     client: Client,
-    reason: Annotated[str, typer.Option(help="why")],
+    reason: Reason,
     hold_first: Annotated[
         bool, typer.Option("--hold-first/--write-first", help="first accounts wait, or not")
     ],

@@ -8,11 +8,11 @@ import typer
 from django.utils import timezone
 
 from engineroom.cli import show
+from engineroom.cli.arguments import Client, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, writing
 from engineroom.kernel.errors import EngineroomError, NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Promises to clients and their clocks.")
-Client = Annotated[str, typer.Argument(help="the client's code")]
 
 
 @app.command("board")
@@ -84,7 +84,7 @@ def promise(
 @on_the_ground
 def end_promise(
     client: Client,
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
     procedure: Annotated[str, typer.Option(help="whose promise; without, the one for all others")] = "",
 ) -> None:
     """Promise no more. What was counted stays."""

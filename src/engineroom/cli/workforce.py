@@ -11,6 +11,7 @@ import typer
 from django.utils import timezone
 
 from engineroom.cli import show
+from engineroom.cli.arguments import Client, Day, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything
 from engineroom.kernel.errors import NotFound, NotPermitted
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from engineroom.foundation.tenancy.scope import Identity
 
 app = typer.Typer(no_args_is_help=True, help="Staff: who works where, who is away, who leaves.")
-Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"])]
 
 
 @app.command("list")
@@ -193,9 +193,7 @@ def team_leave(name: Team, email: Annotated[str, typer.Argument(metavar="USER")]
 
 @app.command("team-serve")
 @on_the_ground
-def team_serve(
-    name: Team, client: Annotated[str, typer.Argument(help="the client's code")], starts: From = None
-) -> None:
+def team_serve(name: Team, client: Client, starts: From = None) -> None:
     """A team serves a client from a day on."""
     from engineroom.workforce import services
 
@@ -206,9 +204,7 @@ def team_serve(
 
 @app.command("team-stop")
 @on_the_ground
-def team_stop(
-    name: Team, client: Annotated[str, typer.Argument(help="the client's code")], ends: Until = None
-) -> None:
+def team_stop(name: Team, client: Client, ends: Until = None) -> None:
     """The last day on which a team serves a client."""
     from engineroom.workforce import services
 
@@ -256,7 +252,7 @@ def _client_id(code: str) -> UUID:
 @on_the_ground
 def offboard(
     email: Annotated[str, typer.Argument(metavar="USER", help="the address of whoever leaves")],
-    reason: Annotated[str, typer.Option()],
+    reason: Reason,
     successor: Annotated[str | None, typer.Option(metavar="EMAIL", help="who takes over")] = None,
 ) -> None:
     """End everything somebody had, in one step: sign-in, tokens, devices, second factors, grants, teams."""
