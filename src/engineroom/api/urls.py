@@ -15,13 +15,17 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from engineroom import __version__
-from engineroom.api import batches, clients, engagement, imports, mine, paydays, trail
+from engineroom.api import batches, calendar, clients, engagement, imports, mine, paydays, trail
 from engineroom.billing import api as billing
 from engineroom.foundation.api import Bearer, handle_errors, problem
 from engineroom.leave import api as leave
 from engineroom.ledger import api as ledger
 from engineroom.openitems import api as openitems
 from engineroom.payroll import api as payroll
+from engineroom.payroll import books_api as pay_books
+from engineroom.payroll import corrections_api as pay_corrections
+from engineroom.payroll import inputs_api as pay_inputs
+from engineroom.payroll import review_api as pay_review
 from engineroom.people import api as people
 from engineroom.quality import api as quality
 from engineroom.settlement import api as settlement
@@ -77,8 +81,9 @@ handle_errors(api)
 api.add_router("", clients.router)
 api.add_router("", batches.router)
 ROOMS = (
-    people, leave, timesheets, workforce, payroll, billing, settlement, ledger, openitems, imports, trail,
-    paydays, engagement, quality, sop, procedures, mine,
+    people, leave, timesheets, workforce, payroll, pay_inputs, pay_review, pay_corrections, pay_books,
+    billing, settlement, ledger, openitems, imports, trail, paydays, calendar, engagement, quality,
+    sop, procedures, mine,
 )  # fmt: skip
 for room in ROOMS:
     api.add_router("/clients/{code}", room.router)
