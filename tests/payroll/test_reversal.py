@@ -411,3 +411,15 @@ def test_items_of_a_replacement_are_what_the_payslip_paid(two: TestClient) -> No
         assert ReversedPayslip.objects.filter(client_id=two.id).count() == 1
     why = f"in place of payslip 2/E1: {WHY}"
     assert found == {("bonus_pay", 100_00, "a good year", False), ("basic_pay", 300_000, why, True)}
+
+
+def test_the_reason_of_a_replacement_is_kept_whole_or_refused(two: TestClient) -> None:
+    run_id = run_numbered(two, 1).id
+    longest = "x" * reversal.LONGEST_REPLACING
+    with two.acting():
+        with pytest.raises(InputRefused, match="250"):
+            reversal.reverse_payslips(run_id, reason=longest + "y", replace=True, pay_date=NOVEMBER)
+        opened = reversal.reverse_payslips(run_id, reason=longest, replace=True, pay_date=NOVEMBER)
+        items_of = PayItem.objects.filter(client_id=two.id, run_id=opened.replacement_id)
+        reasons = set(items_of.values_list("reason", flat=True))
+    assert reasons == {f"in place of payslip 1/{number}: {longest}" for number in ("E1", "E2")}

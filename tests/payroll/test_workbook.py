@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import re
 import time
+import zipfile
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -105,6 +108,21 @@ def test_a_workbook_is_filled_with_the_periods_people_and_comes_back_as_pay(two:
     with two.acting():
         bonus = PayItem.objects.get(client_id=two.id, element="bonus_pay")
     assert (bonus.reason, bonus.source, bonus.period) == ("sales", "workbook", date(2026, 6, 1))
+
+
+def test_what_stands_in_a_cell_is_the_exact_amount(two: TestClient) -> None:
+    """As it is written in the file: no float is between the pennies and the cell."""
+    expenses = Heading("Expenses paid back, every period", "recurring", "expenses_paid")
+    label = Label(
+        two.code, "MONTHLY", "2026-06-01", "2026-06-30", "2026-06-25", "GBP",
+        (workbook.NUMBER, workbook.NAME, workbook.HOURS, BONUS, expenses),
+    )  # fmt: skip
+    amounts = {BONUS: 9_007_199_254_740_993, expenses: -40_10}
+    content = workbook.written(label, two.id, [Line("E1", "Person E1", "", 2250, amounts)])
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    numbers = re.findall(r'<c r="[A-Z]2" s="\d+"><v>([^<]*)</v></c>', sheet)
+    assert numbers == ["37.5", "90071992547409.93", "-40.10"]
 
 
 def test_a_formula_counts_as_its_value_and_a_failed_one_is_named(two: TestClient) -> None:

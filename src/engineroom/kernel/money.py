@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from engineroom.kernel.errors import EngineroomError
 
@@ -83,6 +84,11 @@ def parse_minor(text: str, currency: str = "GBP") -> int:
     if too_long or minor > MAX_MINOR:
         raise NotMoney(f"{text!r} is larger than any amount we take")
     return -minor if sign else minor
+
+
+def in_major(minor: int, currency: str = "GBP") -> Decimal:
+    """Minor units as the number that a spreadsheet's cell holds, exactly: 123450 is 1234.50."""
+    return Decimal(minor).scaleb(-exponent(currency))
 
 
 def format_minor(minor: int, currency: str = "GBP", *, symbol: bool = False, grouped: bool = True) -> str:

@@ -20,8 +20,6 @@ from engineroom.payroll.items import country, of_person, refuse
 from engineroom.payroll.jurisdictions import Claims, jurisdiction
 from engineroom.payroll.models import Claim
 
-FOUND = "found from what was paid"
-
 
 def claim_rules() -> Claims:
     """Statutory payments of the client's country. Raises EngineroomError where a run works out none."""

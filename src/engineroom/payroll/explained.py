@@ -23,6 +23,7 @@ from engineroom.payroll.engine.variance import LAW, UNEXPLAINED, Part, Side
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun
 from engineroom.payroll.results import amounts_of
+from engineroom.payroll.traces import as_given, read_trace, under
 from engineroom.payroll.withheld import ORDERS, by_payslip, from_payslips
 from engineroom.people.models import Person
 from engineroom.ui.display import format_duration, format_money
@@ -345,13 +346,10 @@ class _Reader:
         trace = self._trace(attempt, slips[0].chunk)
         law = jurisdiction(attempt.run.jurisdiction)
         tables = law.resolve_tables(attempt.run.law_date, law.orders.tables if law.orders else ())
-        every = {name[3:]: values for name, values in trace.items() if name.startswith("in.")}
+        every = under("in.", trace)
         picked = self._places(law, attempt, trace, every, tables)[[slip.row for slip in slips]]
-        inputs = {
-            name: values.item() if values.ndim == 0 else _as_given(values[picked])
-            for name, values in every.items()
-        }
-        if ordered := selectors.under("ordered.", trace):
+        inputs = {name: as_given(values, picked) for name, values in every.items()}
+        if ordered := under("ordered.", trace):
             inputs[ORDERS] = by_payslip(ordered, len(trace["payroll_number"]))[picked]
         amounts = np.array([slip.amounts for slip in slips], dtype=np.int64)
         paid = np.zeros_like(amounts)
@@ -386,8 +384,8 @@ class _Reader:
         if "earlier" not in trace:
             rows: Column = trace["rows"]
             return rows
-        given = {name: v.item() if v.ndim == 0 else _as_given(v) for name, v in every.items()}
-        ordered = {name: _as_given(v) for name, v in selectors.under("ordered.", trace).items()}
+        given = {name: as_given(v) for name, v in every.items()}
+        ordered = {name: as_given(v) for name, v in under("ordered.", trace).items()}
         done = law.calculate(given, tables, ordered or None)
         picked, _, _ = amounts_of(law, attempt.elements, done, trace["earlier"])
         return np.array(picked, dtype=np.int64)
@@ -396,7 +394,7 @@ class _Reader:
         key = (attempt.id, chunk)
         if key not in self.traces:
             row = AttemptChunk.objects.get(client_id=attempt.client_id, attempt=attempt, chunk=chunk)
-            self.traces[key] = selectors.read_trace(row)
+            self.traces[key] = read_trace(row)
         return self.traces[key]
 
     def _because(
@@ -486,11 +484,6 @@ def _of_row(values: Any, row: int) -> Any:
     if isinstance(values, np.ndarray | list):
         return values[row]
     return values
-
-
-def _as_given(values: Any) -> Any:
-    """Texts as a list, as the engine takes them."""
-    return values.tolist() if values.dtype.kind == "U" else values
 
 
 def _groups(law: Jurisdiction, before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Words]:

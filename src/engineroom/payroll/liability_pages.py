@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 import xlsxwriter
@@ -17,7 +16,7 @@ from django.utils.http import content_disposition_header
 
 from engineroom.foundation.commands import keyed
 from engineroom.kernel.errors import LONGEST_REASON, NotPermitted
-from engineroom.kernel.money import exponent
+from engineroom.kernel.money import in_major
 from engineroom.payroll import liabilities
 from engineroom.payroll.account_map import country
 from engineroom.payroll.liabilities import Owed
@@ -171,9 +170,6 @@ def as_workbook(rows: Sequence[Owed], currency: str) -> bytes:
     """Periods with their figures, and the runs behind them. Amounts stand in major units, as bookkeepers type
     them."""
 
-    def major(minor: int) -> Decimal:
-        return Decimal(minor).scaleb(-exponent(currency))
-
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False})
     bold, money = book.add_format({"bold": True}), book.add_format({"num_format": "#,##0.00"})
@@ -188,7 +184,7 @@ def as_workbook(rows: Sequence[Owed], currency: str) -> bytes:
             sheet.write_datetime(i, j, when, day)
         amounts = [f.amount for p in owed.parts for f in p.figures] + [owed.due, owed.paid, owed.left]
         for j, amount in enumerate(amounts, 4):
-            sheet.write_number(i, j, major(amount), money)
+            sheet.write_number(i, j, in_major(amount, currency), money)
     sheet.set_column(0, 0, 26)
     sheet.set_column(1, 3, 13)
     sheet.set_column(4, 4 + len(figures) + 3, 16)
@@ -200,7 +196,7 @@ def as_workbook(rows: Sequence[Owed], currency: str) -> bytes:
             runs.write_string(at, 0, owed.period.name)
             runs.write_number(at, 1, run.number)
             runs.write_datetime(at, 2, run.pay_date, day)
-            runs.write_number(at, 3, major(run.owed), money)
+            runs.write_number(at, 3, in_major(run.owed, currency), money)
             at += 1
     runs.set_column(0, 0, 26)
     runs.set_column(1, 3, 13)

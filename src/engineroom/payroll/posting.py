@@ -237,7 +237,7 @@ def _owed_to(
                 due=due,
                 entry=entry_id,
                 subject_id=run.id,
-                reference=[f"{label}, pay run {run.number}" for label, _ in items],
+                reference=[_of_run(label, run) for label, _ in items],
                 currency=currency,
             ),
         )
@@ -272,7 +272,7 @@ def _owed_to_creditors(
             due=run.pay_date,
             entry=entry_id,
             subject_id=run.id,
-            reference=[f"{one.reference}, pay run {run.number}" for one in owed],
+            reference=[_of_run(one.reference, run) for one in owed],
             currency=currency,
         ),
     )
@@ -304,7 +304,28 @@ def _owed_to_people(run: PayRun, law: Jurisdiction, entry_id: UUID, currency: st
             due=run.pay_date,
             entry=entry_id,
             subject_id=run.id,
-            reference=[f"{run.number}/{number}" for _, number, _ in paid],
+            reference=[f"{_of_payslips(run)}{number}" for _, number, _ in paid],
             currency=currency,
         ),
     )
+
+
+# --- what an item's reference says ------------------------------------------------------------------------
+
+
+def _of_run(what: str, run: PayRun) -> str:
+    return f"{what}, pay run {run.number}"
+
+
+def what_for(reference: str, run: PayRun) -> str:
+    """What an item of a run is for, the same of every run."""
+    return reference.removesuffix(_of_run("", run))
+
+
+def _of_payslips(run: PayRun) -> str:
+    return f"{run.number}/"
+
+
+def is_of_a_payslip(reference: str, run: PayRun) -> bool:
+    """Whether an item is net pay of the run, also where it came back from the bank."""
+    return reference.startswith(_of_payslips(run))

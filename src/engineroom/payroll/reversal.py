@@ -21,7 +21,14 @@ from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.calendar import calendar
-from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, Problem, reason_given
+from engineroom.kernel.errors import (
+    LONGEST_REASON,
+    Conflict,
+    EngineroomError,
+    InputRefused,
+    Problem,
+    reason_given,
+)
 from engineroom.payroll.inputs import REPLACEMENT, REVERSAL, STATED
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import (
@@ -37,6 +44,8 @@ from engineroom.payroll.services import find_run
 
 REPLACED = "in place of what was taken back"
 """The source of an item that a replacement pays again."""
+LONGEST_REPLACING = LONGEST_REASON - 50
+"""A reason that such items give: before it they say in place of which payslip they are."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ def reverse_payslips(
     replace: open a run as well that pays the same to the same people, to be changed before it is calculated.
     pay_date: of both; today, or the day of the last run that is released, where that is later.
     """
-    reason = reason_given(reason, 300)
+    reason = reason_given(reason, LONGEST_REPLACING if replace else LONGEST_REASON)
     original = PayRun.objects.select_for_update().get(id=find_run(run_id).id)
     slips = _slips(original, payroll_numbers)
     if replace and original.kind in STATED:
@@ -193,7 +202,7 @@ def _pay_again(original: PayRun, slip: Payslip, anew: PayRun, reason: str) -> No
     for item in PayItem.objects.filter(client_id=original.client_id, person_id=slip.person_id, id__in=taken):
         left[item.element] = left.get(item.element, 0) - item.amount
         again.append((item.element, item.amount, item.period, item.original_id, item.reason))
-    why = f"in place of payslip {original.number}/{slip.person.payroll_number}: {reason}"[:300]
+    why = f"in place of payslip {original.number}/{slip.person.payroll_number}: {reason}"
     period_of = None if original.kind != "regular" else original.id
     again += [(e, amount, original.period_ends, period_of, why) for e, amount in left.items() if amount]
     PayItem.objects.bulk_create(

@@ -3,17 +3,15 @@ old run."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 from django.db import connection
 
-from engineroom.foundation import prepared, vault
+from engineroom.foundation import prepared
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.errors import NotFound
@@ -24,6 +22,7 @@ from engineroom.payroll.models import Attempt, AttemptChunk, ClaimPaid, PayRun, 
 from engineroom.payroll.results import amounts_of
 from engineroom.payroll.returned import OPEN_COUNT
 from engineroom.payroll.state import RunState, Standing, state_of
+from engineroom.payroll.traces import as_given, read_trace, under
 from engineroom.ui.listing import Order, Slice, read_slice
 
 
@@ -241,19 +240,6 @@ def _calculated(payslip_id: UUID) -> _Calculated:
     return _Calculated(law, slip.row, columns, tables, trace.get("rows"), orders, claims)
 
 
-def under(prefix: str, trace: Mapping[str, Any]) -> dict[str, Any]:
-    """The arrays of a trace whose names begin so, by the rest of their names."""
-    return {name.removeprefix(prefix): values for name, values in trace.items() if name.startswith(prefix)}
-
-
-def read_trace(chunk: AttemptChunk) -> dict[str, Any]:
-    """A chunk's arrays: `in.*` as read, `out.*` as calculated, `rows`, `payroll_number`; orders as given,
-    `ordered.*`, and as dealt with, `order.*`."""
-    assert chunk.trace is not None, "a chunk that is done has its trace"
-    with np.load(io.BytesIO(vault.read(chunk.trace)), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
-
-
 @dataclass(frozen=True)
 class Recheck:
     """A re-run of a published run from its own kept inputs, under the tables of today's installation."""
@@ -281,8 +267,8 @@ def recheck(run: PayRun) -> Recheck:
     count = different = 0
     for chunk in AttemptChunk.objects.filter(client_id=run.client_id, attempt=attempt).order_by("chunk"):
         trace = read_trace(chunk)
-        inputs = {name[3:]: _as_given(values) for name, values in trace.items() if name.startswith("in.")}
-        orders = {name: _as_given(values) for name, values in under("ordered.", trace).items()}
+        inputs = {name: as_given(values) for name, values in under("in.", trace).items()}
+        orders = {name: as_given(values) for name, values in under("ordered.", trace).items()}
         done = law.calculate(inputs, tables, orders or None) if "rows" in trace else None
         rows = dict(
             Payslip.objects.filter(client_id=run.client_id, attempt=attempt, chunk=chunk.chunk).values_list(
@@ -306,13 +292,6 @@ def recheck(run: PayRun) -> Recheck:
         attempt.engine_version,
         law.engine_version,
     )
-
-
-def _as_given(values: Any) -> Any:
-    """A kept array as the engine takes it: one value alone again, texts as a list."""
-    if values.ndim == 0:
-        return values.item()
-    return values.tolist() if values.dtype.kind == "U" else values
 
 
 # --- runs and payslips as pages list them -----------------------------------------------------------------

@@ -7,7 +7,6 @@ replacement pays the rest alone (PAY-05).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from uuid import UUID
 
 import numpy as np
@@ -17,7 +16,7 @@ from engineroom.openitems.selectors import Open, open_items
 from engineroom.openitems.services import allocate
 from engineroom.payroll.inputs import REVERSAL
 from engineroom.payroll.models import PayRun
-from engineroom.payroll.posting import NET_PAY, NET_PAY_BACK
+from engineroom.payroll.posting import NET_PAY, NET_PAY_BACK, is_of_a_payslip, what_for
 
 Key = tuple[str, str, UUID | None, str]
 
@@ -70,15 +69,8 @@ def _items_of(run: PayRun) -> list[Open]:
     """What is open of a run; of a run that is taken back also what its bank returned of it."""
     items = open_items(subject=("pay_run", run.id))
     if run.kind != REVERSAL:
-        items += [i for i in open_items(kind=NET_PAY) if i.subject_kind == "payment" and _returned(i, run)]
-    return _oldest_first(items)
-
-
-def _returned(item: Open, run: PayRun) -> bool:
-    return item.reference.startswith(f"{run.number}/")
-
-
-def _oldest_first(items: Iterable[Open]) -> list[Open]:
+        returned = (item for item in open_items(kind=NET_PAY) if item.subject_kind == "payment")
+        items += [item for item in returned if is_of_a_payslip(item.reference, run)]
     return sorted(items, key=lambda i: (i.due, i.id))
 
 
@@ -86,5 +78,9 @@ def _key(item: Open, run: PayRun) -> Key:
     """What two items of the same debt have in common: account, currency, with whom, and for what."""
     if item.kind in (NET_PAY, NET_PAY_BACK):
         return item.account_code, item.currency, item.counterparty_id, NET_PAY
-    about = item.reference.replace(f"pay run {run.number}", "")
-    return item.account_code, item.currency, item.counterparty_id, f"{item.kind} {about}"
+    return (
+        item.account_code,
+        item.currency,
+        item.counterparty_id,
+        f"{item.kind} {what_for(item.reference, run)}",
+    )

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from io import BytesIO
 from typing import Any
 from uuid import UUID
 
@@ -19,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
-from engineroom.foundation import vault
 from engineroom.payroll.jurisdictions import Jurisdiction
 from engineroom.payroll.models import AttemptChunk, PayRun
+from engineroom.payroll.traces import as_given, read_trace, under
 
 Amounts = npt.NDArray[np.int64]
 
@@ -140,7 +139,8 @@ def _periods(run: PayRun, law: Jurisdiction, people: Sequence[UUID]) -> dict[UUI
     found: dict[UUID, list[_Period]] = defaultdict(list)
     for person, run_id, attempt, chunk, number, year, day, elements, amounts in _rows(PERIODS, run, people):
         if (attempt, chunk) not in traces:
-            traces[attempt, chunk] = _trace(run.client_id, attempt, chunk)
+            kept = AttemptChunk.objects.get(client_id=run.client_id, attempt_id=attempt, chunk=chunk)
+            traces[attempt, chunk] = read_trace(kept)
         trace = traces[attempt, chunk]
         row = trace["payroll_number"].tolist().index(number)
         nothing = np.zeros((row + 1, len(law.elements)), dtype=np.int64)
@@ -151,27 +151,13 @@ def _periods(run: PayRun, law: Jurisdiction, people: Sequence[UUID]) -> dict[UUI
                 run_id,
                 year,
                 day,
-                {name[3:]: _one(values, row) for name, values in trace.items() if name.startswith("in.")},
+                {name: as_given(values, slice(row, row + 1)) for name, values in under("in.", trace).items()},
                 trace.get("earlier", nothing)[row] + back,
                 back,
                 np.array([paid.get(element.code, 0) for element in law.elements], dtype=np.int64),
             )
         )
     return found
-
-
-def _trace(client_id: UUID, attempt_id: UUID, chunk: int) -> dict[str, Any]:
-    kept = AttemptChunk.objects.get(client_id=client_id, attempt_id=attempt_id, chunk=chunk).trace
-    assert kept is not None, "a chunk that is done has its trace"
-    with np.load(BytesIO(vault.read(kept)), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
-
-
-def _one(values: Any, row: int) -> Any:
-    """A kept input of one person, as the engine takes it: one value for all stays one."""
-    if values.ndim == 0:
-        return values.item()
-    return values[row : row + 1].tolist() if values.dtype.kind == "U" else values[row : row + 1]
 
 
 def _chained(law: Jurisdiction, periods: Sequence[_Period], items: Items) -> Amounts:

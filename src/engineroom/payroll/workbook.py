@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 import xlsxwriter
@@ -20,7 +20,7 @@ import xlsxwriter
 from engineroom.foundation import crypto
 from engineroom.foundation.imports.sheets import LIMITS, Column, Sheet, read_hidden_sheet, read_sheet
 from engineroom.kernel.errors import LONGEST_REASON
-from engineroom.kernel.money import exponent
+from engineroom.kernel.money import exponent, in_major
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 VERSION = "1"
@@ -130,13 +130,13 @@ def _write_table(book: Any, label: Label, lines: Sequence[Line]) -> None:
                 table.write_string(row, column, text, given)
             elif one.part == "hours":
                 if line.minutes is not None:
-                    table.write_number(row, column, float(Decimal(line.minutes) / 60), hours)
+                    table.write_number(row, column, Decimal(line.minutes) / 60, hours)
                 else:
                     table.write_blank(row, column, None, hours)
             elif one.part == "reason":
                 table.write_string(row, column, line.reason)
             elif (amount := line.amounts.get(one)) is not None:
-                table.write_number(row, column, float(Decimal(amount).scaleb(-places)), money)
+                table.write_number(row, column, in_major(amount, label.currency), money)
             else:
                 table.write_blank(row, column, None, money)
     table.freeze_panes(1, 2)
@@ -182,15 +182,12 @@ def read_label(path: Path) -> tuple[Label, str] | None:
     """What a workbook is of, and its seal; None where it has no label of ours."""
     rows = [(*row, "", "", "")[:3] for row in read_hidden_sheet(path, LABEL)]
     facts = {name: value for name, value, _ in rows}
-    if (
-        facts.get("engineroom") != VERSION
-        or not {"client", "schedule", "starts", "ends", "seal"} <= facts.keys()
-    ):
+    if facts.get("engineroom") != VERSION or NEEDED - facts.keys():
         return None
     headings = tuple(
         Heading(text, part, element)  # type: ignore[arg-type]  # one of the parts: asked in this line
         for part, text, element in rows
-        if part in ("one-off", "recurring", "hours", "fixed", "reason")
+        if part in get_args(Part)
     )
     if NUMBER not in headings or NAME not in headings or len(headings) > LIMITS.columns:
         return None
