@@ -1,5 +1,4 @@
-"""Procedures for tests: a short one (a task, a client request, two branches, a rework, an escalation); ready ones,
-published."""
+"""Procedures for tests: a short one (task, client request, branches, rework, escalation), and ready ones."""
 
 from __future__ import annotations
 
