@@ -168,11 +168,24 @@ class AttemptChunk(ClientModel):
     approval."""
     trace = ClientKey(VaultFile, null=True, indexed=False)
     done_at = models.DateTimeField(null=True)
+    seen = models.TextField(db_default="")
+    """The snapshot that stood before the inputs were read (`moved`)."""
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["client", "attempt", "chunk"], name="attempt_chunk_once")
         ]
+
+
+class InputMoved(ClientModel):
+    """In a transaction, rows that calculations read were written: which table's. Noted by triggers alone."""
+
+    history = True
+
+    what = models.CharField(max_length=63)
+    run_id = models.UUIDField(null=True)
+    """Of a pay run's own row: which."""
+    xact = models.BigIntegerField()
 
 
 class Payslip(ClientModel):

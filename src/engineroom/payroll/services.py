@@ -64,6 +64,7 @@ from engineroom.payroll.models import (
     Payslip,
     ReversedPayslip,
 )
+from engineroom.payroll.moved import moved_since, seen_now
 from engineroom.payroll.results import Amounts, amounts_of, stated_amounts
 from engineroom.payroll.returned import open_comments
 from engineroom.payroll.schedules import find_schedule, paid_on, period_of_day
@@ -428,7 +429,7 @@ def calculate_chunk(attempt_id: UUID, chunk: int) -> ChunkDone:
 
 
 def _calculate(row: AttemptChunk) -> None:
-    run = find_run(row.run_id)
+    run, row.seen = find_run(row.run_id), seen_now()
     inputs = read_inputs(run, row.first_person, row.last_person)
     law = jurisdiction(run.jurisdiction)
     codes, picked, done = element_codes(law), list(range(len(inputs.person_id))), None
@@ -449,7 +450,7 @@ def _calculate(row: AttemptChunk) -> None:
     row.inputs_hash = inputs.hash()
     row.trace = _keep_trace(row, inputs, done)
     row.done_at = timezone.now()
-    row.save(update_fields=["problems", "inputs_hash", "trace", "done_at"])
+    row.save(update_fields=["problems", "inputs_hash", "trace", "done_at", "seen"])
 
 
 def _calculated(law: Jurisdiction, run: PayRun, attempt: Attempt, inputs: ChunkInputs) -> Calculation:
@@ -707,6 +708,8 @@ def _problems_of(run: PayRun) -> list[dict[str, str]]:
 
 def _is_stale(run: PayRun) -> bool:
     """Whether a calculation now would start from other inputs than the published one did."""
+    if run.published is None or not moved_since(run, run.published):
+        return False
     chunks = AttemptChunk.objects.filter(
         client_id=run.client_id, attempt=run.published, done_at__isnull=False
     )

@@ -369,6 +369,19 @@ def after_insert(table: str, function: str) -> RunSQL:
     )
 
 
+def after_each_write(table: str, function: str) -> RunSQL:
+    """A trigger function that looks, once a statement, at the rows that `moved`: new, changed or gone."""
+    rows = {"insert": "NEW", "update": "NEW", "delete": "OLD"}
+    return RunSQL(
+        [
+            f"CREATE TRIGGER {table}_{function}_{verb} AFTER {verb} ON {table} "
+            f"REFERENCING {of} TABLE AS moved FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            for verb, of in rows.items()
+        ],
+        [f"DROP TRIGGER {table}_{function}_{verb} ON {table}" for verb in rows],
+    )
+
+
 class GuardFunction(Operation):
     """An SQL function that must see every row: owned by `guard`, SECURITY DEFINER, search_path pinned.
 
