@@ -14,7 +14,7 @@ from engineroom.demo import bank
 from engineroom.demo.sample import NORTHGATE_ACCOUNT
 from engineroom.kernel.calendar import calendar
 from engineroom.settlement.engine import matching
-from engineroom.settlement.formats import camt053
+from engineroom.settlement.formats import camt053, record
 
 SHARED = Path(os.environ.get("ENGINEROOM_SHARED", Path(__file__).parents[2].parent / "shared"))
 SCHEMA = SHARED / "formats/iso20022/common/xsd/xsd__cash_management__camt.053__camt.053.001.08.xsd"
@@ -48,7 +48,7 @@ def write(path: Path, opening_minor: int = OPENING) -> Path:
     )
 
 
-def read(path: Path) -> tuple[camt053.Statement, list[camt053.Line]]:
+def read(path: Path) -> tuple[record.Statement, list[record.Line]]:
     with path.open("rb") as stream:
         [found] = [
             (s, list(s.lines)) for s in camt053.read(stream, file_name=path.name, expected_currency="GBP")
@@ -147,7 +147,7 @@ def test_the_lines_clear_by_the_rules_they_are_written_for(statement: Path) -> N
     assert [u.reason for u in outcome.unsettled] == ["unknown receipt"]
 
 
-def to_match(line: camt053.Line) -> matching.Line:
+def to_match(line: record.Line) -> matching.Line:
     tx = line.transaction
     texts = [
         line.additional_information,

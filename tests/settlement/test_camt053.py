@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engineroom.kernel.errors import InputRefused, Problem
-from engineroom.settlement.formats import camt053
-from engineroom.settlement.formats.camt053 import Line, Statement, read
+from engineroom.settlement.formats import camt053, reading
+from engineroom.settlement.formats.camt053 import read
+from engineroom.settlement.formats.record import Line, Statement
 
 SHARED = Path(os.environ.get("ENGINEROOM_SHARED", Path(__file__).parents[2].parent / "shared"))
 SAMPLES = SHARED / "formats/iso20022/visible"
@@ -251,7 +252,7 @@ def test_all_problems_of_a_file_come_together_at_its_end() -> None:
 
 
 def test_reading_stops_after_many_problems() -> None:
-    assert len(refused(document(statement(*[entry("x")] * 1000)))) == camt053.MAX_PROBLEMS
+    assert len(refused(document(statement(*[entry("x")] * 1000)))) == reading.MAX_PROBLEMS
 
 
 def test_the_lines_of_a_refused_file_still_come_before_the_refusal() -> None:
@@ -390,7 +391,7 @@ def test_an_entry_with_endless_transactions_is_refused(monkeypatch: pytest.Monke
 
 
 def test_a_file_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(camt053, "MAX_FILE_BYTES", 100_000)
+    monkeypatch.setattr(reading, "MAX_FILE_BYTES", 100_000)
     assert "larger than" in refused(footed(*[entry("0.00")] * 2000, closing="100.00"))[0].problem
 
 

@@ -14,7 +14,7 @@ from engineroom.foundation.imports import services as imports
 from engineroom.kernel.errors import InputRefused, NotPermitted, Problem
 from engineroom.payday import steps
 from engineroom.settlement import imports as statements
-from engineroom.settlement.formats import camt053
+from engineroom.settlement.formats import reading, record
 from engineroom.settlement.models import BankLine, Statement
 from tests.firm import TestClient
 from tests.settlement.bank import DAY, Booked, statement, write
@@ -104,7 +104,8 @@ def test_lines_without_the_banks_reference_in_overlapping_statements_are_warned_
     take(client, statement([Booked(100, "rent")], id_="November", period=(DAY - timedelta(days=9), DAY)))
     path = write(client.folder, statement([Booked(100, "rent")], id_="week 48"), name="week.xml")
     done = client.take("statement", path, role="bookkeeper")
-    assert [(p.severity, p.field) for p in done.problems] == [("warning", "AcctSvcrRef")]
+    assert [(p.severity, p.field) for p in done.problems] == [("warning", "AcctSvcrRef"), ("warning", "Bal")]
+    assert "statements overlap from 2026-11-27 to 2026-11-27" in done.problems[1].problem
     assert done.taken[0].counts["lines"] == 1
 
 
@@ -174,7 +175,7 @@ def test_a_nameless_line_known_from_another_file_is_told_each_time(client: TestC
 def test_of_many_known_nameless_lines_the_first_are_told_and_the_rest_counted(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camt053, "MAX_PROBLEMS", 3)
+    monkeypatch.setattr(reading, "MAX_PROBLEMS", 3)
     lines = [Booked(n, "same") for n in range(1, 8)]
     take(client, statement(lines))
     path = write(client.folder, statement([*lines, Booked(99, "new")]), name="again.xml")
@@ -321,7 +322,7 @@ def test_no_more_lines_are_held_than_are_laid_down_at_once(
     lay_down = statements._line_columns
 
     def count_and_lay_down(*parts: Any) -> dict[str, Any]:
-        alive.append(sum(isinstance(one, camt053.Line) for one in gc.get_objects()))
+        alive.append(sum(isinstance(one, record.Line) for one in gc.get_objects()))
         return lay_down(*parts)
 
     monkeypatch.setattr(statements, "LINES_AT_ONCE", 40)

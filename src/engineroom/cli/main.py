@@ -47,7 +47,9 @@ def import_(
             help="people, customers, orders, assignments, tax-details, timesheets, leave, workbook, statement"
         ),
     ],
-    files: Annotated[list[Path], typer.Argument(help="CSV, XLSX, or camt.053 for statements")],
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV or XLSX; statements as camt.053, MT940, OFX or BAI2")
+    ],
     preview: Annotated[
         bool, typer.Option("--preview", help="say what the files hold and take nothing")
     ] = False,
@@ -126,7 +128,8 @@ def post(client: Client, pay_date: Day, out: Out = None) -> None:
 def clear(
     client: Client,
     statements: Annotated[
-        list[Path] | None, typer.Argument(help="camt.053 files; none: look again at what is open")
+        list[Path] | None,
+        typer.Argument(help="statements, camt.053, MT940, OFX or BAI2; none: look again at what is open"),
     ] = None,
 ) -> None:
     """Take bank statements in and clear their lines; what is not certain stays an exception with its

@@ -12,7 +12,7 @@ EXPONENTS = {
     "GBP": 2, "EUR": 2, "USD": 2, "PHP": 2, "INR": 2, "CHF": 2, "SEK": 2, "NOK": 2, "DKK": 2,
     "PLN": 2, "CZK": 2, "CAD": 2, "AUD": 2, "NZD": 2, "SGD": 2, "HKD": 2, "AED": 2, "ZAR": 2,
     "RON": 2, "HUF": 2, "ILS": 2, "MXN": 2, "CNY": 2, "JPY": 0, "KRW": 0, "ISK": 0, "KWD": 3,
-    "BHD": 3, "TND": 3,
+    "BHD": 3, "TND": 3, "BRL": 2, "TRY": 2,
 }  # fmt: skip
 """Digits after the decimal point, ISO 4217 (2026 list). A currency that is not here is refused by name."""
 

@@ -1,4 +1,5 @@
-"""Bank statements as files: camt.053, read twice as it streams by, so that 512 MB need no more memory than 5.
+"""Bank statements as files, in any format a bank gives, read twice as they stream by: 512 MB need no more
+memory than 5.
 
 The preview goes over the file to say what is wrong with it and keeps the heads of its statements and some
 bytes of each line (`_Marks`); taking it goes over the vault's copy again and lays the lines down in parts.
@@ -29,7 +30,9 @@ from engineroom.foundation.statistics import many_rows_written
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.kernel.ids import uuid7_column
-from engineroom.settlement.formats import camt053
+from engineroom.settlement.formats import reading, record
+from engineroom.settlement.formats import statements as formats
+from engineroom.settlement.formats.reading import CORRECT
 from engineroom.settlement.models import BankLine, OwnAccount, Statement
 
 LINES_AT_ONCE = 5_000
@@ -53,7 +56,7 @@ class _Marks:
     rows: array[int] = field(default_factory=lambda: array("q"))
     nameless: bytearray = field(default_factory=bytearray)
 
-    def add(self, head: camt053.Statement, line: camt053.Line) -> None:
+    def add(self, head: record.Statement, line: record.Line) -> None:
         self.keys += _identity(head, line)
         self.texts += _text_digest(_reference(line)[:500], (line.transaction.counterparty_name or "")[:140])
         self.rows.append(line.source_line)
@@ -73,7 +76,7 @@ class Heading:
     line they are.
     """
 
-    head: camt053.Statement
+    head: record.Statement
     booked: int
     nameless: int
     days: tuple[date, date] | None
@@ -82,19 +85,19 @@ class Heading:
 
 @importer
 class Statements(Importer):
-    """camt.053 bank statements. The same file twice is a no-op; a line in two files is taken once."""
+    """Bank statements. The same file twice is a no-op; a line in two files is taken once."""
 
     kind = "statement"
     permission = "settlement.prepare"
     limit_bytes = 512 * MEGABYTE
-    summary = "bank statements, camt.053"
+    summary = "bank statements: camt.053, MT940, OFX or QFX, BAI2"
 
     def parse(self, path: Path, file_name: str) -> Parsed:
         found: list[Heading] = []
         problems: list[Problem] = []
         try:
             with path.open("rb") as stream:
-                for statement in camt053.read(stream, file_name=file_name):
+                for statement in formats.read(stream, file_name=file_name):
                     found.append(_heading(statement, file_name, problems))
                     if len(found) > MAX_STATEMENTS:
                         raise InputRefused([_too_many(file_name)])
@@ -102,14 +105,16 @@ class Statements(Importer):
             problems = [*refused.problems, *problems]
         else:
             problems = [*found[-1].head.problems, *problems]  # the reader's warnings are of the whole file
-        return Parsed(found, sum(heading.booked for heading in found), problems[: camt053.MAX_PROBLEMS])
+        return Parsed(found, sum(heading.booked for heading in found), problems[: reading.MAX_PROBLEMS])
 
     def check(self, parsed: Parsed) -> list[Problem]:
         ours = _own_accounts()
         problems = []
         for heading in parsed.content:
             account = _account_of(heading.head, ours)
-            if account is None:
+            if heading.head.kind != "statement":
+                problems.append(_not_final(heading.head))
+            elif account is None:
                 problems.append(_of_nobody(heading.head))
             elif heading.head.currency != account.currency:
                 problems.append(_of_another_currency(heading.head, account))
@@ -117,6 +122,7 @@ class Statements(Importer):
                 problems.append(_perhaps_twice(heading, before))
         if not problems or all(p.severity == "warning" for p in problems):
             problems += _known_before(parsed.content, ours)
+            problems += _between(parsed.content, ours)
         return problems
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
@@ -125,11 +131,12 @@ class Statements(Importer):
         )
         ours = _own_accounts()
         taking = _Taking(commit_id)
+        read_before = iter(parsed.content)
         with io.BufferedReader(_Stored(vault.frames(commit.preview.file))) as stream:
-            for statement in camt053.read(stream, file_name=commit.preview.file.name):
+            for statement in formats.read(stream, file_name=commit.preview.file.name):
                 account = _account_of(statement, ours)
                 assert account is not None, "check() refused it"
-                taking.add(statement, account)
+                taking.add(statement, account, next(read_before).head)
         fresh = taking.finish()
         return {"statements": taking.statements, "lines": fresh, "known": taking.lines - fresh}
 
@@ -156,7 +163,7 @@ class _Stored(io.RawIOBase):
 # what is wrong ----------------------------------------------------------------------------------------
 
 
-def _heading(statement: camt053.Statement, file_name: str, problems: list[Problem]) -> Heading:
+def _heading(statement: record.Statement, file_name: str, problems: list[Problem]) -> Heading:
     """Go over a statement's lines, and keep what can be kept of any number of them."""
     booked = nameless = 0
     days: tuple[date, date] | None = None
@@ -168,15 +175,15 @@ def _heading(statement: camt053.Statement, file_name: str, problems: list[Proble
         day = line.booking_date or line.value_date
         if day is not None:
             days = (min(days[0], day), max(days[1], day)) if days else (day, day)
-        elif len(problems) < camt053.MAX_PROBLEMS:
+        elif len(problems) < reading.MAX_PROBLEMS:
             problem = (
                 f"entry {line.ordinal} of statement {statement.id} has no booking date and no value date"
             )
             where = (file_name, line.source_line, f"Ntry {line.ordinal}")
-            problems.append(Problem(problem, camt053.CORRECT, *where))
+            problems.append(Problem(problem, CORRECT, *where))
     if len(statement.id) > STATEMENT_ID_WIDTH:
         problem = f"the statement's Id has {len(statement.id)} characters; the standard allows 35"
-        problems.append(Problem(problem, camt053.CORRECT, file_name, statement.source_line, "Id"))
+        problems.append(Problem(problem, CORRECT, file_name, statement.source_line, "Id"))
     return Heading(replace(statement, lines=iter(())), booked, nameless, days, marks)
 
 
@@ -185,7 +192,7 @@ def _too_many(file_name: str) -> Problem:
     return Problem(problem, "Ask the bank for one file per account or per month", file_name, None, "Stmt")
 
 
-def _of_nobody(head: camt053.Statement) -> Problem:
+def _of_nobody(head: record.Statement) -> Problem:
     named = head.account.iban or head.account.other_id or "no account"
     return Problem(
         f"statement {head.id} is of {named}, which is not a bank account of this client",
@@ -196,7 +203,17 @@ def _of_nobody(head: camt053.Statement) -> Problem:
     )
 
 
-def _of_another_currency(head: camt053.Statement, account: OwnAccount) -> Problem:
+def _not_final(head: record.Statement) -> Problem:
+    return Problem(
+        f"statement {head.id} is a report of a day that is not over: its lines may still change",
+        "Take the final statement of the day (camt.053, MT940)",
+        None,
+        head.source_line,
+        None,
+    )
+
+
+def _of_another_currency(head: record.Statement, account: OwnAccount) -> Problem:
     return Problem(
         f"statement {head.id} is in {head.currency}, the account {account.code} is in {account.currency}",
         "Ask the bank for the statement of the right account",
@@ -233,6 +250,52 @@ def _perhaps_twice(heading: Heading, before: Statement) -> Problem:
     )
 
 
+def _between(headings: list[Heading], ours: list[OwnAccount]) -> list[Problem]:
+    """Gaps and overlaps between the file's statements, and with those taken before beside them."""
+    by_account: dict[UUID, list[formats.Span]] = {}
+    for heading in headings:
+        account = _account_of(heading.head, ours)
+        assert account is not None, "looked at only where check() knows every account"
+        head = heading.head
+        span = formats.Span(
+            head.id,
+            head.period_start,
+            head.period_end,
+            head.opening_minor,
+            head.closing_minor,
+            head.currency,
+            head.source_line,
+        )
+        by_account.setdefault(account.id, []).append(span)
+    problems: list[Problem] = []
+    for account_id, spans in by_account.items():
+        problems += formats.gaps(_with_neighbours(account_id, spans))
+    return problems[: reading.MAX_PROBLEMS]
+
+
+def _with_neighbours(account_id: UUID, spans: list[formats.Span]) -> list[formats.Span]:
+    """The last statement taken before the file's first day, and the file's own in order of their days."""
+    spans = sorted(spans, key=lambda span: span.starts or date.min)
+    first = spans[0].starts
+    if first is None:
+        return spans
+    before = (
+        Statement.objects.filter(
+            client_id=current_scope().client_id, own_account_id=account_id, starts__lt=first
+        )
+        .order_by("-starts", "-ends", "-import_id", "-ordinal")
+        .select_related("own_account")
+        .first()
+    )
+    if before is None:
+        return spans
+    currency = spans[0].currency
+    span = formats.Span(
+        before.statement_id, before.starts, before.ends, before.opening, before.closing, currency
+    )
+    return [span, *spans]
+
+
 COMPARE = "Compare it with the line taken before; if it is another payment, ask the bank for its reference"
 
 
@@ -246,7 +309,7 @@ def _known_before(headings: list[Heading], ours: list[OwnAccount]) -> list[Probl
     total = 0
     for row, problem in _doubtful(headings, ours):
         total += 1
-        if total <= camt053.MAX_PROBLEMS:
+        if total <= reading.MAX_PROBLEMS:
             problems.append(Problem(problem, COMPARE, None, row, "Ntry", "warning"))
     if total > len(problems):
         more = f"{total - len(problems):,} more lines like these are known already"
@@ -306,13 +369,17 @@ def _own_accounts() -> list[OwnAccount]:
     return list(OwnAccount.objects.filter(client_id=current_scope().client_id))
 
 
-def _account_of(statement: camt053.Statement, ours: list[OwnAccount]) -> OwnAccount | None:
+def _account_of(statement: record.Statement, ours: list[OwnAccount]) -> OwnAccount | None:
+    """By IBAN; else by sort code and account number; else by the account number where only one has it."""
     iban = (statement.account.iban or "").replace(" ", "")
     other = "".join(c for c in statement.account.other_id or "" if c.isdigit())
     for account in ours:
-        if (iban and iban == account.iban) or (other and other == account.sort_code + account.account_number):
+        if iban and iban == account.iban:
             return account
-    return None
+        if other and other.endswith(account.sort_code + account.account_number):
+            return account
+    named = [account for account in ours if other and other == account.account_number]
+    return named[0] if len(named) == 1 else None
 
 
 # taking -----------------------------------------------------------------------------------------------
@@ -348,7 +415,8 @@ class _Taking:
             cursor.execute("DROP TABLE IF EXISTS pg_temp.taken_bank_line")
             cursor.execute(TAKEN_TABLE)
 
-    def add(self, head: camt053.Statement, account: OwnAccount) -> None:
+    def add(self, head: record.Statement, account: OwnAccount, whole: record.Statement) -> None:
+        """Take a statement. whole: its head as it was once all of it was read; some say balances last."""
         self.statements += 1
         self.series += not _follows(self.last, account, head)
         self.last = (account.id, head.id, head.page_number)
@@ -358,10 +426,10 @@ class _Taking:
             statement_id=head.id,
             ordinal=self.statements,
             sequence=str(head.electronic_sequence_number or head.legal_sequence_number or ""),
-            starts=head.period_start,
-            ends=head.period_end,
-            opening=head.opening_minor,
-            closing=head.closing_minor,
+            starts=whole.period_start,
+            ends=whole.period_end,
+            opening=whole.opening_minor,
+            closing=whole.closing_minor,
             import_id=self.commit_id,
         )
         lines = _booked(head.lines)
@@ -369,7 +437,7 @@ class _Taking:
             self._lay_down(head, statement, account, some)
 
     def _lay_down(
-        self, head: camt053.Statement, statement: Statement, account: OwnAccount, lines: list[camt053.Line]
+        self, head: record.Statement, statement: Statement, account: OwnAccount, lines: list[record.Line]
     ) -> None:
         n = len(lines)
         columns = {
@@ -403,11 +471,11 @@ LINE_COLUMNS = (
 )  # fmt: skip
 
 
-def _booked(lines: Iterable[camt053.Line]) -> Iterator[camt053.Line]:
+def _booked(lines: Iterable[record.Line]) -> Iterator[record.Line]:
     return (line for line in lines if line.is_booked)
 
 
-def _line_columns(statement: Statement, account: OwnAccount, lines: list[camt053.Line]) -> dict[str, Any]:
+def _line_columns(statement: Statement, account: OwnAccount, lines: list[record.Line]) -> dict[str, Any]:
     n = len(lines)
     return {
         "id": uuid7_column(n),
@@ -428,7 +496,7 @@ def _line_columns(statement: Statement, account: OwnAccount, lines: list[camt053
 
 
 def _follows(
-    before: tuple[UUID, str, int | None] | None, account: OwnAccount, head: camt053.Statement
+    before: tuple[UUID, str, int | None] | None, account: OwnAccount, head: record.Statement
 ) -> bool:
     """Whether this is the next page of the statement that stood before it in the file."""
     if before is None or head.page_number is None or before[2] is None:
@@ -436,7 +504,7 @@ def _follows(
     return before == (account.id, head.id, head.page_number - 1)
 
 
-def _identity(head: camt053.Statement, line: camt053.Line) -> bytes:
+def _identity(head: record.Statement, line: record.Line) -> bytes:
     """The key of a line: the bank's own reference where it has one, else its words within its page.
 
     A bank may word a line anew in a later file, so beside a reference its words do not count. A page is part
@@ -465,7 +533,7 @@ NO_REFERENCE = frozenset(["", "NONREF", "NOTPROVIDED"])
 """What banks write where they have nothing to say."""
 
 
-def _bank_reference(line: camt053.Line) -> str | None:
+def _bank_reference(line: record.Line) -> str | None:
     """The bank's own reference of the line, or of the one payment it is."""
     for reference in (line.account_servicer_reference, line.transaction.account_servicer_reference):
         if _says_something(reference):
@@ -477,9 +545,9 @@ def _says_something(reference: str | None) -> bool:
     return (reference or "").strip().upper() not in NO_REFERENCE
 
 
-def _reference(line: camt053.Line) -> str:
+def _reference(line: record.Line) -> str:
     """Every reference and text of the line, in one string."""
-    parts: list[str | None] = [line.entry_reference, line.additional_information]
+    parts: list[str | None] = [line.entry_reference, line.customer_reference, line.additional_information]
     for tx in line.transactions:
         parts += [
             tx.end_to_end_id,
@@ -492,11 +560,12 @@ def _reference(line: camt053.Line) -> str:
     return " ".join(dict.fromkeys(p for p in parts if p and _says_something(p)))
 
 
-def _end_to_end(line: camt053.Line) -> str:
-    found = (line.transaction.original_end_to_end_id, line.transaction.end_to_end_id)
+def _end_to_end(line: record.Line) -> str:
+    tx = line.transaction
+    found = (tx.original_end_to_end_id, tx.end_to_end_id, line.customer_reference)
     return next((one for one in found if one and _says_something(one)), "")
 
 
-def _return_reason(line: camt053.Line) -> str:
+def _return_reason(line: record.Line) -> str:
     tx = line.transaction
     return (tx.return_reason or "RETURN") if tx.is_return or tx.return_reason else ""

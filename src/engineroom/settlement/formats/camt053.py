@@ -13,6 +13,9 @@ them: keep nothing before the iteration has ended (read inside one transaction).
 Versions .02 to .13, with or without a namespace. A statement is believed only if it foots: opening balance
 plus booked lines is the closing balance.
 
+The same reader reads account reports (camt.052) and notifications (camt.054) where it is asked to: they say
+movements in the same words, but neither is final, and only statements are held to their balances.
+
 Nothing in the file makes us fetch or expand anything: a DOCTYPE is refused by name, entities are not
 resolved, the network is off, and no run of bytes that yields nothing may grow beyond MAX_HELD_BYTES.
 """
@@ -21,30 +24,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from typing import BinaryIO, Literal, NoReturn, cast
 
 from lxml import etree
 
-from engineroom.kernel.errors import InputRefused, Problem, errors_of
+from engineroom.kernel.errors import InputRefused, errors_of
 from engineroom.kernel.money import EXPONENTS, NotMoney, format_minor, parse_minor
+from engineroom.settlement.formats.reading import AGAIN, CORRECT, Reading
+from engineroom.settlement.formats.record import (
+    Account,
+    Balance,
+    BankTransactionCode,
+    Kind,
+    Line,
+    Statement,
+    Transaction,
+)
 
-MAX_FILE_BYTES = 512 * 1024 * 1024
-CHUNK_BYTES = 64 * 1024
 MAX_HELD_BYTES = 4 * 1024 * 1024
 """The most one transaction, or what stands before it, may take: a real one takes some kilobytes."""
 
 MAX_TRANSACTIONS = 100_000
 """Transactions in one entry: a batch of payments booked as one sum."""
 
-MAX_PROBLEMS = 200
-"""After so many, reading stops: the file is of another kind than it seems."""
-
 FIRST_VERSION, LAST_VERSION = 2, 13
-AGAIN = "Download the statement from the bank again"
-CORRECT = "Ask the bank for a correct statement"
 
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:(\w+)\.(\w+)\.(\w+)\.([0-9]+)")
 _DECIMAL = re.compile(r"\+?([0-9]{0,18}(?:\.[0-9]{0,18})?)")
@@ -53,13 +58,18 @@ _DOCTYPE = re.compile(rb"(?:[^<]|<\?|<!--|<(?![A-Za-z!?]))*<!DOCTYPE")
 """A DOCTYPE before the first element, also where the parser gave up inside it."""
 
 _OTHER_MESSAGES = {
+    "BkToCstmrStmt": "an account statement (camt.053)",
     "BkToCstmrAcctRpt": "an account report (camt.052), which is not final",
     "BkToCstmrDbtCdtNtfctn": "a debit and credit notification (camt.054), which has no balances",
     "CstmrCdtTrfInitn": "a payment order (pain.001)",
     "CstmrDrctDbtInitn": "a collection order (pain.008)",
     "CstmrPmtStsRpt": "a payment status report (pain.002)",
 }
-_PARENTS = {"Stmt": "BkToCstmrStmt", "Ntry": "Stmt", "TxDtls": "NtryDtls", "Btch": "NtryDtls"}
+_CONTAINERS = {"BkToCstmrStmt": "Stmt", "BkToCstmrAcctRpt": "Rpt", "BkToCstmrDbtCdtNtfctn": "Ntfctn"}
+_NUMBERS = {"BkToCstmrStmt": "053", "BkToCstmrAcctRpt": "052", "BkToCstmrDbtCdtNtfctn": "054"}
+_KINDS: dict[str, Kind] = {"Stmt": "statement", "Rpt": "report", "Ntfctn": "notification"}
+STATEMENTS = frozenset(["BkToCstmrStmt"])
+ALL_MESSAGES = frozenset(_CONTAINERS)
 _OPENING = ("OPBD", "PRCD")
 """Opening booked; else what closed the day before."""
 
@@ -69,144 +79,43 @@ _ENTRY_FIELDS = frozenset(
 """What an entry says before its transactions and is still needed at its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whose statement it is: an IBAN, or another identification (in Britain sort code and account number)."""
-
-    iban: str | None
-    other_id: str | None
-    currency: str | None
-    name: str | None
-    servicer: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """A balance on a day. code: OPBD, PRCD, CLBD, CLAV, ... as the bank says; overdrawn is negative."""
-
-    code: str
-    amount_minor: int
-    currency: str
-    day: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class BankTransactionCode:
-    """What kind of movement it is: ISO's domain, family and subfamily, and the bank's own code."""
-
-    domain: str | None = None
-    family: str | None = None
-    subfamily: str | None = None
-    proprietary: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """One payment of an entry (TxDtls). The amount, if said, is signed as the account sees it."""
-
-    amount_minor: int | None = None
-    currency: str | None = None
-    end_to_end_id: str | None = None
-    instruction_id: str | None = None
-    transaction_id: str | None = None
-    mandate_id: str | None = None
-    payment_information_id: str | None = None
-    account_servicer_reference: str | None = None
-    counterparty_name: str | None = None
-    counterparty_account: str | None = None
-    counterparty_agent: str | None = None
-    remittance_text: str | None = None
-    structured_reference: str | None = None
-    is_return: bool = False
-    return_reason: str | None = None
-    original_end_to_end_id: str | None = None
-    additional_information: str | None = None
-    bank_transaction_code: BankTransactionCode = BankTransactionCode()
-
-
-_NO_TRANSACTION = Transaction()
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One entry. `ordinal` counts from 1 within its statement; `amount_minor` is signed: money out is
-    negative.
-
-    is_reversal: the entry takes back an earlier one; the sign already says which way the money goes.
-    `transactions` are the payments the entry is made of: none, one, or a batch. `transaction` is the only
-    one, and an empty one when there are none or several.
-    """
-
-    ordinal: int
-    source_line: int
-    amount_minor: int
-    currency: str
-    is_credit: bool
-    is_reversal: bool
-    status: str
-    booking_date: date | None
-    value_date: date | None
-    entry_reference: str | None
-    account_servicer_reference: str | None
-    bank_transaction_code: BankTransactionCode
-    additional_information: str | None
-    batch_count: int | None
-    transactions: tuple[Transaction, ...]
-
-    @property
-    def is_booked(self) -> bool:
-        return self.status == "BOOK"
-
-    @property
-    def transaction(self) -> Transaction:
-        return self.transactions[0] if len(self.transactions) == 1 else _NO_TRANSACTION
-
-
-@dataclass
-class Statement:
-    """The head of one statement, and its lines.
-
-    currency: the account's, else what balances or lines say. problems: of the whole file, so far.
-    """
-
-    id: str
-    message_id: str | None
-    electronic_sequence_number: int | None
-    legal_sequence_number: int | None
-    page_number: int | None
-    is_last_page: bool | None
-    created_at: datetime | None
-    period_start: date | None
-    period_end: date | None
-    account: Account
-    currency: str
-    balances: tuple[Balance, ...]
-    opening_minor: int | None
-    closing_minor: int | None
-    source_line: int
-    lines: Iterator[Line] = field(default_factory=lambda: iter(()), repr=False)
-    problems: list[Problem] = field(default_factory=list, repr=False)
-
-
-def read(stream: BinaryIO, *, file_name: str, expected_currency: str | None = None) -> Iterator[Statement]:
+def read(
+    stream: BinaryIO,
+    *,
+    file_name: str,
+    expected_currency: str | None = None,
+    messages: frozenset[str] = STATEMENTS,
+    keep_said: bool = False,
+) -> Iterator[Statement]:
     """The statements of a file, in order, their lines lazily.
 
     expected_currency: of the account this file is meant for. Raises InputRefused: at once when the file
     cannot be read on (not XML, truncated, another message), else at its end with every problem found. A
-    problem's row is the line in the file.
+    problem's row is the line in the file. messages: those that are read; others are refused by name.
+    keep_said: each line keeps its entry's XML.
     """
-    return _Reading(stream, file_name, expected_currency).statements()
+    return _Reading(stream, file_name, expected_currency, messages, keep_said).statements()
 
 
-class _Reading:
+class _Reading(Reading):
     """One pass over one file: the walk, what is wrong with it, the parts of a statement, single fields."""
 
-    def __init__(self, stream: BinaryIO, file_name: str, expected_currency: str | None) -> None:
-        self.stream = stream
-        self.file_name = file_name
-        self.expected_currency = expected_currency
-        self.problems: list[Problem] = []
-        self.bytes_read = 0
+    format = "camt.053"
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        file_name: str,
+        expected_currency: str | None,
+        messages: frozenset[str],
+        keep_said: bool,
+    ) -> None:
+        super().__init__(stream, file_name, expected_currency)
+        self.messages = messages
+        self.keep_said = keep_said
+        self.said: list[str] = []
+        self.container = "Stmt"
+        self.parents: dict[str, str] = {}
         self.message_id: str | None = None
         self.transactions: list[Transaction] = []
         self.batch_count: int | None = None
@@ -219,10 +128,10 @@ class _Reading:
         count = 0
         for name, element in elements:
             count += 1
-            if name == "Stmt":  # its end: a statement without entries
+            if name == self.container:  # its end: a statement without entries
                 statement = self.statement(element, None)
                 yield statement
-                self.check_footing(statement, 0, complete=True)
+                self.check_statement(statement, 0, complete=True)
                 continue
             parent = element.getparent()
             assert parent is not None  # elements() checked it
@@ -235,7 +144,7 @@ class _Reading:
             if self.inside_statement:
                 raise RuntimeError("the lines of a statement were closed before their end")
         if not count:
-            self.wrong(None, None, "there is no statement (Stmt) in the file", CORRECT)
+            self.wrong(None, None, f"there is no statement ({self.container}) in the file", CORRECT)
         if errors_of(self.problems):
             raise InputRefused(self.problems)
 
@@ -247,7 +156,7 @@ class _Reading:
         name, element = "Ntry", first
         while name == "Ntry":
             line = self.line(statement, element, ordinal)
-            self.transactions, self.batch_count = [], None
+            self.transactions, self.batch_count, self.said = [], None, []
             complete = complete and line is not None
             if line is not None:
                 booked_minor += line.amount_minor if line.is_booked else 0
@@ -256,8 +165,12 @@ class _Reading:
             name, element = next(elements)
         if element.find(_q("Bal")) is not None:
             self.wrong(_at(element), "Bal", "a balance stands after the entries", CORRECT)
-        self.check_footing(statement, booked_minor, complete)
+        self.check_statement(statement, booked_minor, complete)
         self.inside_statement = False
+
+    def check_statement(self, statement: Statement, booked_minor: int, complete: bool) -> None:
+        if statement.kind == "statement":
+            self.check_footing(statement, booked_minor, complete)
 
     def elements(self) -> Iterator[tuple[str, etree._Element]]:
         """Each entry (Ntry) when complete, each statement (Stmt) at its end; emptied once the caller is done.
@@ -268,7 +181,7 @@ class _Reading:
         for element in self.parse():
             name = _name(element)
             parent = element.getparent()
-            if parent is None or _name(parent) != _PARENTS[name]:
+            if parent is None or _name(parent) != self.parents.get(name):
                 self.refuse(_at(element), name, f"{name} stands where camt.053 has none", CORRECT)
             if name in ("TxDtls", "Btch"):
                 self.read_inside_entry(name, element, parent)
@@ -289,19 +202,25 @@ class _Reading:
         else:
             problem = f"an entry has more than {MAX_TRANSACTIONS:,} transactions"
             self.refuse(_at(element), name, problem, "Ask the bank for smaller batches")
+        self.keep(element)
         element.clear()
         _remove_before(element)
         for sibling in list(parent.itersiblings(preceding=True)):
             if _name(sibling) not in _ENTRY_FIELDS:
+                self.keep(sibling)
                 entry.remove(sibling)
         if len(entry) > 2 * len(_ENTRY_FIELDS):
             self.refuse(_at(entry), "Ntry", "an entry repeats its fields", CORRECT)
 
+    def keep(self, element: etree._Element) -> None:
+        if self.keep_said:
+            self.said.append(etree.tostring(element, encoding="unicode", with_tail=False))
+
     def parse(self) -> Iterator[etree._Element]:
         """Elements of interest at their end, chunk by chunk."""
-        parser = _parser("end", tuple(f"{{*}}{name}" for name in _PARENTS))
         chunk = self.chunk()
         self.probe(chunk)
+        parser = _parser("end", tuple(f"{{*}}{name}" for name in self.parents))
         held = 0
         while True:
             try:
@@ -321,14 +240,6 @@ class _Reading:
                 problem = f"more than {MAX_HELD_BYTES:,} bytes stand between entries"
                 self.refuse(None, None, problem, CORRECT)
             chunk = self.chunk()
-
-    def chunk(self) -> bytes:
-        chunk = self.stream.read(CHUNK_BYTES)
-        self.bytes_read += len(chunk)
-        if self.bytes_read > MAX_FILE_BYTES:
-            problem = f"the file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB"
-            self.refuse(None, None, problem, "Ask the bank for one file per day")
-        return chunk
 
     def probe(self, chunk: bytes) -> None:
         """Refuse what is not camt.053 by its first two elements, before anything of it is read."""
@@ -357,35 +268,29 @@ class _Reading:
     def check_message(self, root: etree._Element, message: etree._Element) -> None:
         name = _name(message)
         namespace = root.tag.rpartition("}")[0].removeprefix("{")
-        if _name(root) != "Document" or name != "BkToCstmrStmt":
+        if _name(root) != "Document" or name not in self.messages:
             kind = _OTHER_MESSAGES.get(name, f"<{_name(root)}><{name}>")
             problem = f"the file is {kind}, not an account statement (camt.053)"
             self.refuse(_at(message), name, problem, "Choose camt.053 when you download from the bank")
+        self.container = _CONTAINERS[name]
+        self.parents = {
+            self.container: name,
+            "Ntry": self.container,
+            "TxDtls": "NtryDtls",
+            "Btch": "NtryDtls",
+        }
         if not namespace:
             return
         said = _NAMESPACE.fullmatch(namespace)
-        if said is None or said.group(1, 2) != ("camt", "053"):
-            self.refuse(_at(root), "Document", f"{namespace!r} is not a camt.053 namespace", CORRECT)
+        number = _NUMBERS[name]
+        if said is None or said.group(1, 2) != ("camt", number):
+            self.refuse(_at(root), "Document", f"{namespace!r} is not a camt.{number} namespace", CORRECT)
         if not FIRST_VERSION <= int(said.group(4)) <= LAST_VERSION:
-            problem = f"version {said.group(4)} of camt.053 is not one we read"
+            problem = f"version {said.group(4)} of camt.{number} is not one we read"
             remedy = f"Ask the bank for a version from {FIRST_VERSION:02d} to {LAST_VERSION:02d}"
             self.refuse(_at(root), "Document", problem, remedy)
 
     # what is wrong ---------------------------------------------------------------------------------------
-
-    def wrong(self, line: int | None, field: str | None, problem: str, remedy: str) -> None:
-        self.problems.append(Problem(problem, remedy, self.file_name, line, field))
-        if len(self.problems) >= MAX_PROBLEMS:
-            summary = f"reading stopped after {MAX_PROBLEMS} problems; nothing was taken"
-            raise InputRefused(self.problems, summary)
-
-    def warn(self, line: int | None, field: str | None, problem: str, remedy: str) -> None:
-        if len(self.problems) < MAX_PROBLEMS - 1:
-            self.problems.append(Problem(problem, remedy, self.file_name, line, field, "warning"))
-
-    def refuse(self, line: int | None, field: str | None, problem: str, remedy: str) -> NoReturn:
-        self.problems.append(Problem(problem, remedy, self.file_name, line, field))
-        raise InputRefused(self.problems)
 
     def refuse_syntax(self, error: etree.XMLSyntaxError, *, at_end: bool) -> NoReturn:
         message = re.sub(r", line \d+, column \d+.*", "", error.msg or "it is not well formed")
@@ -418,8 +323,8 @@ class _Reading:
             page_number=self.whole(text, "StmtPgntn/PgNb"),
             is_last_page=None if last_page is None else _is_true(last_page),
             created_at=self.moment(text, "CreDtTm"),
-            period_start=self.day(text, "FrToDt/FrDtTm", "FrToDt/FrDt"),
-            period_end=self.day(text, "FrToDt/ToDtTm", "FrToDt/ToDt"),
+            period_start=self.day_of(text, "FrToDt/FrDtTm", "FrToDt/FrDt"),
+            period_end=self.day_of(text, "FrToDt/ToDtTm", "FrToDt/ToDt"),
             account=account,
             currency=currency,
             balances=balances,
@@ -427,6 +332,7 @@ class _Reading:
             closing_minor=by_code.get("CLBD"),
             source_line=_at(stmt) or 0,
             problems=self.problems,
+            kind=_KINDS[self.container],
         )
 
     def account(self, text: _Texts) -> Account:
@@ -469,24 +375,7 @@ class _Reading:
         sign = self.sign(text, f"Bal {code}")
         if amount is None or sign is None:
             return None
-        return Balance(code, sign * amount, currency, self.day(text, "Dt/Dt", "Dt/DtTm"))
-
-    def check_footing(self, statement: Statement, booked_minor: int, complete: bool) -> None:
-        """Opening plus booked lines is closing. Not asked when a line could not be read."""
-        opening, closing, currency = statement.opening_minor, statement.closing_minor, statement.currency
-        if opening is None or closing is None:
-            if errors_of(self.problems):  # a balance is there, but could not be read
-                return
-            missing = " and no ".join(n for n, b in (("opening", opening), ("closing", closing)) if b is None)
-            problem = f"statement {statement.id} has no {missing} booked balance: its lines cannot be checked"
-            self.warn(statement.source_line, "Bal", problem, "Compare it with the bank's own list")
-        elif complete and opening + booked_minor != closing:
-            parts = " + ".join(format_minor(m, currency) for m in (opening, booked_minor))
-            total = f"{parts} is not {format_minor(closing, currency)}"
-            problem = f"statement {statement.id} does not add up: {total}"
-            self.wrong(
-                statement.source_line, "Bal", problem, "Lines are missing or changed: download it again"
-            )
+        return Balance(code, sign * amount, currency, self.day_of(text, "Dt/Dt", "Dt/DtTm"))
 
     def line(self, statement: Statement, ntry: etree._Element, ordinal: int) -> Line | None:
         """The entry; None, and problems, when what it says of money cannot be believed."""
@@ -500,6 +389,7 @@ class _Reading:
         if amount is None or sign is None or status is None:
             return None
         self.check_transactions(ntry, where, sign * amount, statement.currency)
+        self.keep(ntry)
         return Line(
             ordinal=ordinal,
             source_line=_at(ntry) or 0,
@@ -508,14 +398,15 @@ class _Reading:
             is_credit=sign > 0,
             is_reversal=_is_true(text("RvslInd")),
             status=status,
-            booking_date=self.day(text, "BookgDt/Dt", "BookgDt/DtTm"),
-            value_date=self.day(text, "ValDt/Dt", "ValDt/DtTm"),
+            booking_date=self.day_of(text, "BookgDt/Dt", "BookgDt/DtTm"),
+            value_date=self.day_of(text, "ValDt/Dt", "ValDt/DtTm"),
             entry_reference=text("NtryRef"),
             account_servicer_reference=text("AcctSvcrRef"),
             bank_transaction_code=_bank_transaction_code(text),
             additional_information=text("AddtlNtryInf"),
             batch_count=self.batch_count,
             transactions=tuple(self.transactions),
+            said="\n".join(self.said),
         )
 
     def check_transactions(self, ntry: etree._Element, where: str, amount_minor: int, currency: str) -> None:
@@ -539,6 +430,7 @@ class _Reading:
         )  # ISO 20022's word for "there is none"
         is_return = tx.find(_q("RtrInf")) is not None
         name, account, agent = _counterparty(text, sign)
+        original, original_currency = self.original_amount(tx, currency or _entry_currency(ntry))
         return Transaction(
             amount_minor=None if amount is None else sign * amount,
             currency=currency,
@@ -558,7 +450,18 @@ class _Reading:
             original_end_to_end_id=end_to_end if is_return else None,  # the return's Refs keep it
             additional_information=text("AddtlTxInf"),
             bank_transaction_code=_bank_transaction_code(text),
+            original_amount_minor=original,
+            original_currency=original_currency,
+            exchange_rate=text("AmtDtls/InstdAmt/CcyXchg/XchgRate", "AmtDtls/TxAmt/CcyXchg/XchgRate"),
         )
+
+    def original_amount(self, tx: etree._Element, currency: str | None) -> tuple[int | None, str | None]:
+        """What was instructed, where that is another currency."""
+        element = tx.find(_q("AmtDtls/InstdAmt/Amt"))
+        said = None if element is None else element.get("Ccy")
+        if element is None or said is None or said == currency or said not in EXPONENTS:
+            return None, None
+        return self.minor_of(element, "TxDtls InstdAmt", said), said
 
     def transaction_amount(self, tx: etree._Element) -> tuple[int | None, str | None]:
         """The amount of one transaction, unsigned, in its currency: Amt since .03, AmtDtls/TxAmt before."""
@@ -572,7 +475,7 @@ class _Reading:
             problem = f"{currency!r} is not a currency we know; the transaction comes without amount"
             self.warn(_at(element), "TxDtls Amt", problem, "Match the entry as a whole")
             return None, None
-        return self.minor(element, "TxDtls Amt", currency), currency
+        return self.minor_of(element, "TxDtls Amt", currency), currency
 
     # fields ----------------------------------------------------------------------------------------------
 
@@ -586,9 +489,9 @@ class _Reading:
             problem = f"the amount is in {said or 'no currency'}, the account in {currency}"
             self.wrong(_at(element), f"{where} Amt", problem, CORRECT)
             return None
-        return self.minor(element, f"{where} Amt", currency)
+        return self.minor_of(element, f"{where} Amt", currency)
 
-    def minor(self, element: etree._Element, where: str, currency: str) -> int | None:
+    def minor_of(self, element: etree._Element, where: str, currency: str) -> int | None:
         text = (element.text or "").strip()
         match = _DECIMAL.fullmatch(text)
         whole, _, fraction = (match.group(1) if match else "").partition(".")
@@ -622,7 +525,7 @@ class _Reading:
             return None
         return int(found)
 
-    def day(self, text: _Texts, *paths: str) -> date | None:
+    def day_of(self, text: _Texts, *paths: str) -> date | None:
         """A date, or the date of a moment as the bank wrote it: not moved to another time zone."""
         found = text(*paths)
         if found is None:
@@ -718,6 +621,11 @@ class _Texts:
 def _joined(parent: etree._Element, path: str) -> str | None:
     texts = (element.text for element in parent.findall(_q(path)))
     return " ".join(stripped for text in texts if text and (stripped := text.strip())) or None
+
+
+def _entry_currency(ntry: etree._Element) -> str | None:
+    amount = ntry.find(_q("Amt"))
+    return None if amount is None else amount.get("Ccy")
 
 
 def _is_true(text: str | None) -> bool:
