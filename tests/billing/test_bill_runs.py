@@ -16,6 +16,19 @@ from django.db import connection, connections
 from django.db.utils import DatabaseError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+from engineroom.billing import selectors, services
+from engineroom.billing.engine import Billable, draft_invoices
+from engineroom.billing.models import BillRun, Invoice, InvoiceLine
+from engineroom.foundation.approvals import services as approvals
+from engineroom.foundation.tenancy.models import Client
+from engineroom.kernel.errors import Conflict, EngineroomError, NotPermitted
+from engineroom.ledger import selectors as ledger
+from engineroom.openitems import selectors as openitems
+from engineroom.openitems.models import Counterparty
+from engineroom.payday import steps
+from engineroom.timesheets import services as timesheets
+from engineroom.timesheets.models import HoldEnd, Timesheet
 from tests.firm import (
     PAY_DATE,
     WEEK_ENDS,
@@ -30,19 +43,6 @@ from tests.firm import (
     set_up,
     superuser,
 )
-
-from engineroom.billing import selectors, services
-from engineroom.billing.engine import Billable, draft_invoices
-from engineroom.billing.models import BillRun, Invoice, InvoiceLine
-from engineroom.foundation.approvals import services as approvals
-from engineroom.foundation.tenancy.models import Client
-from engineroom.kernel.errors import Conflict, EngineroomError, NotPermitted
-from engineroom.ledger import selectors as ledger
-from engineroom.openitems import selectors as openitems
-from engineroom.openitems.models import Counterparty
-from engineroom.payday import steps
-from engineroom.timesheets import services as timesheets
-from engineroom.timesheets.models import HoldEnd, Timesheet
 
 WEEK = timedelta(days=7)
 

@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client as Browser
-from tests.firm import PAY_DATE, WEEK_ENDS, Firm, Temp, TestClient, hours_file, run_payday, set_up
-from tests.web.conftest import signed_in
 
 from engineroom.billing import selectors, services
 from engineroom.billing.models import BillRun, Invoice
 from engineroom.foundation.approvals.models import Approval
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.ui.display import format_money
+from tests.firm import PAY_DATE, WEEK_ENDS, Firm, Temp, TestClient, hours_file, run_payday, set_up
+from tests.web.conftest import signed_in
 
 TEMPS = [
     Temp("T1"),
@@ -229,9 +229,8 @@ def test_who_may_see_and_do_what(firm: Firm, billed: TestClient, other_client: T
 
 
 def test_payments_received_stand_on_the_invoice(billed: TestClient) -> None:
-    from tests.settlement.bank import Booked, statement, write
-
     from engineroom.settlement.clearing import clear_lines
+    from tests.settlement.bank import Booked, statement, write
 
     with billed.acting("lead"):
         row = selectors.invoice("INV-000001")
