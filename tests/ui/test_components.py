@@ -12,6 +12,7 @@ from lxml import html
 
 from engineroom.kernel.money import EXPONENTS
 from engineroom.ui import charts, display
+from engineroom.ui.fields import Group, GroupedForm, MoneyField
 from engineroom.ui.parts import STATUS_KINDS, Change, Edge, Event, Node, Tab, Thread, TraceStep
 from engineroom.ui.templatetags.ui import MESSAGE_KINDS, UnknownStatus
 
@@ -233,3 +234,33 @@ def test_a_thread_marks_where_one_stands_and_draws_each_edge():
 
 def test_the_projects_own_templates_find_the_components():
     assert "£0.05" in engines["django"].from_string("{% load ui %}{% money 5 %}").render({})
+
+
+class Grouped(GroupedForm):
+    groups = (Group("Who", ["name", "left_out"]), Group("", ["amount", "paid"]))
+
+    paid = forms.BooleanField(required=False)
+    amount = MoneyField("GBP")
+    name = forms.CharField()
+    note = forms.CharField(required=False)
+    key = forms.CharField(widget=forms.HiddenInput)
+
+
+def test_a_grouped_form_shows_every_field_once_by_its_groups_and_the_rest_after_them():
+    form = Grouped({"amount": "none", "name": "Asha", "key": "k"})
+    tree = parsed("{% fields form %}", form=form)
+    assert [e.get("name") for e in tree.xpath(".//input")] == ["key", "name", "amount", "paid", "note"]
+    assert [e.text_content() for e in tree.xpath(".//fieldset/legend")] == ["Who"]
+    grids = [[e.get("name") for e in grid.xpath(".//input")] for grid in tree.xpath(".//div[@class='grid']")]
+    assert grids == [["name"], ["amount", "paid"], ["note"]]
+    said = tree.xpath(".//div[@class='form-errors']//a")[0]
+    assert said.get("href") == f"#{tree.xpath('.//input[@name=$n]', n='amount')[0].get('id')}"
+
+
+def test_a_form_of_few_fields_stands_side_by_side_without_a_title():
+    class Few(GroupedForm):
+        starts = forms.CharField()
+        ends = forms.CharField()
+
+    tree = parsed("{% fields form %}", form=Few())
+    assert len(tree.xpath("./div[@class='grid']/div")) == 2 and not tree.xpath(".//legend")

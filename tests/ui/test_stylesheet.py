@@ -23,6 +23,18 @@ def test_the_stylesheet_is_small_and_whole():
     assert "url(" not in css and "@import" not in css
 
 
+def test_spaces_that_say_nothing_are_left_out_and_those_that_mean_something_stay(tmp_path, monkeypatch):
+    part = tmp_path / "part.css"
+    rules = (
+        '.a :is(b, i) + a:hover { margin: 0 auto; content: "by "; }\n@media (width < 9px) { p { top: 1px } }'
+    )
+    part.write_text(f"/* why */\n  {rules}\n")
+    monkeypatch.setattr(stylesheet, "parts", lambda: [part])
+    assert stylesheet.stylesheet() == (
+        '/* part */\n.a :is(b,i) + a:hover{margin:0 auto;content:"by ";}\n@media (width < 9px){p{top:1px}}\n'
+    )
+
+
 def test_every_token_used_is_defined():
     css = stylesheet.stylesheet()
     used, defined = set(re.findall(r"var\((--[\w-]+)", css)), set(re.findall(r"(--[\w-]+):", css))
@@ -31,5 +43,5 @@ def test_every_token_used_is_defined():
 
 def test_the_picture_has_a_class_for_every_place():
     css = stylesheet.stylesheet()
-    for name in (f".at-{2 * MAX_ROWS - 1} ", f".rows-{2 * MAX_ROWS} ", f".lane-{MAX_LANES} "):
+    for name in (f".at-{2 * MAX_ROWS - 1}{{", f".rows-{2 * MAX_ROWS}{{", f".lane-{MAX_LANES}{{"):
         assert name in css

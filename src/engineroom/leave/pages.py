@@ -25,7 +25,7 @@ from engineroom.people import own
 from engineroom.people.models import Person
 from engineroom.people.selectors import named_person
 from engineroom.ui.display import format_duration
-from engineroom.ui.fields import DayField, LineField
+from engineroom.ui.fields import DayField, Group, GroupedForm, LineField
 from engineroom.ui.pages import (
     Done,
     NavigationEntry,
@@ -63,7 +63,7 @@ LARGEST_NOTE = 20 * 1024 * 1024
 HALVES = [("", "Whole days"), ("from_noon", "First day from noon"), ("until_noon", "Last day until noon")]
 
 
-class Asking(forms.Form):
+class Asking(GroupedForm):
     """A stretch of leave. hours: of one day, instead of whole or half days."""
 
     kind = forms.ChoiceField()
@@ -87,14 +87,14 @@ class Recording(Asking):
     field_order = ("number",)
 
 
-class Proving(forms.Form):
+class Proving(GroupedForm):
     what = forms.ChoiceField(choices=list(services.EVIDENCE.items()))
     covers_from = DayField(label="From")
     covers_until = DayField(label="Until")
     file = forms.FileField(required=False, help_text="Kept sealed in the vault.")
 
 
-class Changing(forms.Form):
+class Changing(GroupedForm):
     kind = forms.ChoiceField()
     day = DayField(label="As at")
     hours = forms.DecimalField(decimal_places=2, help_text="With a minus to take them.")
@@ -105,7 +105,13 @@ class Changing(forms.Form):
         self.fields["kind"].choices = [(str(kind.id), kind.label) for kind in kinds]  # type: ignore[attr-defined]
 
 
-class Entitling(forms.Form):
+class Entitling(GroupedForm):
+    groups = (
+        Group("To what, from when, for whom", ["kind", "starts", "number"]),
+        Group("How much, and how it comes", ["weeks", "most_days", "year_month", "accrual"]),
+        Group("What goes over to the next year", ["carry_weeks", "carry_months"]),
+    )
+
     kind = forms.ChoiceField()
     starts = DayField(label="From")
     weeks = forms.DecimalField(min_value=0, max_value=53, decimal_places=4, label="Weeks a year")
@@ -129,7 +135,7 @@ class Entitling(forms.Form):
         self.fields["kind"].choices = [(str(kind.id), kind.label) for kind in kinds]  # type: ignore[attr-defined]
 
 
-class YearOf(forms.Form):
+class YearOf(GroupedForm):
     kind = forms.ChoiceField()
     day = DayField(label="A day of the leave year")
     what = forms.ChoiceField(

@@ -16,7 +16,7 @@ from engineroom.kernel.errors import LONGEST_REASON, NotPermitted
 from engineroom.ledger import services as ledger
 from engineroom.ledger.models import ACCOUNT_TYPES
 from engineroom.payroll import account_map, journal, selectors
-from engineroom.ui.fields import DayField, LineField
+from engineroom.ui.fields import DayField, GroupedForm, LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 
 NAVIGATION = [
@@ -26,7 +26,7 @@ NAVIGATION = [
 SIDES = {"cost": "What employing costs", "owed": "What is owed for it", "aside": "What is put aside"}
 
 
-class MapLine(forms.Form):
+class MapLine(GroupedForm):
     """A line goes to another account from a payday on."""
 
     line = forms.CharField(max_length=60, widget=forms.Select)
@@ -42,10 +42,11 @@ class MapLine(forms.Form):
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
         postings = account_map.country().postings
-        lines = [
-            (line.code, f"{line.label} ({line.code})") for line in postings.lines() if line != postings.net
+        lines = [line for line in postings.lines() if line != postings.net]
+        self.fields["line"].widget.choices = [
+            (title, [(line.code, line.label) for line in lines if line.side == side])
+            for side, title in SIDES.items()
         ]
-        self.fields["line"].widget.choices = lines
         accounts = account_map.book().accounts
         self.fields["account"].widget.choices = [
             ("", "as the law's own map has it"),
@@ -53,7 +54,7 @@ class MapLine(forms.Form):
         ]
 
 
-class AddAccount(forms.Form):
+class AddAccount(GroupedForm):
     """An account of the client's own."""
 
     code = LineField(max_length=20, help_text="As the client's books call it.")
@@ -64,16 +65,23 @@ class AddAccount(forms.Form):
     )
 
 
+def _labels() -> dict[str, str]:
+    """What the lines of a run's entry are called."""
+    return {line.code: line.label for line in account_map.country().postings.lines()}
+
+
 @page("ledger.read")
 def accounts(request: PageRequest, client: str) -> HttpResponse:
     """Every line of a run with its account today, what keeps it from being posted, and what was said when."""
     today = timezone.now().date()
     known, lines = account_map.lines_on(today)
-    may = request.may("ledger.prepare")
+    may, labels = request.may("ledger.prepare"), _labels()
     context = {
         "groups": [(title, [row for row in lines if row.side == side]) for side, title in SIDES.items()],
         "version": known.version,
-        "versions": account_map.versions(),
+        "versions": [
+            (v, [(labels.get(row.line, row.line), row) for row in v.rows]) for v in account_map.versions()
+        ],
         "wrong": [row for row in lines if row.wrong],
         "map_form": form_of(request, MapLine(initial={"starts": today.replace(day=1)})) if may else None,
         "add_form": form_of(request, AddAccount(prefix="new")) if may else None,
@@ -89,7 +97,8 @@ def map_line(request: PageRequest, client: str) -> Done:
     with keyed(request.key):
         done = account_map.map_accounts([row], reason=asked["reason"])
     where = f"goes to {row.account}" if row.account else "goes where the law's own map has it"
-    what = f"{row.line} {where} for paydays from {row.starts}: version {done.version} of the map."
+    label = _labels().get(row.line, row.line)
+    what = f"{label} {where} for paydays from {row.starts}: version {done.version} of the map."
     return Done(what, reverse("payroll:accounts", args=[client]))
 
 

@@ -17,7 +17,7 @@ from engineroom.payroll.claims import ClaimView
 from engineroom.payroll.jurisdictions import ClaimField, jurisdiction
 from engineroom.payroll.schedule_pages import person_said
 from engineroom.ui.display import format_money
-from engineroom.ui.fields import DayField, LineField, MoneyField
+from engineroom.ui.fields import DayField, Group, GroupedForm, LineField, MoneyField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 
 NAVIGATION = [
@@ -35,7 +35,7 @@ def _field(field: ClaimField, currency: str) -> forms.Field:
     )
 
 
-class StateClaim(forms.Form):
+class StateClaim(GroupedForm):
     """What a statutory payment goes by."""
 
     payroll_number = LineField(max_length=20)
@@ -52,6 +52,11 @@ class StateClaim(forms.Form):
         for field in rules.fields:
             self.fields[field.name] = _field(field, currency)
         self.order_fields([name for name in self.fields if name != "reason"])
+        self.groups = [
+            Group("Whose, and which payment", ["payroll_number", "payment", "first_day"]),
+            Group("What it goes by", [field.name for field in rules.fields]),
+            Group("Why", ["reason"]),
+        ]
 
 
 def goes_by(view: ClaimView, currency: str, hides_pay: bool) -> str:

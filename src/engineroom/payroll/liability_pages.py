@@ -22,7 +22,7 @@ from engineroom.payroll.account_map import country
 from engineroom.payroll.liabilities import Owed
 from engineroom.payroll.postings import Agency
 from engineroom.ui import listing
-from engineroom.ui.fields import DayField, LineField, MoneyField
+from engineroom.ui.fields import DayField, GroupedForm, LineField, MoneyField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import Tab
 
@@ -33,7 +33,7 @@ NAVIGATION = [
 SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-class SayLiability(forms.Form):
+class SayLiability(GroupedForm):
     """Something that changes what is owed for a period."""
 
     name = forms.ChoiceField(label="What")

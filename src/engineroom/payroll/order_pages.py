@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -18,12 +19,17 @@ from engineroom.payroll.jurisdictions import OrderField, jurisdiction
 from engineroom.payroll.orders import OrderSaid, OrderView
 from engineroom.payroll.schedule_pages import person_said
 from engineroom.ui.display import format_money
-from engineroom.ui.fields import DayField, LineField, MoneyField
+from engineroom.ui.fields import DayField, Group, GroupedForm, LineField, MoneyField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 
 NAVIGATION = [
     NavigationEntry("Attachment orders", "payroll:orders", "payroll.read", order=233, under="payroll:runs")
 ]
+
+
+BALANCE = "balance"
+CARRIED = (BALANCE, "deduction_arrears", "protected_arrears")
+"""What runs carry on by themselves once the order stands."""
 
 
 def _field(field: OrderField, currency: str) -> forms.Field:
@@ -36,14 +42,17 @@ def _field(field: OrderField, currency: str) -> forms.Field:
     return MoneyField(currency, required=False, label=field.label, help_text=field.hint)
 
 
-class States(forms.Form):
-    """A form with an input for everything that orders state."""
+class States(GroupedForm):
+    """A form with an input for everything that orders state: most, some, and what is carried."""
+
+    first: ClassVar[Sequence[Group]] = ()
 
     def __init__(self, currency: str, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
         for field in orders.order_rules().fields:
             self.fields[field.name] = _field(field, currency)
         self.order_fields([name for name in self.fields if name != "reason"])
+        self.groups = [*self.first, *_groups(), Group("Why", ["reason"])]
 
     @staticmethod
     def stated(asked: dict[str, Any]) -> dict[str, int | str]:
@@ -55,8 +64,26 @@ class States(forms.Form):
         })  # fmt: skip
 
 
+def _groups() -> list[Group]:
+    """What orders state, in three: what is carried from before, what only one kind states, and the rest."""
+    fields = orders.order_rules().fields
+    carried = [f.name for f in fields if f.name in CARRIED and f.name != BALANCE]
+    of_one_kind = [f.name for f in fields if len(f.kinds) == 1 and f.name not in carried]
+    rest = [f.name for f in fields if f.name not in carried and f.name not in of_one_kind]
+    return [
+        Group("What it states", rest),
+        Group("Stated by one kind of order alone", of_one_kind),
+        Group("Carried from the bureau before", carried),
+    ]
+
+
 class AddOrder(States):
     """An order as it came."""
+
+    first = (
+        Group("Whose pay, and which order", ["payroll_number", "kind", "reference", "made_on"]),
+        Group("Whom it pays, and from when", ["creditor", "creditor_name", "starts", "ends"]),
+    )
 
     payroll_number = LineField(max_length=20)
     kind = forms.ChoiceField()
@@ -78,6 +105,8 @@ class AddOrder(States):
 class VaryOrder(States):
     """What it states from a day on."""
 
+    first = (Group("", ["starts"]),)
+
     starts = DayField(label="From")
     reason = LineField(max_length=LONGEST_REASON)
 
@@ -92,7 +121,7 @@ def states_in_words(view: OrderView, currency: str, hides_pay: bool) -> str:
     said = []
     for field in orders.order_rules().fields:
         value = view.row.stated.get(field.name)
-        if value is None or field.name == "balance":
+        if value is None or field.name == BALANCE:
             continue
         if field.unit == "pence":
             shown = "••••" if hides_pay else format_money(value, currency, symbol=False)
@@ -135,9 +164,6 @@ def _vary_form(view: OrderView, currency: str) -> VaryOrder:
     for name in [f.name for f in orders.order_rules().fields if view.row.kind not in f.kinds]:
         del form.fields[name]
     return form
-
-
-CARRIED = ("balance", "deduction_arrears", "protected_arrears")
 
 
 @action("payroll.prepare")

@@ -23,7 +23,7 @@ from engineroom.payroll.models import OnSchedule
 from engineroom.payroll.services import KINDS
 from engineroom.people.models import Person
 from engineroom.people.selectors import person_numbered
-from engineroom.ui.fields import DayField, LineField, MoneyField
+from engineroom.ui.fields import DayField, Group, GroupedForm, LineField, MoneyField
 from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
 
 PERIODS_SHOWN = 3
@@ -37,8 +37,13 @@ def _choices(codes: Any) -> list[tuple[str, str]]:
     return [(code, _words(code).capitalize()) for code in codes]
 
 
-class AddSchedule(forms.Form):
+class AddSchedule(GroupedForm):
     """A schedule: how often, from which day, and when it is paid."""
+
+    groups = (
+        Group("What it is", ["code", "name", "frequency", "anchor"]),
+        Group("When it is paid", ["pay_rule", "pay_day", "cut_off_days", "proration"]),
+    )
 
     code = LineField(max_length=20, help_text="What it is called here, such as MONTHLY.")
     name = LineField(max_length=100)
@@ -61,7 +66,7 @@ class AddSchedule(forms.Form):
         field.choices = _choices(jurisdiction(items.country()).frequencies)
 
 
-class PutOn(forms.Form):
+class PutOn(GroupedForm):
     """Somebody on a schedule."""
 
     payroll_number = LineField(max_length=20)
@@ -69,7 +74,7 @@ class PutOn(forms.Form):
     starts = DayField(label="From")
 
 
-class OpenScheduled(forms.Form):
+class OpenScheduled(GroupedForm):
     """A run of a schedule."""
 
     schedule = forms.CharField(max_length=20, widget=forms.Select)
@@ -160,8 +165,13 @@ def person_said(payroll_number: str) -> Person:
 # --- items ------------------------------------------------------------------------------------------------
 
 
-class AddItem(forms.Form):
+class AddItem(GroupedForm):
     """An amount of an element, once."""
+
+    groups = (
+        Group("Who, what and how much", ["payroll_number", "element", "amount"]),
+        Group("When and why", ["period", "run", "reason"]),
+    )
 
     payroll_number = LineField(max_length=20)
     element = forms.CharField(max_length=40, widget=forms.Select)
@@ -178,8 +188,13 @@ class AddItem(forms.Form):
         self.fields["element"].widget.choices = _element_choices()
 
 
-class AddRecurring(forms.Form):
+class AddRecurring(GroupedForm):
     """An amount of an element in every period."""
+
+    groups = (
+        Group("Who, what and how much", ["payroll_number", "element", "amount"]),
+        Group("From when until when, and why", ["starts", "ends", "reason"]),
+    )
 
     payroll_number = LineField(max_length=20)
     element = forms.CharField(max_length=40, widget=forms.Select)

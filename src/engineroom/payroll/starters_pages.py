@@ -25,11 +25,22 @@ from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
 from engineroom.people.selectors import employments_of
 from engineroom.ui.display import format_count, format_hours
-from engineroom.ui.fields import DayField, LineField, MoneyField
+from engineroom.ui.fields import DayField, Group, GroupedForm, LineField, MoneyField
 from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
 
 
-class StarterForm(forms.Form):
+class StarterForm(GroupedForm):
+    groups = (
+        Group("Who", ["payroll_number", "name", "date_of_birth", "email", "ni_number"]),
+        Group(
+            "From when, and what they declare",
+            ["starts", "statement", "ni_category", "student_loan_plan", "postgraduate_loan"],
+        ),
+        Group(
+            "Of their P45, if they brought one", ["tax_code", "left", "previous_pay", "previous_tax", "week1"]
+        ),
+    )
+
     payroll_number = LineField(max_length=20, label="Payroll number")
     name = LineField(max_length=200, label="Name")
     date_of_birth = DayField(required=False, label="Date of birth")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django import forms
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -12,7 +11,7 @@ from django.urls import path, reverse
 from engineroom.foundation.approvals.selectors import makers
 from engineroom.people import accounts, selectors
 from engineroom.people.accounts import Payee
-from engineroom.ui.fields import DayField, LineField
+from engineroom.ui.fields import DayField, Group, GroupedForm, LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 
 NAVIGATION = [
@@ -20,7 +19,12 @@ NAVIGATION = [
 ]
 
 
-class AccountForm(forms.Form):
+class AccountForm(GroupedForm):
+    groups = (
+        Group("The account", ["account_name", "sort_code", "account_number"]),
+        Group("From when, and how it is known", ["starts", "reason"]),
+    )
+
     starts = DayField(label="From", help_text="The first pay date that is paid into it.")
     account_name = LineField(max_length=100, label="In the name of")
     sort_code = LineField(max_length=8, label="Sort code")

@@ -12,11 +12,11 @@ from engineroom.people import employment, selectors
 from engineroom.people.leaving import open_matters
 from engineroom.people.models import LEAVING
 from engineroom.ui.display import format_day
-from engineroom.ui.fields import DayField, LineField
+from engineroom.ui.fields import DayField, GroupedForm, LineField
 from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
 
 
-class LeavingForm(forms.Form):
+class LeavingForm(GroupedForm):
     last_day = DayField(label="Last day of employment")
     why = forms.ChoiceField(choices=list(LEAVING.items()), label="Why")
     note = LineField(required=False, max_length=300, label="Note")

@@ -17,12 +17,18 @@ from engineroom.people import selectors, terms
 from engineroom.people.engine import Agreed, days_of
 from engineroom.people.models import Person
 from engineroom.ui.display import format_day
-from engineroom.ui.fields import DayField, HoursField, LineField, MoneyField
+from engineroom.ui.fields import DayField, Group, GroupedForm, HoursField, LineField, MoneyField
 from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
 
 
-class TermsForm(forms.Form):
+class TermsForm(GroupedForm):
     """Terms from a day on, beginning as a copy of those that stand."""
+
+    groups = (
+        Group("From when until when", ["starts", "ends"]),
+        Group("Pay and time", ["basis", "amount", "hours_per_week", "working_days"]),
+        Group("Place and reason", ["title", "cost_centre", "reason"]),
+    )
 
     starts = DayField(label="From")
     ends = DayField(

@@ -25,7 +25,7 @@ from engineroom.sop.hours import DIVISIONS, HoursRefused, week_from
 from engineroom.sop.models import Case, Procedure
 from engineroom.sop.sla import STATE_WORDS, State, duration
 from engineroom.sop.zones import zone_of
-from engineroom.ui.fields import LineField
+from engineroom.ui.fields import Group, GroupedForm, LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import Crumb
 
@@ -173,7 +173,12 @@ def _procedures() -> list[tuple[str, str]]:
     return [("", "all procedures"), *Procedure.objects.order_by("title").values_list("key", "title")]
 
 
-class PromiseForm(forms.Form):
+class PromiseForm(GroupedForm):
+    groups = (
+        Group("What is promised", ["procedure", "name", "hours", "minutes"]),
+        Group("How it is counted, and why", ["warn", "reason", "pauses"]),
+    )
+
     procedure = forms.ChoiceField(
         choices=_procedures, required=False, help_text="Its cases, or all that have no promise."
     )
@@ -196,7 +201,13 @@ class EndForm(forms.Form):
         field.choices = [(key or ALL, title) for key, title in in_force.items()]
 
 
-class HoursForm(forms.Form):
+class HoursForm(GroupedForm):
+    groups = (
+        Group("When work counts", ["week", "zone", "division"]),
+        Group("When it does not", ["closed"]),
+        Group("Why", ["reason", "whole"]),
+    )
+
     week = forms.CharField(max_length=300, initial="Mon-Fri 09:00-17:30", help_text="Days and their spans.")
     zone = forms.CharField(max_length=60, initial="Europe/London", label="Time zone")
     division = forms.ChoiceField(

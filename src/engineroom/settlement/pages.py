@@ -26,7 +26,7 @@ from engineroom.settlement.formats import bacs18
 from engineroom.settlement.models import BankLine, Cleared, OwnAccount, PaymentBatch
 from engineroom.ui import listing
 from engineroom.ui.display import format_count, format_day
-from engineroom.ui.fields import DayField, LineField, MoneyField
+from engineroom.ui.fields import DayField, Group, GroupedForm, LineField, MoneyField
 from engineroom.ui.pages import (
     Done,
     NavigationEntry,
@@ -257,8 +257,13 @@ def bank(request: PageRequest, client: str) -> HttpResponse:
     return render(request, "settlement/bank.html", context)
 
 
-class AccountForm(forms.Form):
+class AccountForm(GroupedForm):
     """A bank account of the client's own, as it stands on a statement."""
+
+    groups = (
+        Group("The account", ["code", "name", "sort_code", "account_number"]),
+        Group("Its other numbers", ["service_user_number", "iban"]),
+    )
 
     code = forms.CharField(max_length=20, help_text="What it is called here, such as main.")
     name = forms.CharField(max_length=100, label="Name on it")

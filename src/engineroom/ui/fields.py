@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.forms.utils import flatatt
@@ -11,6 +12,31 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from engineroom.kernel.money import NotMoney, format_minor, parse_minor
+
+
+class Group(NamedTuple):
+    """Fields of a form that belong together, under their title. An empty title is none."""
+
+    title: str
+    fields: Sequence[str]
+
+
+class GroupedForm(forms.Form):
+    """A form whose fields stand side by side, as many to a row as its box holds (`{% fields form %}`).
+
+    groups: a field named there and not in the form is passed over, since forms leave fields out; one that no
+    group names stands after them all. A group of one field gives it the row.
+    """
+
+    groups: Sequence[Group] = ()
+
+    def in_groups(self) -> Iterator[tuple[str, list[forms.BoundField]]]:
+        shown = {row.name: row for row in self.visible_fields()}
+        for title, names in self.groups:
+            if rows := [shown.pop(name) for name in names if name in shown]:
+                yield title, rows
+        if shown:
+            yield "", list(shown.values())
 
 
 class DayField(forms.DateField):

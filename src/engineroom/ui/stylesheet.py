@@ -20,6 +20,9 @@ _STATIC = Path(__file__).resolve().parent / "static" / "ui"
 
 NAME = "ui/ui.css"
 
+_SPACES = re.compile(r"\s*([{};,])\s*|(?<=[a-z-])(:)\s+")
+"""About what separates rules, declarations and values. A colon with a space before it begins a selector."""
+
 
 def parts() -> list[Path]:
     """Tokens, then bare elements, then components by name."""
@@ -28,11 +31,11 @@ def parts() -> list[Path]:
 
 
 def stylesheet() -> str:
-    """The parts joined, without comments and indentation."""
+    """The parts joined, without comments and without spaces that say nothing."""
     sections = []
     for part in parts():
         text = re.sub(r"/\*.*?\*/", "", part.read_text(encoding="utf-8"), flags=re.DOTALL)
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [_SPACES.sub(r"\1\2", line.strip()) for line in text.splitlines() if line.strip()]
         sections.append(f"/* {part.stem} */\n" + "\n".join(lines) + "\n")
     return "".join(sections)
 

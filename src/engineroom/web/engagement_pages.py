@@ -67,7 +67,7 @@ class TermsForm(forms.Form):
                 self.add_error(f"{name}_basis", "Say what the price is for, or clear the rest.")
         return given
 
-    def groups(self) -> Iterator[tuple[str, list[forms.BoundField]]]:
+    def services(self) -> Iterator[tuple[str, list[forms.BoundField]]]:
         for name, said in SERVICES.items():
             yield said, [self[f"{name}_{part}"] for part in ("basis", "price", "level")]
 

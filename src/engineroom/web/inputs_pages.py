@@ -103,7 +103,9 @@ def _inputs(request: PageRequest, client: str) -> HttpResponse:
         for period in _current(schedule, today)
     ]
     rows.sort(key=lambda row: (row.period.paid, row.schedule.code))
-    return render(request, "web/inputs.html", {"rows": rows})
+    at_the_firm = FACE_OF_KIND[request.identity.kind] == "firm"
+    schedules_url = reverse("payroll:schedules", args=[client]) if at_the_firm else ""
+    return render(request, "web/inputs.html", {"rows": rows, "schedules_url": schedules_url})
 
 
 def _current(schedule: PaySchedule, today: date) -> list[Period]:

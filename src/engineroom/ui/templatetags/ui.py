@@ -48,6 +48,8 @@ Forms
     {% fields form %}
     {% buttons %}<button class="go">Save</button>{% endbuttons %}</form>
   {% field form.email %}  {% field form.file drop=True %}   label, control, help and error of one bound field
+  {% group "When" %} {% field ... %} {% endgroup %}   fields side by side; a form of many fields is a
+      fields.GroupedForm, whose {% fields form %} does it
   {% formrow "Label" for="id_x" help="..." error="..." %}
     <input id="id_x" aria-describedby="id_x_helptext id_x_error"> {% endformrow %}
   {% confirm "Approve run" action=url id="approve" title="Approve 2026-W05?" key="a" kind="go" %}
@@ -476,8 +478,19 @@ def field(field: BoundField, *, drop: bool = False) -> SafeString:
 
 @register.simple_tag
 def fields(form: BaseForm) -> SafeString:
-    """All of a form: what is wrong with it as a whole, then each field."""
+    """All of a form: what is wrong with it as a whole, then each field; side by side in a `GroupedForm`."""
     return _render("fields", form=form)
+
+
+@register.simple_block_tag
+def group(content: SafeString, title: str = "") -> SafeString:
+    """Fields side by side, as many to a row as there is room for; under a title, if they have one."""
+    rows = format_html('<div class="grid">{}</div>', content)
+    return (
+        format_html('<fieldset class="group"><legend>{}</legend>{}</fieldset>', title, rows)
+        if title
+        else rows
+    )
 
 
 @register.simple_tag
