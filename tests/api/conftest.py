@@ -104,6 +104,15 @@ def caller(firm: Firm) -> Callable[..., Caller]:
     return make
 
 
+@pytest.fixture(scope="module")
+def desk(firm: Firm) -> TestClient:
+    """A client of cases, with a contact of its own beside the firm's people."""
+    client = firm.new_client(with_books=False)
+    client.staff["contact"] = firm.new_user("client")
+    firm.grant(client.staff["contact"], client.id, "client_finance")
+    return client
+
+
 @dataclass
 class Worked:
     """A client with one payday done, an import previewed, and somebody in every role."""

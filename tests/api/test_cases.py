@@ -18,14 +18,6 @@ from tests.sop.writing import procedure_text
 
 
 @pytest.fixture(scope="module")
-def desk(firm: Firm) -> TestClient:
-    client = firm.new_client(with_books=False)
-    client.staff["contact"] = firm.new_user("client")
-    firm.grant(client.staff["contact"], client.id, "client_finance")
-    return client
-
-
-@pytest.fixture(scope="module")
 def by(firm: Firm, desk: TestClient) -> Callable[[str], Caller]:
     callers = {role: Caller(user, token_for(firm, user)) for role, user in desk.staff.items()}
     return callers.__getitem__

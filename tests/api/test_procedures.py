@@ -22,14 +22,6 @@ who: specialist
 
 
 @pytest.fixture(scope="module")
-def desk(firm: Firm) -> TestClient:
-    client = firm.new_client(with_books=False)
-    client.staff["contact"] = firm.new_user("client")
-    firm.grant(client.staff["contact"], client.id, "client_finance")
-    return client
-
-
-@pytest.fixture(scope="module")
 def by(firm: Firm, desk: TestClient) -> Callable[[str], Caller]:
     """Somebody of the desk; its lead leads at home too, where procedures are written."""
     firm.grant(desk.staff["lead"], firm.house_id, "lead")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.cli.conftest import Cli
 from tests.firm import TestClient
 from tests.payroll.months import Employee, people
@@ -27,3 +29,23 @@ def test_a_month_is_paid_from_the_command_line(cli: Cli, staffed: TestClient, ma
     assert opened.code == 0 and "pay run 1 is open: paid 2026-06-25, period 3 of 2026-27" in opened.out
     done = cli("payroll", "calculate", code, "1", who=priya)
     assert done.code == 0 and "1 payslips, 0 blockers" in done.out, done.err
+    assert "another person approves it" in done.out
+
+    lena, olga = mail["lead"], mail["checker"]
+    asked = ("payroll", "approve", code, "1")
+    shown = cli(*asked, who=lena)
+    assert shown.code == 1 and "Employer's cost" in shown.out and "nobody is at the terminal" in shown.err
+    content = re.search(r"--content ([0-9a-f]{16})", " ".join(shown.err.split()))
+    assert content is not None
+    yes = (*asked, "--yes", "--content")
+    assert "--content" in cli(*asked, "--yes", who=lena).err, "a yes names what was looked at"
+    assert "look again" in cli(*yes, "0" * 16, who=lena).err
+    assert cli(*yes, content[1], who=priya).code != 0, "who made it does not approve it"
+    early = cli("payroll", "release", code, "1", who=olga)
+    assert early.code != 0 and "approv" in early.err
+    approved = cli(*yes, content[1], who=lena)
+    assert approved.code == 0 and f"payroll release {code} 1" in approved.out, approved.err
+    assert cli("payroll", "release", code, "1", who=lena).code != 0, "who approved it does not release it"
+    out = cli("payroll", "release", code, "1", who=olga)
+    assert out.code == 0 and "1 payslips are frozen" in out.out and "submit it by" in out.out, out.err
+    assert "was released before" in cli("payroll", "release", code, "1", who=olga).out

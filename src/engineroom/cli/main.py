@@ -301,13 +301,14 @@ def _explain(error: EngineroomError) -> int:
 @cache
 def _add_groups() -> None:
     """Once in a process: a second `main` finds them there."""
-    from engineroom.cli import (  # serving adds `users invite`, pay_books and pay_inputs to `payroll`
+    from engineroom.cli import (  # serving adds `users invite`, pay_... to `payroll`
         bank,
         books,
         cases,
         engagement,
         firm,
         leave,
+        pay_approvals,  # noqa: F401
         pay_books,  # noqa: F401
         pay_inputs,  # noqa: F401
         payroll,

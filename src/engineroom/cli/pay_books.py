@@ -10,11 +10,11 @@ import typer
 
 from engineroom.cli.arguments import Client, Reason, Run
 from engineroom.cli.ground import on_the_ground, reading, writing
-from engineroom.cli.payroll import app
+from engineroom.cli.payroll import BOOKS, app
 from engineroom.kernel.errors import EngineroomError
 
 
-@app.command("account-map")
+@app.command("account-map", rich_help_panel=BOOKS)
 @on_the_ground
 def account_map(
     client: Client,
@@ -43,7 +43,7 @@ def account_map(
     )
 
 
-@app.command("map-account")
+@app.command("map-account", rich_help_panel=BOOKS)
 @on_the_ground
 def map_account(
     client: Client,
@@ -62,7 +62,7 @@ def map_account(
     typer.echo(f"version {done.version} of the account map holds for paydays from {starts.date()}")
 
 
-@app.command("journal")
+@app.command("journal", rich_help_panel=BOOKS)
 @on_the_ground
 def run_journal(
     client: Client,
@@ -100,7 +100,7 @@ def run_journal(
     )
 
 
-@app.command("liabilities")
+@app.command("liabilities", rich_help_panel=BOOKS)
 @on_the_ground
 def owed(
     client: Client,
@@ -148,7 +148,7 @@ def owed(
         raise EngineroomError("what is owed differs from the books; see above")
 
 
-@app.command("say-liability")
+@app.command("say-liability", rich_help_panel=BOOKS)
 @on_the_ground
 def say_liability(
     client: Client,

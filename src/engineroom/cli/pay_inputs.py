@@ -11,12 +11,12 @@ import typer
 
 from engineroom.cli.arguments import Client, PayrollNumber, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
-from engineroom.cli.payroll import app
+from engineroom.cli.payroll import GIVEN, app
 
 PayDate = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="the pay date of the period")]
 
 
-@app.command()
+@app.command(rich_help_panel=GIVEN)
 @on_the_ground
 def schedules(client: Client) -> None:
     """Pay schedules, with the period of today and those that follow."""
@@ -31,7 +31,7 @@ def schedules(client: Client) -> None:
                 typer.echo(f"  {p.starts} to {p.ends}, inputs by {p.cut_off}, paid {p.paid}")
 
 
-@app.command("schedule-add")
+@app.command("schedule-add", rich_help_panel=GIVEN)
 @on_the_ground
 def schedule_add(
     client: Client,
@@ -63,7 +63,7 @@ def schedule_add(
     typer.echo(f"schedule {done.code} is added; the period of today is paid {done.next_pay_date}")
 
 
-@app.command("item-add")
+@app.command("item-add", rich_help_panel=GIVEN)
 @on_the_ground
 def item_add(
     client: Client,
@@ -96,7 +96,7 @@ def item_add(
     typer.echo(f"{payroll_number}: {element} {amount} waits for its run")
 
 
-@app.command("orders")
+@app.command("orders", rich_help_panel=GIVEN)
 @on_the_ground
 def orders_list(client: Client) -> None:
     """Attachment orders that are not over, with what each took so far."""
@@ -117,7 +117,7 @@ def orders_list(client: Client) -> None:
             )
 
 
-@app.command("order-add")
+@app.command("order-add", rich_help_panel=GIVEN)
 @on_the_ground
 def order_add(
     client: Client,
@@ -151,7 +151,7 @@ def order_add(
     typer.echo(f"{payroll_number}: order {reference} is taken from pay from {starts.date()}")
 
 
-@app.command("order-vary")
+@app.command("order-vary", rich_help_panel=GIVEN)
 @on_the_ground
 def order_vary(
     client: Client,
@@ -171,7 +171,7 @@ def order_vary(
     typer.echo(f"the order is varied from {starts.date()}")
 
 
-@app.command("order-end")
+@app.command("order-end", rich_help_panel=GIVEN)
 @on_the_ground
 def order_end(
     client: Client,
@@ -187,7 +187,7 @@ def order_end(
     typer.echo(f"the order ends on {done.ends}")
 
 
-@app.command("claim-state")
+@app.command("claim-state", rich_help_panel=GIVEN)
 @on_the_ground
 def claim_state(
     client: Client,
@@ -222,13 +222,15 @@ def claim_state(
     seal_everything()
 
 
-@app.command()
+@app.command(rich_help_panel=GIVEN)
 @on_the_ground
 def workbook(
     client: Client,
     schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
     pay_date: PayDate,
-    out: Annotated[Path, typer.Option(help="the folder it is written to")] = Path(),
+    out: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="the folder it is written to")
+    ] = Path(),
 ) -> None:
     """Write the workbook of a period's inputs; filled in, it comes back by `import CLIENT workbook FILE`."""
     from engineroom.foundation.audit import services as audit
@@ -246,10 +248,11 @@ def workbook(
     there = out / name
     there.write_bytes(content)
     typer.echo(f"{there}: {people} people")
+    typer.echo(f"next: fill it in, then engineroom import {client} workbook {there}")
     seal_everything()
 
 
-@app.command("let-in")
+@app.command("let-in", rich_help_panel=GIVEN)
 @on_the_ground
 def let_in(
     client: Client,
@@ -264,3 +267,4 @@ def let_in(
     with writing(client):
         done = cut_off.let_late_inputs_in(schedule, pay_date.date(), until=until.date(), reason=reason)
     typer.echo(f"inputs of {schedule} from {done.period_starts} are in time until {done.until}")
+    typer.echo("next: bring them in, then calculate the run of that period again")

@@ -1,4 +1,4 @@
-"""`engineroom payroll`: verifying the engine, explaining a payslip, checking an old run."""
+"""`engineroom payroll`: a run from open to calculated, looking at it, corrections, proof of the engine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,23 @@ from engineroom.cli.arguments import Client, Reason, Run
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, NotFound
 
-app = typer.Typer(no_args_is_help=True, help="The engine, and what it did.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Pay runs. One person opens and calculates a run (`open`, `calculate`), looks at it (`variance`), "
+    "another approves it, a third releases it (`approve`, `release`); `runs` says what each waits for. Temps "
+    "of a pay date, with their invoices, go by `engineroom payday`.",
+)
+
+GIVEN = "What a run is given"
+RUN = "A run, step by step"
+LOOK = "Looking at runs"
+RIGHT = "Putting it right"
+BOOKS = "Books and agencies"
+PROOF = "Proof of the engine"
+"""Under which heading `--help` lists a command."""
 
 
-@app.command()
+@app.command(rich_help_panel=PROOF)
 def verify(
     file: Annotated[
         Path,
@@ -34,7 +47,7 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 @on_the_ground
 def explain(
     reference: Annotated[str, typer.Argument(help="RUN/PAYROLLNUMBER, as printed on the payslip")],
@@ -65,7 +78,7 @@ def explain(
     seal_everything()
 
 
-@app.command()
+@app.command(rich_help_panel=PROOF)
 @on_the_ground
 def recheck(
     client: Client,
@@ -93,7 +106,7 @@ def recheck(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 @on_the_ground
 def runs(client: Client) -> None:
     """Pay runs, latest first: how far each is, what is to be done next, and by whom."""
@@ -123,7 +136,7 @@ def runs(client: Client) -> None:
     )
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 @on_the_ground
 def batch(
     action: Annotated[str, typer.Argument(help="calculate, ask or release")],
@@ -157,7 +170,7 @@ def batch(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 @on_the_ground
 def deadlines(
     month: Annotated[str, typer.Option(help="as 2026-11")],
@@ -187,7 +200,7 @@ def deadlines(
     show.table(f"Deadlines of {month}", ("day", "client", "kind", "what", "state"), told)
 
 
-@app.command()
+@app.command(rich_help_panel=RIGHT)
 @on_the_ground
 def reopen(
     client: Client,
@@ -203,9 +216,10 @@ def reopen(
         take = reopening.take_back_approval if mine else reopening.reopen_pay_run
         done = take(pay_run.id, reason=reason)
     typer.echo(f"pay run {run} is reopened; {done.approvals} approvals no longer hold")
+    typer.echo(f"next: change what it pays, then engineroom payroll calculate {client} {run}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 @on_the_ground
 def variance(
     client: Client,
@@ -249,7 +263,7 @@ def variance(
         show.table(f"Net pay, run {run} beside the last", ("number", "name", "change", "because"), found)
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 @on_the_ground
 def returned(
     client: Client,
@@ -276,7 +290,7 @@ def returned(
     show.table(f"Comments on pay run {run}", ("", "about", "comment", "state", "answer"), rows)
 
 
-@app.command()
+@app.command(rich_help_panel=RIGHT)
 @on_the_ground
 def abandon(
     client: Client,
@@ -292,7 +306,7 @@ def abandon(
     typer.echo(f"pay run {run} is abandoned; {done.timesheets} timesheets wait for another run")
 
 
-@app.command()
+@app.command(rich_help_panel=RIGHT)
 @on_the_ground
 def reverse(
     client: Client,
@@ -320,7 +334,7 @@ def reverse(
         typer.echo(f"pay run {done.replacement} pays anew: look at its items before you calculate it")
 
 
-@app.command("back-pay")
+@app.command("back-pay", rich_help_panel=RIGHT)
 @on_the_ground
 def back_pay(
     client: Client,
@@ -371,7 +385,7 @@ def back_pay(
     seal_everything()
 
 
-@app.command("open")
+@app.command("open", rich_help_panel=RUN)
 @on_the_ground
 def open_run(
     client: Client,
@@ -385,11 +399,12 @@ def open_run(
     with writing(client):
         done = services.open_pay_run(pay_date.date(), schedule=schedule, kind=kind)
     typer.echo(
-        f"pay run {done.number} is open: paid {done.pay_date}, period {done.tax_period} of {done.tax_year}"
+        f"pay run {done.number} is open: paid {done.pay_date}, period {done.tax_period} of {done.tax_year}\n"
+        f"next: engineroom payroll calculate {client} {done.number}"
     )
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 @on_the_ground
 def calculate(
     client: Client,
@@ -409,66 +424,6 @@ def calculate(
     with acting(user, write=row.id):
         for blocker in services.blockers_of(services.find_run(found.id)):
             typer.echo(f"  {blocker.payroll_number}: {blocker.problem}. {blocker.remedy}")
+    ready = f"look at it with `engineroom payroll variance {client} {run}`; another person approves it"
+    typer.echo(f"next: {'solve what keeps it, then calculate it again' if done.blockers else ready}")
     seal_everything()
-
-
-@app.command("hand-over")
-@on_the_ground
-def hand_over(
-    client: Client,
-    to: Annotated[str, typer.Option(help="the colleague's address")],
-    reason: Reason,
-    run: Annotated[int | None, typer.Option(help="this run only")] = None,
-    until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="every run until this day")
-    ] = None,
-) -> None:
-    """Let a colleague of the client approve in your place: a run, or every run until a day."""
-    from engineroom.payroll import handing_over, selectors
-
-    with writing(client):
-        found = {one.email.lower(): one for one in handing_over.approvers_of_client()}
-        if to.lower() not in found:
-            raise NotFound(f"{to} is no approver of {client}; they are {', '.join(sorted(found)) or 'none'}")
-        run_id = selectors.named_run(run).id if run is not None else None
-        last = until.date() if until else None
-        done = handing_over.hand_over(found[to.lower()].id, run_id=run_id, until=last, reason=reason)
-    what = f"pay run {run}" if run is not None else f"every run until {done.ends}"
-    typer.echo(f"{found[to.lower()].name} approves {what}")
-
-
-@app.command("handed-over")
-@on_the_ground
-def handed_over(
-    client: Client,
-    take_back: Annotated[int | None, typer.Option(help="end one, by its place in the list")] = None,
-    reason: Annotated[str, typer.Option()] = "",
-) -> None:
-    """Approvals that were handed to colleagues, latest first; or end one of them."""
-    from engineroom.cli import show
-    from engineroom.foundation.tenancy.scope import acting
-    from engineroom.payroll import handing_over
-
-    user = identity()
-    row = client_named(user, client)
-    with acting(user, read=[row.id]):
-        found = handing_over.handings()
-    if take_back is not None:
-        if not 1 <= take_back <= len(found):
-            raise NotFound(f"there is no {take_back} in the list; it has {len(found)}")
-        with acting(user, write=row.id):
-            handing_over.take_back_handover(found[take_back - 1].id, reason=reason)
-        typer.echo("taken back")
-        seal_everything()
-        return
-    rows = [
-        (
-            n,
-            one.giver,
-            one.taker,
-            f"run {one.run}" if one.run else f"{one.starts} to {one.ends}",
-            one.taken_back or "stands",
-        )
-        for n, one in enumerate(found, 1)
-    ]
-    show.table(f"Approvals of {row.code} handed over", ("", "from", "to", "what", "state"), rows)

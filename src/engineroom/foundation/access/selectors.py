@@ -9,20 +9,25 @@ from django.utils import timezone
 
 from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.access.roles import ROLES
+from engineroom.foundation.access.sign_in import clients_of
 from engineroom.foundation.dated import is_over, lives_on
 from engineroom.foundation.tenancy.models import Client, Installation
-from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
+from engineroom.foundation.tenancy.scope import FACE_OF_KIND, Identity, acting, current_scope
 
 
 def my_clients() -> Sequence[Client]:
     """The clients on which the acting user holds a live grant, house first, then by code."""
-    today = timezone.now().date()  # PostgreSQL's current_date: both keep UTC
     user = current_scope().user
+    if FACE_OF_KIND[user.kind] != "firm":
+        # They see no grants, and are told their own clients by a function of PostgreSQL's.
+        mine = (client for client, _ in clients_of(user))
+        return [client for client in mine if user.clients is None or client.id in user.clients]
+    today = timezone.now().date()  # PostgreSQL's current_date: both keep UTC
     live = Grant.objects.filter(lives_on(today), user_id=user.id)
-    mine = Client.objects.filter(id__in=live.values("of_client_id"))
+    granted = Client.objects.filter(id__in=live.values("of_client_id"))
     if user.clients is not None:
-        mine = mine.filter(id__in=user.clients)
-    return list(mine.order_by("-is_house", "code"))
+        granted = granted.filter(id__in=user.clients)
+    return list(granted.order_by("-is_house", "code"))
 
 
 def client_named(user: Identity, code: str) -> Client:

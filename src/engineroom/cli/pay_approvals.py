@@ -1,0 +1,142 @@
+"""`engineroom payroll`: a run approved, released, and its approval handed to a colleague."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from engineroom.cli import consent
+from engineroom.cli.arguments import Client, Reason, Run
+from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything, writing
+from engineroom.cli.payroll import RUN, app
+from engineroom.kernel.errors import Conflict, NotFound
+
+
+@app.command(rich_help_panel=RUN)
+@on_the_ground
+def approve(
+    client: Client,
+    run: Run,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    content: Annotated[str | None, typer.Option(help="the content you looked at")] = None,
+) -> None:
+    """Show what a run comes to and approve exactly that. Not for whoever made a part of it."""
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import services
+
+    consent.require_content(yes=yes, content=content)
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, write=row.id):
+        run_id, content_hash = _show(run, row.currency)
+    consent.agree("Approve exactly this?", [content_hash], yes=yes, content=content)
+    with acting(user, write=row.id):
+        services.approve_pay_run(run_id, content_hash=content_hash)
+    typer.echo(f"pay run {run} is approved by {user.email}, content {consent.short(content_hash)}")
+    typer.echo(f"next: another person, engineroom payroll release {client} {run}")
+    seal_everything()
+
+
+def _show(number: int, currency: str) -> tuple[UUID, str]:
+    """What an approver says yes to, and its hash; that it was looked at is in the trail."""
+    from engineroom.cli import show
+    from engineroom.foundation.audit import services as audit
+    from engineroom.payroll import review, run_head, selectors
+
+    run = selectors.named_run(number)
+    if not run.content_hash:
+        raise Conflict(f"{run} is not calculated: there is nothing to approve yet")
+    audit.record("read", subject_kind="pay_run", subject_id=run.id, detail={"purpose": "approve"})
+    figures = selectors.run_figures(run)
+    change = review.variance(run, review.run_before(run))
+    rows = [("People", f"{figures.payslips:,}", run_head.people_note(figures, change))]
+    sums = run_head.sums(run, figures, change, currency)
+    rows += [(one.label, show.money(one.amount, currency), one.note) for one in sums]
+    content_hash = bytes(run.content_hash).hex()
+    title = f"Pay run {number}, content {consent.short(content_hash)}"
+    show.table(title, ("", "now", "beside the last run"), rows, right=[1])
+    for odd in review.oddities(run):
+        typer.echo(f"look first: {odd.what}: {', '.join(name for _, name in odd.people[:8])}. {odd.look}")
+    return run.id, content_hash
+
+
+@app.command(rich_help_panel=RUN)
+@on_the_ground
+def release(client: Client, run: Run) -> None:
+    """Freeze an approved run, post it and write its payment file. Not for whoever approved it."""
+    from engineroom.payday import steps
+    from engineroom.payroll import selectors
+
+    with writing(client):
+        done = steps.release_run(selectors.named_run(run))
+    if done.run is None and done.batch is None:
+        typer.echo(f"pay run {run} was released before; nothing is left to be done")
+    if done.run is not None:
+        typer.echo(f"pay run {run} is released: {done.run.payslips} payslips are frozen and posted")
+    if done.batch is not None:
+        typer.echo(f"payment file {done.batch.file_name} is written: submit it by {done.batch.submit_by}")
+
+
+@app.command("hand-over", rich_help_panel=RUN)
+@on_the_ground
+def hand_over(
+    client: Client,
+    to: Annotated[str, typer.Option(help="the colleague's address")],
+    reason: Reason,
+    run: Annotated[int | None, typer.Option(help="this run only")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="every run until this day")
+    ] = None,
+) -> None:
+    """Let a colleague of the client approve in your place: a run, or every run until a day."""
+    from engineroom.payroll import handing_over, selectors
+
+    with writing(client):
+        found = {one.email.lower(): one for one in handing_over.approvers_of_client()}
+        if to.lower() not in found:
+            raise NotFound(f"{to} is no approver of {client}; they are {', '.join(sorted(found)) or 'none'}")
+        run_id = selectors.named_run(run).id if run is not None else None
+        last = until.date() if until else None
+        done = handing_over.hand_over(found[to.lower()].id, run_id=run_id, until=last, reason=reason)
+    what = f"pay run {run}" if run is not None else f"every run until {done.ends}"
+    typer.echo(f"{found[to.lower()].name} approves {what}")
+
+
+@app.command("handed-over", rich_help_panel=RUN)
+@on_the_ground
+def handed_over(
+    client: Client,
+    take_back: Annotated[int | None, typer.Option(help="end one, by its place in the list")] = None,
+    reason: Annotated[str, typer.Option()] = "",
+) -> None:
+    """Approvals that were handed to colleagues, latest first; or end one of them."""
+    from engineroom.cli import show
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.payroll import handing_over
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, read=[row.id]):
+        found = handing_over.handings()
+    if take_back is not None:
+        if not 1 <= take_back <= len(found):
+            raise NotFound(f"there is no {take_back} in the list; it has {len(found)}")
+        with acting(user, write=row.id):
+            handing_over.take_back_handover(found[take_back - 1].id, reason=reason)
+        typer.echo("taken back")
+        seal_everything()
+        return
+    rows = [
+        (
+            n,
+            one.giver,
+            one.taker,
+            f"run {one.run}" if one.run else f"{one.starts} to {one.ends}",
+            one.taken_back or "stands",
+        )
+        for n, one in enumerate(found, 1)
+    ]
+    show.table(f"Approvals of {row.code} handed over", ("", "from", "to", "what", "state"), rows)
