@@ -22,6 +22,7 @@ from tests.firm import (
 )
 from tests.web.conftest import signed_in
 
+from engineroom.foundation.access.models import User
 from engineroom.foundation.approvals.models import Approval, Release
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.jobs.worker import run_worker
@@ -29,6 +30,8 @@ from engineroom.foundation.vault.models import VaultFile
 from engineroom.payday import steps
 from engineroom.payroll import pages as payroll_pages
 from engineroom.payroll import papers, review, selectors
+from engineroom.payroll.costs import cost_of
+from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import Attempt, PayRun
 from engineroom.settlement.models import PaymentBatch
 
@@ -331,6 +334,27 @@ def test_the_variance_on_the_last_run_is_said_in_words_and_adds_up(client):
     )
     page = page_of(client, "checker", "payroll:run", 2)
     assert words in page and "Not explained" not in page
+
+
+def test_the_top_of_a_run_says_what_it_costs_how_that_differs_and_who_acts_next(client):
+    run, v = two_weeks(client, [Temp("T1", "Jo")], [Temp("T1", "Jo", hours=("8",) * 6), Temp("T2", "Ada")])
+    with client.acting():
+        cost = cost_of(run).total
+        costs = jurisdiction(run.jurisdiction).postings.costs
+        assert cost == sum(line.amount(v.now_figures.totals) for line in costs) > v.gross
+        names = {
+            role: User.objects.get(id=client.staff[role].id).name
+            for role in ("checker", "specialist", "lead")
+        }
+    page = page_of(client, "checker", "payroll:run", 2)
+    assert f"£{cost / 100:,.2f}" in page and f"£{v.change / 100:,.2f} more than run 1" in page
+    assert "1 joined; 88.00 h" in page
+    next_step = re.search(r"<p><strong>Next:.*?</p>", page, re.DOTALL)[0]
+    acting = next_step.partition("made no part of it: ")[2]
+    assert names["checker"] in acting and names["specialist"] not in re.split(r", |\.</p>", acting)
+    approve_payday(client, pay_date=PAY_DATE)
+    released_by = re.search(r"<p><strong>Next: release.*?</p>", page_of(client, "lead", "payroll:run", 2))[0]
+    assert names["lead"] not in re.split(r", |: |\.</p>", released_by), "who approved it does not release it"
 
 
 def test_a_run_equal_to_the_last_says_so(client):

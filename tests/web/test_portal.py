@@ -12,7 +12,7 @@ from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.ledger import selectors as ledger
 from engineroom.payday import steps
 from engineroom.payroll import selectors as payroll
-from engineroom.web.portal_pages import _cost
+from engineroom.payroll.costs import cost_of
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, run_payday, set_up
 from tests.web.conftest import signed_in
 
@@ -72,7 +72,7 @@ def test_what_a_run_cost_is_what_its_release_posted(firm, client):
     with client.acting("specialist"):
         lines = ledger.journal(subjects=[day.run.id])
         costs = sum(line.amount for line in lines if line.account_code.startswith("50"))
-        assert costs == _cost(day.run.number).total > 0
+        assert costs == cost_of(day.run).total > 0
         assert payroll.run_figures(day.run).totals["salary_sacrifice"] > 0
     shown = f"£{costs // 100:,}.{costs % 100:02d}"
     assert shown in text(user, f"/portal/{client.code}")

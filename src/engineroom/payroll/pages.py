@@ -49,6 +49,7 @@ from engineroom.payroll import (
     reversal,
     reversal_pages,
     review,
+    run_head,
     schedule_pages,
     selectors,
     services,
@@ -179,6 +180,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "under_way": selectors.calculation_under_way(found) if row.is_calculating else None,
         "figures": figures,
         "blockers": seen.blockers,
+        "blocked": run_head.blocked(found, seen.blockers),
         "comments": seen.comments,
         "oddities": seen.oddities,
         "before": seen.before,
@@ -209,6 +211,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "items_url": address("openitems:items", client),
         "may_see_books": request.may("ledger.read"),
         **_may(request),
+        **run_head.head(found, row, figures, change, signed, seen.approval, currency),
         **reversal_pages.corrections(request, found, is_released=row.is_released),
         "slips": _slips(request, found, seen.before),
     }

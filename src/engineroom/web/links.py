@@ -40,7 +40,7 @@ from engineroom.ui.display import format_count, format_day, format_moment
 from engineroom.ui.pages import Done, PageRequest, action
 from engineroom.web import letters
 from engineroom.web.letters import Draft
-from engineroom.web.portal_pages import run_facts
+from engineroom.web.portal_run_pages import run_facts
 
 REFERENCE = re.compile(r"ref:([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
 """A link's id and token in the subject of a mail that may be answered by a reply."""

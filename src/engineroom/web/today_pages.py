@@ -18,6 +18,8 @@ from engineroom.foundation.duties import Task
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.ledger.selectors import Balance, last_seal, trial_balance
+from engineroom.payroll import cut_off, schedules
+from engineroom.payroll.costs import total_cost
 from engineroom.payroll.jurisdictions import period_in_words
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.selectors import RunFigures, run_figures
@@ -31,6 +33,10 @@ AT_MOST = 500
 """Of one list, where it is asked for."""
 
 STRIP_DAYS = 14
+
+LOOK_BACK = timedelta(days=35)
+PERIODS_AHEAD = 8
+"""A period may be paid weeks after its end: of eight periods from five weeks ago on, one is paid next."""
 
 STATES = {
     "mine": ("open", "Waits for me"),
@@ -79,6 +85,9 @@ def home(request: PageRequest, client: str) -> HttpResponse:
             "tax_words": period_in_words(run) if run else "",
             "run_url": address("payroll:run", client, run.number) if run else None,
             "figures": here.figures,
+            "cost": here.cost,
+            "paydays": kept.of_client(("paydays", context["day"]), lambda: _paydays(duties.today())),
+            "inputs_url": address("inputs", client),
             "owed": [b for b in balances if b.is_control and b.balance],
             "open_url": address("openitems:items", client),
             "books": [(c, sum(b.balance for b in balances if b.currency == c)) for c in currencies],
@@ -94,13 +103,35 @@ class Standing:
 
     run: PayRun | None
     figures: RunFigures | None
+    cost: int
     balances: list[Balance]
 
 
 def _standing() -> Standing:
     latest = PayRun.objects.filter(client_id=current_client_id(), published__isnull=False)
     run = latest.select_related("published").order_by("-pay_date").first()
-    return Standing(run, run_figures(run) if run else None, trial_balance())
+    figures = run_figures(run) if run else None
+    cost = total_cost(run, figures.totals) if run and figures else 0
+    return Standing(run, figures, cost, trial_balance())
+
+
+@dataclass(frozen=True)
+class Payday:
+    """What a schedule pays next. closes: the last day for inputs; None where that is its release."""
+
+    schedule: str
+    closes: date | None
+    paid: date
+
+
+def _paydays(today: date) -> list[Payday]:
+    """The next of each schedule, the soonest first."""
+    found = []
+    for row in schedules.pay_schedules():
+        ahead = (p for p in schedules.periods_from(row, today - LOOK_BACK, PERIODS_AHEAD) if p.paid >= today)
+        if row.ends is None and (period := next(ahead, None)):
+            found.append(Payday(row.name, cut_off.cut_off_of(row, period).closes, period.paid))
+    return sorted(found, key=lambda one: (one.paid, one.schedule))
 
 
 def _board(request: PageRequest) -> dict[str, object]:
