@@ -610,6 +610,39 @@ POSTED = {"kind": "timesheets", "label": "nightly", "days": "30", "text": "said"
 """Valid where a form of one's own is asked for: a token is issued, from every face."""
 
 
+PDF, ZIP, BYTES = "application/pdf", "application/zip", "application/octet-stream"
+SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PART = "text/html; charset=utf-8"
+NO_PAGES = {
+    "healthz": "text/plain",
+    # Files.
+    "billing:papers": ZIP,
+    "billing:pdf": PDF,
+    "leave:evidence": BYTES,
+    "my_payslip_pdf": PDF,
+    "payroll:journal_file": "text/csv",
+    "payroll:liability_book": SHEET,
+    "payroll:paper": PDF,
+    "payroll:papers": ZIP,
+    "portal_invoice_pdf": PDF,
+    "portal_workbook": SHEET,
+    "settlement:file": "text/plain",
+    "sop:file": BYTES,
+    "workbook": SHEET,
+    # Parts of pages, which a page asks for anew while something goes on.
+    "billing:printing": PART,
+    "job_progress": PART,
+    "letters_progress": PART,
+    "notices_count": PART,
+    "payroll:batch_progress": PART,
+    "payroll:printing": PART,
+    "payroll:progress": PART,
+}
+"""Addresses that answer with no page, each with its type: no browser looks at them."""
+
+BEGINS = {PDF: b"%PDF-", ZIP: b"PK", SHEET: b"PK"}
+
+
 def asked(browser: Browser, name: str, kwargs: dict[str, Any]) -> Any:
     where = reverse(name, kwargs=kwargs)
     return browser.post(where, POSTED) if TABLE[name].method == "POST" else browser.get(where)
@@ -743,3 +776,18 @@ def test_a_code_that_nobody_has_and_a_client_without_a_grant_look_the_same(world
             there = asked(browser, name, kwargs)
             nowhere = asked(browser, name, kwargs | {"client": "NOBODY"})
             assert (there.status_code, nowhere.status_code) == (404, 404), name
+
+
+@pytest.mark.parametrize("name", sorted(NO_PAGES))
+def test_a_file_or_a_part_of_a_page_is_what_it_is_said_to_be(world: World, name: str) -> None:
+    """What is named there is no page, so that the browser passes over nothing that is one."""
+    role = next(
+        role for role in ("lead", "specialist", "client_approver", "employee") if role in TABLE[name].may
+    )
+    answer = signed_in(world.users[role]).get(reverse(name, kwargs=world.kwargs(name, ADDRESSES[name])))
+    body = b"".join(answer) if answer.streaming else answer.content
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, NO_PAGES[name])
+    assert body.startswith(BEGINS.get(NO_PAGES[name], b"")) and body
+    assert b"<html" not in body
+    if NO_PAGES[name] in (PDF, ZIP, SHEET, "text/csv", BYTES):
+        assert "filename=" in answer.headers["Content-Disposition"]

@@ -19,7 +19,7 @@ from django.urls import reverse
 
 from tests.browser import axe, chromium, screens, served
 from tests.web.conftest import signed_in
-from tests.web.test_every_page import ADDRESSES, TABLE, World, world
+from tests.web.test_every_page import ADDRESSES, NO_PAGES, TABLE, World, world
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("axe_playwright_python")
@@ -37,7 +37,7 @@ FACES = (
 SEEN = sorted(
     (name, who)
     for name, row in TABLE.items()
-    if row.method == "GET" and name != "account_logout"
+    if row.method == "GET" and name not in NO_PAGES and name != "account_logout"
     for face in FACES
     if (who := next((role for role in face if role in row.may), None))
 )
@@ -140,7 +140,7 @@ def test_a_page_in_the_browser(
     try:
         answer = page.request.get(url)
         if "<html" not in answer.body()[:200].decode(errors="replace"):
-            pytest.skip("a file or a part of a page, not a page")
+            pytest.fail("no page: name it in NO_PAGES of test_every_page.py, with its type")
         page.set_viewport_size({"width": 1440, "height": 900})
         page.emulate_media(color_scheme="light")
         page.goto(url)
