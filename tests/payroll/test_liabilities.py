@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 from tests.firm import TestClient, connect, enter
-from tests.payroll.months import Employee, figures, monthly, paid, people
+from tests.payroll.months import Employee, calculated, figures, monthly, paid, people, released
 from tests.web.conftest import signed_in
 
 from engineroom.kernel.errors import InputRefused, NotFound
@@ -23,11 +23,12 @@ from engineroom.ledger import services as books
 from engineroom.ledger.services import Journal, Line, account_ids, post_journals
 from engineroom.openitems import selectors as openitems
 from engineroom.openitems.services import ItemColumns, add_items, allocate, counterparty
-from engineroom.payroll import liabilities
-from engineroom.payroll.great_britain_postings import HMRC, tax_month
+from engineroom.payroll import items, liabilities, reversal
+from engineroom.payroll.great_britain_postings import HMRC, PROVIDER, tax_month
 from engineroom.payroll.liabilities import Owed, RunOwed
 from engineroom.payroll.models import Liability
 from engineroom.payroll.postings import Agency
+from engineroom.payroll.selectors import named_run
 
 JUNE, JULY = date(2026, 6, 25), date(2026, 7, 24)
 WHY = "as claimed"
@@ -209,3 +210,69 @@ def test_pages_show_agencies_months_figures_and_payslips(client: TestClient) -> 
     file = browser.get(f"{at}/HMRC/2026-27.xlsx")
     rows = CalamineWorkbook.from_filelike(io.BytesIO(file.content)).get_sheet_by_name("Periods").to_python()
     assert rows[1][0] == "tax month 3 of 2026-27" and rows[1][-1] == (june.due - 10_00) / 100
+
+
+def with_a_pension(client: TestClient, number: str) -> None:
+    headings = ("payroll_number", "from_date", "tax_code", "ni_category", "pension_relief",
+                "pension_employee", "pension_employer")  # fmt: skip
+    row = (number, "2026-06-01", "1257L", "A", "net_pay", "5%", "3%")
+    client.take("tax-details", client.file("pension.csv", headings, [row]))
+
+
+@pytest.mark.behaviour("PAY-15", part="liabilities")
+@pytest.mark.parametrize("is_paid_over", [False, True])
+def test_what_is_taken_back_in_a_later_month_amends_the_month_in_which_it_was_paid(
+    client: TestClient, is_paid_over: bool
+) -> None:
+    """July stays as it is; June is what its payslips that stand come to. A corrected FPS does the same."""
+    ids = people(client, Employee("E1", loan="2"), Employee("E2", 60_000_00))
+    with_a_pension(client, "E1")
+    monthly(client, ids)
+    june_slips = paid(client, JUNE)
+    paid(client, JULY)
+    july_before, june_before = owed(client)
+    if is_paid_over:
+        pay_over(client, june_before)
+    with client.acting():
+        opened = reversal.reverse_payslips(
+            named_run(1).id, reason="never worked", payroll_numbers=["E1"], replace=True, pay_date=JULY
+        )
+        items.add_pay_item(
+            ids["E1"], "bonus_pay", 500_00, period=JUNE, reason="forgotten", run_id=opened.replacement_id
+        )
+    assert opened.replacement_id is not None
+    calculated(client, opened.run_id)
+    released(client, opened.run_id)
+    elements = {
+        HMRC.code: ("paye", "employee_nic", "employer_nic", "student_loan", "postgraduate_loan"),
+        PROVIDER.code: ("employee_pension", "employer_pension"),
+    }
+    for agency in (HMRC, PROVIDER):
+        july, june = owed(client, agency)
+        assert june.due == sum(june_slips["E2"][code] for code in elements[agency.code])
+        assert (june.difference, july.difference) == (0, 0) and tie(client, agency).ok
+        if agency is HMRC:
+            assert july.due == july_before.due and june.due < june_before.due
+            was_paid = june_before.due if is_paid_over else 0
+            assert (june.left, june.period.due) == (june.due - was_paid, date(2026, 7, 22))
+    calculated(client, opened.replacement_id)
+    released(client, opened.replacement_id)
+    anew = figures(client, opened.replacement_id)["E1"]
+    for agency in (HMRC, PROVIDER):
+        july, june = owed(client, agency)
+        slips = (june_slips["E2"], anew)
+        assert june.due == sum(slip[code] for slip in slips for code in elements[agency.code])
+        assert [run.number for run in june.runs] == [1, 3, 4] and june.difference == 0
+        assert tie(client, agency).ok
+    for number, numbers in ((4, ["E1"]), (1, ["E2"])):
+        with client.acting():
+            back = reversal.reverse_payslips(
+                named_run(number).id, reason="all of it", payroll_numbers=numbers, pay_date=JULY
+            )
+        calculated(client, back.run_id)
+        released(client, back.run_id)
+    july, june = owed(client)
+    assert (june.due, june.left, june.difference) == (0, -june_before.due if is_paid_over else 0, 0)
+    assert july.due == july_before.due and tie(client).ok
+    with client.acting("bookkeeper"):
+        assert all(check.ok for check in (*ledger.verify(), *openitems.verify()))

@@ -30,8 +30,8 @@ from engineroom.payroll.taxed_again import taxed_again
 from engineroom.payroll.withheld import OrdersOfChunk, read_orders
 from engineroom.people.selectors import terms_between
 
-# Who is in the run: by hours that it took in, by items, by a payslip that it takes back, or by being on its
-# schedule in its period.
+# Who is in the run: by hours that it took in, by items, by a payslip that it takes back, by a claim that it
+# pays anew, or by being on its schedule in its period.
 PEOPLE = """
 SELECT p.id, p.payroll_number FROM people_person p
 WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s AND p.id IN (
@@ -47,6 +47,12 @@ WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s AND p.id 
   SELECT s.person_id FROM payroll_reversedpayslip v
   JOIN payroll_payslip s ON s.client_id = v.client_id AND s.id = v.id
   WHERE v.client_id = %(client)s AND v.run_id = %(run)s
+  UNION
+  SELECT t.person_id FROM payroll_reversedpayslip v
+  JOIN payroll_payslip s ON s.client_id = v.client_id AND s.id = v.id
+  JOIN payroll_claimpaid t ON t.client_id = s.client_id AND t.attempt_id = s.attempt_id
+    AND t.person_id = s.person_id
+  WHERE v.client_id = %(client)s AND v.run_id = %(reversal)s
   UNION
   SELECT o.person_id FROM payroll_onschedule o
   JOIN people_employment m ON m.client_id = o.client_id AND m.person_id = o.person_id
@@ -265,7 +271,8 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     for person in again.lacking:
         pay.given.add(person)
         pay.refused.setdefault(person, []).append(NO_PERIOD)
-    missing += [Missing(number, *NOTHING_TO_PAY) for person, number in rows if not pay.is_of(person)]
+    if run.kind != REPLACEMENT:  # which pays whoever there is something to pay anew
+        missing += [Missing(number, *NOTHING_TO_PAY) for person, number in rows if not pay.is_of(person)]
     missing += [Missing(number, *said) for person, number in rows for said in pay.refused.get(person, ())]
     left_out = {person for person, _ in rows if not pay.is_of(person) or person in pay.refused}
     if left_out:
@@ -348,6 +355,8 @@ def _bounds(run: PayRun, first: UUID, last: UUID) -> dict[str, Any]:
         "starts": run.period_starts,
         "ends": run.period_ends,
         "day": run.pay_date,
+        "payday": run.stands_for.pay_date,
+        "reversal": run.corrects_id if run.kind == REPLACEMENT else None,
         "year": run.tax_year,
         "frequency": run.frequency,
         "period": run.tax_period,

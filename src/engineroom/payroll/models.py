@@ -129,6 +129,14 @@ class PayRun(ClientModel):
         return f"pay run {self.number}"
 
     @property
+    def stands_for(self) -> PayRun:
+        """The run that it takes back or pays anew, at first; or itself."""
+        run = self
+        while run.corrects is not None:
+            run = run.corrects
+        return run
+
+    @property
     def law_date(self) -> date:
         """The day whose tables and tax period apply: the payday, also where banks moved it."""
         return self.due or self.pay_date
@@ -341,7 +349,8 @@ class PayOrder(ClientModel):
 class OrderTaken(ClientModel):
     """What an order took on one payslip, and what it takes on to the next payday. Minor units.
 
-    A further run of a period leaves what it took beyond the runs before it.
+    A further run of a period leaves what it took beyond the runs before it; a reversal leaves the negative of
+    every row beside a payslip that it takes back.
     """
 
     history = True
@@ -359,6 +368,11 @@ class OrderTaken(ClientModel):
     protected_arrears = models.BigIntegerField()
     balance = models.BigIntegerField(null=True)
     """What is still owed; null where the order names no sum."""
+    deduction_arrears_moved = models.BigIntegerField(db_default=0)
+    protected_arrears_moved = models.BigIntegerField(db_default=0)
+    """How this payslip changed what is carried: an order carries what it states and these, added up."""
+    takes_back = ClientKey("self", null=True)
+    """Of a reversal: the row whose negative this is."""
 
     class Meta:
         constraints = [
@@ -388,7 +402,10 @@ class Claim(ClientModel):
 
 
 class ClaimPaid(ClientModel):
-    """What a payslip pays of a claim. amount: minor units. figures: how it was worked out, by name."""
+    """What a payslip pays of a claim. amount: minor units. figures: how it was worked out, by name.
+
+    A reversal leaves the negative of each, every figure with the other sign.
+    """
 
     history = True
 
@@ -398,6 +415,8 @@ class ClaimPaid(ClientModel):
     claim = ClientKey(Claim)
     amount = models.BigIntegerField()
     figures = models.JSONField()
+    takes_back = ClientKey("self", null=True)
+    """Of a reversal: the row whose negative this is."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["client", "attempt", "claim"], name="claim_paid_once")]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -31,6 +30,7 @@ from engineroom.openitems.services import counterparty
 from engineroom.payroll.items import country, of_person, refuse
 from engineroom.payroll.jurisdictions import OrderField, Orders, StandingOrder, jurisdiction
 from engineroom.payroll.models import PayOrder
+from engineroom.payroll.withheld import EVERYTHING, carried_by
 
 Stated = Mapping[str, int | str]
 CREDITOR = "agency"
@@ -291,17 +291,6 @@ class OrderView:
     paydays: int
 
 
-TAKEN = """
-SELECT coalesce(o.first_id, o.id), sum(t.deduction)::bigint, count(*),
-  (array_agg(t.deduction_arrears ORDER BY r.pay_date DESC, r.number DESC))[1],
-  (array_agg(t.balance ORDER BY r.pay_date DESC, r.number DESC))[1]
-FROM payroll_ordertaken t
-JOIN payroll_payorder o ON o.client_id = t.client_id AND o.id = t.order_id
-JOIN payroll_payrun r ON r.client_id = t.client_id AND r.published_id = t.attempt_id
-WHERE t.client_id = %s AND coalesce(o.first_id, o.id) = ANY(%s) GROUP BY coalesce(o.first_id, o.id)
-"""
-
-
 def pay_orders(day: date, person_id: UUID | None = None) -> list[OrderView]:
     """Orders that are not over on a day, by payroll number and as they were made; or those of one person,
     over or not."""
@@ -313,20 +302,29 @@ def pay_orders(day: date, person_id: UUID | None = None) -> list[OrderView]:
 def _viewed(rows: Sequence[PayOrder]) -> list[OrderView]:
     if not rows:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(TAKEN, [current_client_id(), list({row.began_as for row in rows})])
-        taken: dict[UUID, Any] = {row[0]: row[1:] for row in cursor.fetchall()}
-    kinds = order_rules().kinds
+    asked = {**EVERYTHING, "client": current_client_id(), "orders": list({row.began_as for row in rows})}
+    carried, kinds = carried_by(asked), order_rules().kinds
     found = []
     for row in rows:
-        so_far, paydays, arrears, balance = taken.get(row.began_as, (0, 0, 0, row.stated.get("balance")))
-        found.append(OrderView(row, kinds.get(row.kind, row.kind), so_far, arrears, balance, paydays))
+        of = carried[row.id]
+        left = of.usable
+        found.append(
+            OrderView(
+                row,
+                kinds.get(row.kind, row.kind),
+                of.taken,
+                left["deduction_arrears"] or 0,
+                left["balance"],
+                of.paydays,
+            )
+        )
     return found
 
 
 @dataclass(frozen=True)
 class TakenView:
-    """What one order took on one payslip. Minor units."""
+    """What one order took on one payslip. Minor units. A payslip that takes another back says nothing of what
+    is left."""
 
     person_id: UUID
     kind: str
@@ -339,7 +337,9 @@ class TakenView:
 
 
 TAKEN_BY_RUN = """
-SELECT t.person_id, o.kind, o.reference, k.name, t.deduction, t.fee, t.deduction_arrears, t.balance
+SELECT t.person_id, o.kind, o.reference, k.name, t.deduction, t.fee,
+  CASE WHEN t.takes_back_id IS NULL THEN t.deduction_arrears ELSE 0 END,
+  CASE WHEN t.takes_back_id IS NULL THEN t.balance END
 FROM payroll_ordertaken t
 JOIN payroll_payorder o ON o.client_id = t.client_id AND o.id = t.order_id
 JOIN openitems_counterparty k ON k.client_id = o.client_id AND k.id = o.creditor_id

@@ -190,7 +190,7 @@ def _pay_per_customer(run: PayRun) -> dict[UUID, list[tuple[UUID, int]]]:
             WHERE pt.client_id = %s AND pt.run_id = %s
             GROUP BY a.person_id, a.customer_id, k.code ORDER BY a.person_id, k.code COLLATE "C"
             """,
-            [run.client_id, _with_the_hours(run)],
+            [run.client_id, run.stands_for.id],  # which took the hours in
         )
         shares: dict[UUID, list[tuple[UUID, int]]] = defaultdict(list)
         for person, customer, pay in cursor:
@@ -202,13 +202,6 @@ def totals_of(run: PayRun) -> dict[str, int]:
     """Every element of a calculated run, added up."""
     assert run.published is not None, "only a calculated run has figures"
     return dict(zip(run.published.elements, run.totals or (), strict=False))
-
-
-def _with_the_hours(run: PayRun) -> UUID:
-    """The run that took the hours in: of a reversal or replacement, that which it corrects."""
-    while run.corrects is not None:
-        run = run.corrects
-    return run.id
 
 
 def costs_per_customer(run: PayRun) -> dict[UUID | None, dict[str, int]]:

@@ -33,7 +33,6 @@ from engineroom.payroll.inputs import REPLACEMENT, REVERSAL, STATED
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import (
     ClaimPaid,
-    OrderTaken,
     PaidItem,
     PayItem,
     PayRun,
@@ -115,7 +114,6 @@ def _slips(original: PayRun, payroll_numbers: Sequence[str]) -> list[Payslip]:
         slips = [slip for slip in slips if slip.id not in taken]
         if not slips:
             raise Conflict(f"every payslip of {original} is taken back already")
-        _refuse_rows_beside(original, slips)
         return slips
     by_number = {slip.person.payroll_number: slip for slip in slips}
     wrong = [
@@ -134,28 +132,7 @@ def _slips(original: PayRun, payroll_numbers: Sequence[str]) -> list[Payslip]:
     ]
     if wrong:
         raise InputRefused(wrong)
-    chosen = [by_number[number] for number in sorted(set(payroll_numbers))]
-    _refuse_rows_beside(original, chosen)
-    return chosen
-
-
-def _refuse_rows_beside(original: PayRun, slips: Sequence[Payslip]) -> None:
-    """What an order took or a claim paid has a history of its own (decision 009): no copy takes it back."""
-    beside = {"client_id": original.client_id, "attempt_id": original.published_id}
-    orders = set(OrderTaken.objects.filter(**beside).values_list("person_id", flat=True))
-    claims = set(ClaimPaid.objects.filter(**beside).values_list("person_id", flat=True))
-    wrong = [
-        Problem(
-            f"the payslip of {slip.person.payroll_number} {what}, which is not taken back by itself",
-            "Leave it out, and put it right by items of the next run",
-            field="payroll_number",
-        )
-        for slip in slips
-        for whose, what in ((orders, "met an attachment order"), (claims, "pays a statutory claim"))
-        if slip.person_id in whose
-    ]
-    if wrong:
-        raise InputRefused(wrong)
+    return [by_number[number] for number in sorted(set(payroll_numbers))]
 
 
 def _day_of(original: PayRun, asked: date | None) -> date:
@@ -190,13 +167,20 @@ def _opened(original: PayRun, kind: str, corrects: PayRun, day: date) -> PayRun:
 
 
 def _pay_again(original: PayRun, slip: Payslip, anew: PayRun, reason: str) -> None:
-    """Items of the replacement: those that the payslip paid, and the rest of it by element."""
-    paid_as = jurisdiction(original.jurisdiction).paid_as
+    """Items of the replacement: those that the payslip paid, and the rest of it by element. What orders took
+    and claims paid is worked out anew."""
+    law = jurisdiction(original.jurisdiction)
     left = {
         element: amount
         for element, amount in zip(slip.attempt.elements, slip.amounts, strict=True)
-        if element in paid_as
+        if element in law.paid_as
     }
+    if law.claims:
+        of_claims = ClaimPaid.objects.filter(
+            client_id=original.client_id, attempt=slip.attempt, person_id=slip.person_id
+        )
+        for payment, amount in of_claims.values_list("claim__payment", "amount"):
+            left[law.claims.elements[payment]] -= amount
     taken = PaidItem.objects.filter(client_id=original.client_id, run=original).values("item_id")
     again = []
     for item in PayItem.objects.filter(client_id=original.client_id, person_id=slip.person_id, id__in=taken):

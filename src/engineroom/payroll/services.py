@@ -34,6 +34,7 @@ from engineroom.kernel.calendar import calendar
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import week_ending
+from engineroom.payroll import sickness, withheld
 from engineroom.payroll.account_map import unmapped
 from engineroom.payroll.cut_off import closes
 from engineroom.payroll.engine.steps import Calculation, RowProblem
@@ -41,6 +42,7 @@ from engineroom.payroll.handing_over import refuse_if_handed
 from engineroom.payroll.inputs import (
     NOT_CALCULATED,
     REPLACEMENT,
+    REVERSAL,
     STATED,
     ChunkInputs,
     Missing,
@@ -445,6 +447,9 @@ def _calculate(row: AttemptChunk) -> None:
         write_taken(row, inputs.orders, done, picked)
     if inputs.claims:
         write_claims(row, inputs.claims, [inputs.person_id[i] for i in picked])
+    if run.kind == REVERSAL and run.corrects and run.corrects.published_id:
+        withheld.take_back(row, run.corrects.published_id, inputs.person_id)
+        sickness.take_back(row, run.corrects.published_id, inputs.person_id)
     failpoint("calculate")
     row.problems = problems
     row.inputs_hash = inputs.hash()

@@ -64,7 +64,7 @@ def _claims_of(people: Sequence[UUID]) -> dict[tuple[UUID, str, date], Claim]:
 
 PAID = """
 SELECT s.person_id, coalesce(r.due, r.pay_date), r.kind = 'regular',
-  s.amounts[array_position(a.elements, %(earned)s)]
+  CASE WHEN r.kind = 'reversal' THEN -1 ELSE 1 END, s.amounts[array_position(a.elements, %(earned)s)]
 FROM payroll_payslip s
 JOIN payroll_payrun r ON r.client_id = s.client_id AND r.published_id = s.attempt_id
 JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
@@ -83,30 +83,39 @@ def _normal_paydays(run: PayRun, people: Sequence[UUID], earned: str) -> dict[UU
         "client": run.client_id, "people": list(people), "earned": earned, "day": run.pay_date,
         "number": run.number, "stated": list(STATED),
     }  # fmt: skip
-    rows: dict[UUID, list[tuple[date, bool, int]]] = defaultdict(list)
+    rows: dict[UUID, list[tuple[date, bool, int, int]]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(PAID, asked)
-        for person, day, is_normal, earnings in cursor.fetchall():
-            rows[person].append((day, is_normal, earnings or 0))
+        for person, day, is_normal, stands, earnings in cursor.fetchall():
+            rows[person].append((day, is_normal, stands, earnings or 0))
     return {person: _onto_normal_days(of) for person, of in rows.items()}
 
 
-def _onto_normal_days(paid: Sequence[tuple[date, bool, int]]) -> list[tuple[date, int]]:
-    normal = sorted({day for day, is_normal, _ in paid if is_normal})
+def _onto_normal_days(paid: Sequence[tuple[date, bool, int, int]]) -> list[tuple[date, int]]:
+    """A payslip that was taken back was no payday, unless it was replaced: all of them bear its day."""
+    standing: dict[date, int] = defaultdict(int)
+    for day, _, stands, _ in paid:
+        standing[day] += stands
+    normal = sorted({day for day, is_normal, _, _ in paid if is_normal and standing[day] > 0})
     sums = dict.fromkeys(normal, 0)
-    for day, _, earnings in paid:
+    for day, _, _, earnings in paid:
         if normal:
             sums[next((n for n in normal if n >= day), normal[-1])] += earnings
     return sorted(sums.items())
 
 
+def pays_the_period(run: PayRun) -> bool:
+    """Whether a run pays what happened in its period: a regular one, or what is paid anew in its place."""
+    return run.kind != "reversal" and run.stands_for.kind == "regular"
+
+
 def find_claims(run: PayRun) -> int:
-    """Find what new claims of a regular run go by, for whoever is sick in its period. How many were found.
+    """Find what new claims go by, for whoever is sick in the period that a run pays. How many were found.
 
     Called by whoever plans a calculation, in its command.
     """
     rules = jurisdiction(run.jurisdiction).claims
-    if rules is None or run.kind != "regular":
+    if rules is None or not pays_the_period(run):
         return 0
     sick = _stretches(FIRST, LAST, run.period_starts, run.period_ends)
     known = _claims_of(list(sick))
@@ -161,13 +170,13 @@ class ClaimsOfChunk:
 
 
 def read_claims(run: PayRun, bounds: Mapping[str, Any], by_hand: Mapping[str, set[UUID]]) -> ClaimsOfChunk:
-    """What the regular run of a period pays of recorded sickness, to the people from one id to another.
+    """What the run of a period pays of recorded sickness, to the people from one id to another.
 
     by_hand: by element, who has items of it: their statutory pay is worked out outside.
     """
     found = ClaimsOfChunk()
     law = jurisdiction(run.jurisdiction)
-    if run.kind != "regular":
+    if not pays_the_period(run):
         return found
     first, last = bounds["first"], bounds["last"]
     rules = law.claims
@@ -255,8 +264,8 @@ def _together(before: StatutoryPaid | None, more: StatutoryPaid) -> StatutoryPai
 
 
 def has_claims(run: PayRun) -> bool:
-    """Whether anybody is sick in the period of a regular run."""
-    if run.kind != "regular" or jurisdiction(run.jurisdiction).claims is None:
+    """Whether anybody is sick in the period that a run pays."""
+    if not pays_the_period(run) or jurisdiction(run.jurisdiction).claims is None:
         return False
     return bool(_stretches(FIRST, LAST, run.period_starts, run.period_ends))
 
@@ -275,6 +284,24 @@ def write_claims(row: AttemptChunk, claims: ClaimsOfChunk, people: Sequence[UUID
         )
         for person in people
         for claim_id, paid in sorted(claims.paid.get(person, {}).items())
+    )
+
+
+def take_back(row: AttemptChunk, original: UUID, people: Sequence[UUID]) -> None:
+    """The negative of what these people's payslips of an attempt paid of their claims."""
+    paid = ClaimPaid.objects.filter(client_id=row.client_id, attempt_id=original, person_id__in=people)
+    ClaimPaid.objects.bulk_create(
+        ClaimPaid(
+            client_id=row.client_id,
+            run_id=row.run_id,
+            attempt_id=row.attempt_id,
+            person_id=one.person_id,
+            claim_id=one.claim_id,
+            amount=-one.amount,
+            figures={name: -value for name, value in one.figures.items()},
+            takes_back_id=one.id,
+        )
+        for one in paid.order_by("id")
     )
 
 
