@@ -14,6 +14,8 @@ from uuid import UUID
 
 import numpy as np
 
+from benchmarks.ground import many_clients
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -54,7 +56,7 @@ class BusyFirm:
 
 def make(firm: Firm) -> BusyFirm:
     with _told("clients"):
-        clients = _clients(firm)
+        clients = many_clients(firm, CLIENTS)
     with _told("postings"):
         _books(clients)
     with _told("the big client's paydays"):
@@ -80,41 +82,6 @@ def _told(what: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     print(f"#   {what}: {time.perf_counter() - start:.0f} s", flush=True)
-
-
-def _clients(firm: Firm) -> list[TestClient]:
-    """One team works for all of them."""
-    from tests.firm import DETAILS, ROLES, TestClient
-
-    from engineroom.foundation.access import services as access
-    from engineroom.foundation.tenancy.scope import acting
-    from engineroom.ledger import services as ledger
-    from engineroom.ledger.charts import STAFFING
-    from engineroom.settlement import services as settlement
-
-    staff = {role: firm.new_user() for role in ROLES}
-    made = []
-    with acting(firm.owner, write=firm.house_id):
-        for n in range(CLIENTS):
-            code = f"B{n:04d}"
-            opened = access.open_client(code, f"Business {n} Ltd", details=DETAILS)
-            folder = firm.folder / code
-            folder.mkdir()
-            made.append(TestClient(opened.client_id, code, staff, folder))
-    with acting(firm.admin, write=firm.house_id):
-        for client in made:
-            for role, user in staff.items():
-                access.grant(
-                    user.id, role, starts=date(2026, 1, 1), reason="benchmark", on_client_id=client.id
-                )
-    for client in made:
-        with client.acting("bookkeeper"):
-            ledger.open_book(STAFFING)
-            settlement.add_own_account(
-                "main", client.code, sort_code="200000", account_number="55667788",
-                service_user_number="123456",
-            )  # fmt: skip
-    return made
 
 
 # --- books --------------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.firm import Firm
+    from tests.firm import Firm, TestClient
 
 
 def bench(metric: str, value: float, unit: str, *, ratio: float | None = None, vs: str = "") -> None:
@@ -62,3 +63,38 @@ def seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def many_clients(firm: Firm, many: int) -> list[TestClient]:
+    """One team works for all of them."""
+    from tests.firm import DETAILS, ROLES, TestClient
+
+    from engineroom.foundation.access import services as access
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.ledger import services as ledger
+    from engineroom.ledger.charts import STAFFING
+    from engineroom.settlement import services as settlement
+
+    staff = {role: firm.new_user() for role in ROLES}
+    made = []
+    with acting(firm.owner, write=firm.house_id):
+        for n in range(many):
+            code = f"B{n:04d}"
+            opened = access.open_client(code, f"Business {n} Ltd", details=DETAILS)
+            folder = firm.folder / code
+            folder.mkdir()
+            made.append(TestClient(opened.client_id, code, staff, folder))
+    with acting(firm.admin, write=firm.house_id):
+        for client in made:
+            for role, user in staff.items():
+                access.grant(
+                    user.id, role, starts=date(2026, 1, 1), reason="benchmark", on_client_id=client.id
+                )
+    for client in made:
+        with client.acting("bookkeeper"):
+            ledger.open_book(STAFFING)
+            settlement.add_own_account(
+                "main", client.code, sort_code="200000", account_number="55667788",
+                service_user_number="123456",
+            )  # fmt: skip
+    return made
