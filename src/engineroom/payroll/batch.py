@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -107,30 +107,39 @@ class _Part:
         """As the system, for whoever asked: with what they may do still."""
         return acting(access.system_user(), write=self.client_id, on_behalf=self.user)
 
+    def paid(self) -> list[selectors.RunRow]:
+        """Every run of the pay date."""
+        return selectors.paid_between([self.client_id], self.pay_date, self.pay_date)
+
     def runs(self, action: str) -> list[selectors.RunRow]:
-        rows = selectors.paid_between([self.client_id], self.pay_date, self.pay_date)
-        return [row for row in rows if row.state.code in KINDS[action].states]
+        return _for(action, self.paid())
 
     def key(self, row_id: UUID) -> str:
         return f"batch-{self.batch_id.hex}-{row_id.hex}"
 
 
+def _for(action: str, rows: Sequence[selectors.RunRow]) -> list[selectors.RunRow]:
+    return [row for row in rows if row.state.code in KINDS[action].states]
+
+
 def _calculate(part: _Part) -> str:
     with part.for_user():
         _open_scheduled(part.pay_date)
-        _open_weekly(part)
-        plans = [(row.number, services.plan_calculation(row.id)) for row in part.runs("calculate")]
+        there = part.paid()
+        if _opened_weekly(part, there):
+            there = part.paid()
+        plans = [(row.number, services.plan_calculation(row.id)) for row in _for("calculate", there)]
     return " ".join(_calculated(part, number, plan) for number, plan in plans)
 
 
-def _open_weekly(part: _Part) -> None:
+def _opened_weekly(part: _Part, there: Sequence[selectors.RunRow]) -> bool:
     """The run of timesheets, where hours wait for it. Where nothing else is paid that day either, it is
     opened all the same, and says itself what is missing."""
-    if not selectors.paid_between([part.client_id], part.pay_date, part.pay_date):
+    if there and not selectors.timesheets_waiting(week_ending(part.pay_date) - timedelta(days=7)):
+        return False
+    with suppress(Conflict) if there else nullcontext():
         services.open_pay_run(part.pay_date)
-    elif selectors.timesheets_waiting(week_ending(part.pay_date) - timedelta(days=7)):
-        with suppress(Conflict):
-            services.open_pay_run(part.pay_date)
+    return True
 
 
 def _open_scheduled(pay_date: date) -> None:
@@ -152,7 +161,8 @@ def _calculated(part: _Part, number: int, plan: services.AttemptPlanned) -> str:
     with part.for_user():
         done = services.publish_attempt(plan.attempt_id)
         run = services.find_run(done.run_id)
-        _draft_invoices(run.pay_date, run.period_ends)
+        if run.schedule_id is None:
+            _draft_invoices(run.pay_date, run.period_ends)
     blocked = f", {format_count(done.blockers, 'blocker')} to solve" if done.blockers else ""
     return f"Run {number}: {format_count(done.payslips, 'payslip')}{blocked}."
 
