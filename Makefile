@@ -15,7 +15,8 @@ lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv"; exit 1; }
 	$(UV_COMPILE) $(UPGRADE) requirements/build.in -o requirements/build.txt
 	$(UV_COMPILE) $(UPGRADE) requirements/run.in -o requirements/run.txt
-	$(UV_COMPILE) $(UPGRADE) requirements/test.in -c requirements/run.txt -o requirements/test.txt
+	$(UV_COMPILE) $(UPGRADE) requirements/einvoice.in -o requirements/einvoice.txt
+	$(UV_COMPILE) $(UPGRADE) requirements/test.in -c requirements/einvoice.txt -c requirements/run.txt -o requirements/test.txt
 
 bench:
 	.venv/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY))

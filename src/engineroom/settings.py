@@ -24,6 +24,7 @@ VAULT_DIR = HOME / "vault"
 KEY_FILE = HOME / "keys" / "keys.json"
 TOKEN_DIR = HOME / "tokens"
 OUTBOX_DIR = HOME / "outbox"
+EINVOICE_RULES_DIR = HOME / "einvoice-rules"
 
 SERVING = os.environ.get("ENGINEROOM_SERVING") == "1"
 """Set by `engineroom serve` for its processes: they share a pool of connections and serve hashed files."""

@@ -305,6 +305,7 @@ def _add_groups() -> None:
         bank,
         books,
         cases,
+        einvoice,
         engagement,
         firm,
         leave,
@@ -338,3 +339,4 @@ def _add_groups() -> None:
     app.add_typer(firm.clients, name="clients")
     app.add_typer(firm.keys, name="keys")
     app.add_typer(engagement.engagement, name="engagement")
+    app.add_typer(einvoice.einvoice, name="einvoice")

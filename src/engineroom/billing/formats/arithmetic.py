@@ -45,6 +45,8 @@ Taxed = Line | AllowanceCharge
 GIVES_REASON = ("E", "AE", "K", "G", "O")
 
 PEPPOL = "PEPPOL-EN16931-R"
+OF_PEPPOL = (PEPPOL, "BR-CO-25")
+"""BR-CO-25 stands in Peppol's copy of CEN's rules; CEN's own have let it go (1.3.16)."""
 
 
 def check(invoice: Invoice, *, peppol: bool | None = None) -> list[Finding]:
@@ -53,7 +55,7 @@ def check(invoice: Invoice, *, peppol: bool | None = None) -> list[Finding]:
         peppol = any(name in invoice.customization for name in ("peppol", "xrechnung"))
     found = [finding for rule in RULES for finding in rule(invoice)]
     if not peppol:
-        found = [f._replace(severity="warning") if f.rule.startswith(PEPPOL) else f for f in found]
+        found = [f._replace(severity="warning") if f.rule.startswith(OF_PEPPOL) else f for f in found]
     return found
 
 
@@ -91,12 +93,13 @@ def _totals(invoice: Invoice) -> Iterator[Finding]:
     ):
         if parts or total is not None:
             yield from _differs(rule, what, where, total, _known(*(part.amount for part in parts)))
-    net = _known(said.lines, said.charges) - _known(said.allowances)
-    yield from _differs("BR-CO-13", "Total without VAT (BT-109)", where, said.net, net)
+    if said.lines is None:
+        yield Finding("BR-CO-13", "fatal", "the sum of line net amounts (BT-106) is not said", where)
+    else:
+        net = _known(said.lines, said.charges) - _known(said.allowances)
+        yield from _differs("BR-CO-13", "Total without VAT (BT-109)", where, said.net, net)
     if said.gross is None:
-        yield from _differs(
-            "BR-CO-16", "Amount due (BT-115) of a total with VAT that is not said", where, None, 0
-        )
+        yield Finding("BR-CO-16", "fatal", "the total with VAT (BT-112) is not said", where)
     else:
         payable = _known(said.gross, said.rounding) - _known(said.paid)
         yield from _differs("BR-CO-16", "Amount due for payment (BT-115)", where, said.payable, payable)

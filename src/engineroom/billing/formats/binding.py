@@ -45,11 +45,14 @@ class NotReadable(ValueError):
 
 
 class Kind(NamedTuple):
-    """How a value is read and written. currency: which of the document's the element names with it."""
+    """How a value is read and written. currency: which of the document's the element names with it. verbatim:
+    the space around it is part of it.
+    """
 
     parse: Callable[[str], Any]
     format: Callable[[Any], str]
     currency: str = ""
+    verbatim: bool = False
 
 
 def _number(text: str) -> tuple[str, str, str]:
@@ -101,6 +104,7 @@ def _parse_bytes(text: str) -> bytes:
 
 
 TEXT = Kind(str, str)
+VERBATIM = Kind(str, str, verbatim=True)
 DAY = Kind(_parse_day, lambda day: str(day.isoformat()))
 DAY_102 = Kind(_parse_day_102, lambda day: f"{day:%Y%m%d}")
 DECIMAL = Kind(parse_decimal, lambda number: f"{number:f}")
@@ -191,7 +195,9 @@ def find_all(element: etree._Element, path: str, prefixes: Mapping[str, str]) ->
             yield from find_all(child, "/".join(steps[1:]), prefixes)
 
 
-def text_at(element: etree._Element, path: str, prefixes: Mapping[str, str]) -> str:
+def text_at(
+    element: etree._Element, path: str, prefixes: Mapping[str, str], *, verbatim: bool = False
+) -> str:
     """The first that is there, without the space around it."""
     _, attribute = _steps(path)
     for found in find_all(element, path.rpartition("/@")[0] if attribute else path, prefixes):
@@ -199,7 +205,7 @@ def text_at(element: etree._Element, path: str, prefixes: Mapping[str, str]) -> 
         if text and attribute:  # of an element that says nothing, nothing is qualified
             text = found.get(attribute) or ""
         if text.strip():
-            return text.strip()
+            return text if verbatim else text.strip()
     return ""
 
 
@@ -245,7 +251,7 @@ def _says(text: str, wanted: str) -> bool:
 
 
 def _read_field(element: etree._Element, part: Field, context: Context) -> Any:
-    text = text_at(element, part.path, context.prefixes)
+    text = text_at(element, part.path, context.prefixes, verbatim=part.kind.verbatim)
     if not text:
         return None
     try:

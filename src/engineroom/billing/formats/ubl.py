@@ -15,6 +15,7 @@ from engineroom.billing.formats.binding import (
     DECIMAL,
     PRICE_AMOUNT,
     TAX_CURRENCY_AMOUNT,
+    VERBATIM,
     Context,
     Field,
     Fixed,
@@ -295,7 +296,7 @@ def _document(*, credit_note: bool) -> Table:
     if credit_note:
         project = (Flat(reference, (Field("cbc:ID", "project"), Fixed(_TYPE, "50")), only=((_TYPE, "50"),)),)
     type_code = Field("cbc:CreditNoteTypeCode" if credit_note else "cbc:InvoiceTypeCode", "type_code")
-    notes = Group("cbc:Note", "notes", model.Note, (Field(".", "text"),))
+    notes = Group("cbc:Note", "notes", model.Note, (Field(".", "text", VERBATIM),))
     tax_point = Field("cbc:TaxPointDate", "tax_point", DAY)
     return (
         Field("cbc:CustomizationID", "customization"),
@@ -349,7 +350,7 @@ def _document(*, credit_note: bool) -> Table:
         ),
         Group("cac:Delivery", "delivery", model.Delivery, DELIVERY, many=False),
         Group("cac:PaymentMeans", "payment_means", model.PaymentMeans, PAYMENT_MEANS),
-        Field("cac:PaymentTerms/cbc:Note", "payment_terms"),
+        Field("cac:PaymentTerms/cbc:Note", "payment_terms", VERBATIM),
         _allowances("allowances", "false"),
         _allowances("charges", "true"),
         Group(
