@@ -45,6 +45,7 @@ ROOMS = [
     "payroll",
     "billing",
     "settlement",
+    "templates",
     "api",
     "web",
 ]

@@ -14,8 +14,10 @@ from django.test import Client as Browser
 from engineroom.foundation.access.roles import ROLES
 from engineroom.payroll import batch, schedules
 from engineroom.people.models import Person
+from engineroom.templates import services as templates
 from tests.api.conftest import Caller, Worked, new_id, worked_client
 from tests.firm import Firm, TestClient
+from tests.templates.writing import published
 
 READERS = {
     "owner", "lead", "specialist", "bookkeeper", "checker", "auditor", "client_finance", "client_approver",
@@ -26,6 +28,10 @@ BOOKS = {"lead", "bookkeeper"}
 OWN = {"employee", "worker"}
 CHECKERS = {"owner", "lead", "checker", "client_approver"}
 STAFF = READERS - {"client_finance", "client_approver"}
+TEMPLATES = (
+    "check_template", "follow", "stop_following", "have_otherwise", "accept_as_own", "be_without",
+    "have_as_template", "rehearse", "apply_template",
+)  # fmt: skip
 WORK = (
     "inbox", "start_case", "comment", "send_message", "cancel_case", "claim", "release", "delegate",
     "keep_file", "add_evidence", "complete", "run_step", "accept", "reject", "skip", "escalate",
@@ -107,6 +113,13 @@ MAY: dict[str, set[str]] = {
     **dict.fromkeys([f"sop.{what}" for what in ("procedures", "procedure", "moves")], STAFF),
     **dict.fromkeys([f"sop.{what}" for what in ("cases", "case", "events", "evidence_file")], STAFF),
     "sop.check_procedure": PAY,
+    **dict.fromkeys([f"templates.{what}" for what in ("templates", "template", "followed_template")], STAFF),
+    **{f"templates.{what}": {"lead"} for what in TEMPLATES},
+    "templates.begin_batch": {"lead"},
+    "templates.batch": STAFF,
+    # On the house alone, as procedures are.
+    "templates.save_template": set(),
+    "templates.publish_template": set(),
     # On the house alone; who leads there leads not here.
     "sop.save_procedure": set(),
     "sop.publish_procedure": set(),
@@ -232,6 +245,24 @@ BODIES: dict[str, Any] = {
     "workforce.record_absence": {"user_id": NOBODY, "starts": "2026-12-01", "ends": "2026-12-02"},
     "workforce.offboard": {"user_id": NOBODY, "reason": "left"},
     "sop.check_procedure": {"text": "nothing yet"},
+    "templates.check_template": {"text": "nothing yet"},
+    "templates.save_template": {"text": "nothing yet"},
+    "templates.publish_template": {"text": "nothing yet"},
+    "templates.follow": {"template": "no_such", "reason": "as agreed"},
+    "templates.stop_following": {"reason": "they leave"},
+    "templates.have_otherwise": {
+        "part": "promises",
+        "item": "all_others",
+        "field": "hours",
+        "value": "1",
+        "reason": "theirs",
+    },
+    "templates.accept_as_own": {"part": "promises", "item": "all_others", "field": "hours", "reason": "so"},
+    "templates.be_without": {"part": "promises", "item": "all_others", "reason": "none"},
+    "templates.have_as_template": {"part": "promises", "item": "all_others", "reason": "again"},
+    "templates.rehearse": {"template": "no_such", "starts": "2026-12-01"},
+    "templates.apply_template": {"starts": "2026-12-01", "only": ["promises/none"]},
+    "templates.begin_batch": {"template": "no_such", "action": "rehearse", "starts": "2026-12-01"},
     "sop.save_procedure": {"text": "nothing yet"},
     "sop.publish_procedure": {"text": "nothing yet"},
     "sop.rehearse_move": {"from_version": 1, "to_version": 2},
@@ -282,13 +313,18 @@ def worked(firm: Firm) -> Worked:
 
 
 @pytest.fixture(scope="module")
-def ids(worked: Worked) -> dict[str, str]:
+def ids(firm: Firm, worked: Worked) -> dict[str, str]:
     """An id of each kind, of the worked client."""
     run = worked.first("/pay-runs")["id"]
     pay_batch_id = new_id()
     with worked.client.acting("specialist"):
         batch.keep_batch_result(pay_batch_id, action="calculate", outcome="done", words="Run 1: 2 payslips.")
+    version, template_batch_id = published(firm, key="the_usual"), new_id()
+    with worked.client.acting("lead"):
+        templates.follow(version.key, reason="as agreed")
+        templates.keep_outcome(template_batch_id, version.version_id, action="rehearse", outcome="done")
     return {
+        "template_batch_id": str(template_batch_id),
         "pay_batch_id": str(pay_batch_id),
         "person_id": worked.first("/people")["id"],
         "assignment_id": worked.first("/assignments")["id"],
@@ -335,7 +371,7 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
     if name.startswith("me."):
         given["payslip_id"] = ids.get(f"payslip_of_{by.user.kind}", ids["payslip_id"])
     given |= {"payment_id": NOBODY, "terms_id": NOBODY, "proposal_id": NOBODY}
-    given |= {"procedure": "pay_month", "batch": NOBODY}
+    given |= {"procedure": "pay_month", "batch": NOBODY, "template": "the_usual"}
     given |= {"schedule": "M", "pay_date": "2026-11-27", "recurring_id": NOBODY, "comment_id": NOBODY}
     given |= {"handover_id": NOBODY, "order_id": NOBODY}
     if name == "timesheets.time_entry":

@@ -13,6 +13,7 @@ from django.utils import timezone
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_accounts, run_payday, set_up
 from tests.payroll import months
 from tests.sop.writing import procedure_text
+from tests.templates.writing import published
 
 from engineroom.demo import bank
 from engineroom.foundation import duties, vault
@@ -55,6 +56,7 @@ from engineroom.settlement import services as settlement
 from engineroom.sop import drafts
 from engineroom.sop import services as sop
 from engineroom.sop.models import CaseMove, Task
+from engineroom.templates import services as templates
 from engineroom.timesheets import services as timesheets
 from engineroom.timesheets.models import Hold
 from engineroom.web import letters
@@ -98,6 +100,7 @@ def busy(firm: Firm) -> TestClient:
     _explain_and_take_back(client)
     _work(firm, client)
     _away(client)
+    _follow(firm, client)
     with client.acting("bookkeeper"):
         ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
     with acting(access.system_user(), write=client.id):
@@ -277,6 +280,15 @@ def _away(client: TestClient) -> None:
         file = vault.store(b"ill", name="note.txt", kind="leave.evidence", subject_id=booked.booking_id)
         leave.add_evidence(booked.booking_id, "self_certificate", PAY_DATE, PAY_DATE, file_id=file.id)
         leave.cancel(booked.booking_id, reason="it was another day")
+
+
+def _follow(firm: Firm, client: TestClient) -> None:
+    """A template that the client follows with a value of its own, applied."""
+    version = published(firm, {"Promises": {"all_others": {"name": "Two days", "hours": "48"}}})
+    with client.acting("lead"):
+        templates.follow(version.key, reason="as agreed")
+        templates.have_otherwise("promises", "all_others", "hours", "72", reason="they have three")
+        templates.apply_template(PAY_DATE)
 
 
 def _move(client: TestClient, case_id: UUID, start: UUID, to: UUID, **more: UUID) -> CaseMove:

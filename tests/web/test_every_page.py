@@ -38,12 +38,14 @@ from engineroom.people.models import Person, PersonLogin
 from engineroom.settlement.models import BankLine, OwnAccount
 from engineroom.sop import drafts, services
 from engineroom.sop.models import Task
+from engineroom.templates import services as templates
 from engineroom.timesheets.models import Timesheet
 from engineroom.web import links
 from engineroom.web.context import surroundings
 from tests.firm import MONDAY, Firm, Temp, TestClient, hours_file, run_payday, set_up
 from tests.settlement.bank import Booked, statement, write
 from tests.sop.writing import procedure_text
+from tests.templates.writing import published
 from tests.web.conftest import new_browser, set_password, signed_in
 
 # --- who, in words --------------------------------------------------------------------------------------
@@ -320,6 +322,25 @@ TABLE: dict[str, Row] = {
     "quality:scorecard": get(READERS),
     "quality:service": get(CLIENT, sees=set()),
     "quality:service_case": get(CLIENT, sees=set()),
+    # Templates: the firm's, written in the house; what a client has of them a lead says.
+    "templates:templates": get(READERS),
+    "templates:template": get(READERS),
+    "templates:version": get(READERS),
+    "templates:diff": get(READERS),
+    "templates:edit": get(set(), sees=set()),
+    "templates:check": post(set(), sees=set()),
+    "templates:save": post(set(), sees=set()),
+    "templates:publish": post(set(), sees=set()),
+    "templates:clients": get(READERS),
+    "templates:start": post(FIRM),
+    # It is found by who may read one of its clients.
+    "templates:results": get(READERS, sees=set()),
+    "templates:progress": get(READERS, sees=set()),
+    "templates:client": get(READERS),
+    "templates:client_follow": post({"lead"}),
+    "templates:client_stop": post({"lead"}),
+    "templates:client_otherwise": post({"lead"}),
+    "templates:client_align": post({"lead"}),
     # Books.
     "openitems:items": get(READERS),
     "openitems:item": get(READERS),
@@ -406,6 +427,10 @@ HOUSE: dict[str, dict[str, str]] = {
     "sop:check": {"admin": "403", "lead": "let through"},
     "sop:save": {"admin": "403", "lead": "let through"},
     "sop:publish": {"admin": "403", "lead": "let through"},
+    "templates:edit": {"admin": "403", "lead": "let through"},
+    "templates:check": {"admin": "403", "lead": "let through"},
+    "templates:save": {"admin": "403", "lead": "let through"},
+    "templates:publish": {"admin": "403", "lead": "let through"},
 }
 """Of the house's pages, by the role on the house."""
 
@@ -497,6 +522,12 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
     with acting(firm.owner, write=firm.house_id):
         procedure = drafts.publish(procedure_text("walked")).key
 
+    template = published(firm)
+    with client.acting("lead"):
+        templates.follow(template.key, reason="as agreed")
+        template_batch = uuid7()
+        templates.keep_outcome(template_batch, template.version_id, action="rehearse", outcome="done")
+
     with client.acting("specialist"):
         begun = services.start_case(procedure, values={"day": "2026-11-27"})
         case_task = Task.objects.get(client_id=client.id, case_id=begun.case_id)
@@ -525,6 +556,8 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "schedule": "M",
             "pay_date": "2026-11-27",
             "key": procedure,
+            "template": template.key,
+            "template_batch": template_batch,
             "verb": "comment",
             "task_id": case_task.id,
             "sop:task.verb": "claim",

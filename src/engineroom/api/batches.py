@@ -81,7 +81,7 @@ class BatchDetailOut(Schema):
     parts: list[BatchPartOut]
 
 
-def _mine(caller: Identity, permission: str, verb: str) -> dict[UUID, Client]:
+def clients_held(caller: Identity, permission: str, verb: str) -> dict[UUID, Client]:
     """The caller's clients on which they may do it. Raises NotPermitted where there is none."""
     if FACE_OF_KIND[caller.kind] != "firm" or (caller.verbs is not None and verb not in caller.verbs):
         raise NotPermitted("batches are the firm's own, for a token that may do this")
@@ -104,7 +104,7 @@ def begin_batch(request: HttpRequest, asked: BatchAsked, key: Key = None) -> Bat
     """Queue a job for each client: what one cannot do stops none of the others. The same key finds it again,
     and begins nothing."""
     caller, kind = caller_of(request), batch.KINDS[asked.action]
-    held = _mine(caller, kind.permission, kind.permission.rpartition(".")[2])
+    held = clients_held(caller, kind.permission, kind.permission.rpartition(".")[2])
     codes = {row.code: row.id for row in held.values()}
     if unknown := sorted(set(asked.clients or ()) - codes.keys()):
         raise NotFound(f"there is no client {unknown[0]!r} on which you may do this; nothing was begun")
@@ -118,7 +118,7 @@ def begin_batch(request: HttpRequest, asked: BatchAsked, key: Key = None) -> Bat
 def batches(request: HttpRequest, cursor: Annotated[str, Query(max_length=400)] = "") -> BatchesOut:
     """Those that any client of the caller's was in, the latest first."""
     caller = caller_of(request)
-    held = _mine(caller, "payroll.read", "read")
+    held = clients_held(caller, "payroll.read", "read")
     with acting(caller, read=list(held)):
         found = batch.batches(list(held), cursor)
     items = [
@@ -140,7 +140,7 @@ def batches(request: HttpRequest, cursor: Annotated[str, Query(max_length=400)] 
 def batch_of(request: HttpRequest, pay_batch_id: UUID) -> BatchDetailOut:
     """What became of each client."""
     caller = caller_of(request)
-    held = _mine(caller, "payroll.read", "read")
+    held = clients_held(caller, "payroll.read", "read")
     with acting(caller, read=list(held)):
         found = batch.parts(pay_batch_id)
     if not found:

@@ -15,7 +15,17 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from engineroom import __version__
-from engineroom.api import batches, calendar, clients, engagement, imports, mine, paydays, trail
+from engineroom.api import (
+    batches,
+    calendar,
+    clients,
+    engagement,
+    imports,
+    mine,
+    paydays,
+    template_batches,
+    trail,
+)
 from engineroom.billing import api as billing
 from engineroom.foundation.api import Bearer, handle_errors, problem
 from engineroom.leave import api as leave
@@ -31,6 +41,7 @@ from engineroom.quality import api as quality
 from engineroom.settlement import api as settlement
 from engineroom.sop import api as sop
 from engineroom.sop import procedures_api as procedures
+from engineroom.templates import api as templates
 from engineroom.timesheets import api as timesheets
 from engineroom.workforce import api as workforce
 
@@ -80,10 +91,11 @@ api = Described(
 handle_errors(api)
 api.add_router("", clients.router)
 api.add_router("", batches.router)
+api.add_router("", template_batches.router)
 ROOMS = (
     people, leave, timesheets, workforce, payroll, pay_inputs, pay_review, pay_corrections, pay_books,
     billing, settlement, ledger, openitems, imports, trail, paydays, calendar, engagement, quality,
-    sop, procedures, mine,
+    sop, procedures, templates, mine,
 )  # fmt: skip
 for room in ROOMS:
     api.add_router("/clients/{code}", room.router)

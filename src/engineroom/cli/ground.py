@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from uuid import UUID
 
 import typer
 
@@ -145,6 +146,17 @@ def client_named(user: Identity, code: str) -> Client:
     from engineroom.foundation.access.selectors import client_named as find
 
     return find(user, code)
+
+
+def house_of(user: Identity) -> UUID:
+    """The house, where what is the firm's own is written. Raises NotPermitted."""
+    from engineroom.foundation.access.sign_in import clients_of
+    from engineroom.kernel.errors import NotPermitted
+
+    found = next((client.id for client, _ in clients_of(user) if client.is_house), None)
+    if found is None:
+        raise NotPermitted(f"{user.email} has no role in the house, where this is written")
+    return found
 
 
 @contextmanager

@@ -317,6 +317,7 @@ def _add_groups() -> None:
         procedures,
         serving,  # noqa: F401
         sla,
+        templates,
         workforce,
     )
 
@@ -328,6 +329,7 @@ def _add_groups() -> None:
     app.add_typer(workforce.app, name="workforce")
     app.add_typer(leave.app, name="leave")
     app.add_typer(sla.app, name="sla")
+    app.add_typer(templates.app, name="templates")
     app.add_typer(books.ledger, name="ledger")
     app.add_typer(books.audit, name="audit")
     app.add_typer(books.billing, name="billing")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
 from engineroom.cli import show
-from engineroom.cli.ground import ground, identity, on_the_ground, seal_everything
+from engineroom.cli.ground import ground, house_of, identity, on_the_ground, seal_everything
 from engineroom.kernel.errors import EngineroomError, NotFound, NotPermitted
 from engineroom.ui.display import format_count, format_moment
 
 if TYPE_CHECKING:
-    from engineroom.foundation.tenancy.scope import Identity
     from engineroom.sop.translation import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="Procedures: what is done, step by step.")
@@ -22,15 +20,6 @@ app = typer.Typer(no_args_is_help=True, help="Procedures: what is done, step by 
 BPMN = (".bpmn", ".xml")
 
 Key = Annotated[str, typer.Argument(help="the procedure's key")]
-
-
-def _house(user: Identity) -> UUID:
-    from engineroom.foundation.access.sign_in import clients_of
-
-    found = next((client.id for client, _ in clients_of(user) if client.is_house), None)
-    if found is None:
-        raise NotPermitted(f"{user.email} has no role in the house, where procedures are written")
-    return found
 
 
 def _read(source: str) -> tuple[str, str]:
@@ -174,7 +163,7 @@ def publish(
     from engineroom.sop import drafts
 
     user = identity()
-    house = _house(user)
+    house = house_of(user)
     for source in files:
         text, format = _read(source)
         try:

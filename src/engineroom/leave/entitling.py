@@ -49,11 +49,11 @@ class KindsOffered:
 
 
 @command("leave.prepare")
-def offer_ready_kinds(*, division: str = "ENG") -> KindsOffered:
+def offer_ready_kinds(*, division: str = "ENG", only: list[str] | None = None) -> KindsOffered:
     """Offer every kind of leave that the client's country has, in one act; what is offered already stays.
 
     The kinds with an entitlement get the law's least one, from the first day of this calendar year, for
-    everybody. division: whose public holidays are not counted as leave.
+    everybody. division: whose public holidays are not counted as leave. only: the codes of these alone.
     """
     client = Client.objects.get(id=current_scope().client_id)
     today = timezone.now().date()
@@ -62,7 +62,7 @@ def offer_ready_kinds(*, division: str = "ENG") -> KindsOffered:
     standing = {kind.code for kind in selectors.kinds(today)}
     added = []
     for kind in ready:
-        if kind.code in standing:
+        if kind.code in standing or (only is not None and kind.code not in only):
             continue
         row = LeaveKind.objects.create(
             client_id=client.id, code=kind.code, label=kind.label, unit=kind.unit, element=kind.element,

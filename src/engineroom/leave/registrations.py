@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
-from engineroom.leave import duties, imports  # noqa: F401  registers what waits, and the files
+from engineroom.leave import duties, imports, templated  # noqa: F401  registers what each offers
 from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
 from engineroom.ui.pages import PageRequest

@@ -10,6 +10,7 @@ from django.db import connection
 from engineroom.foundation import prepared, thread
 from engineroom.foundation.jobs.tasks import SEALERS
 from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.ledger import templated  # noqa: F401  registers what templates may say
 from engineroom.ledger.services import seal_batches
 
 ENTRIES = """

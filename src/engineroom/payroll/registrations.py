@@ -23,6 +23,7 @@ from engineroom.payroll import (  # noqa: F401  registers what each offers
     order_imports,
     search,
     tasks,
+    templated,
     workbook_imports,
 )
 from engineroom.payroll.jurisdictions import KNOWN

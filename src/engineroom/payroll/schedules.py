@@ -68,9 +68,8 @@ def add_pay_schedule(
     if proration not in BASES:
         remedy = f"Use one of {', '.join(BASES)}"
         problems.append(Problem(f"{proration!r} is not a way to pay a part", remedy, field="proration"))
-    if not code.strip() or len(code) > 20 or not code.isascii() or "/" in code:
-        remedy = "Give up to 20 letters and digits"
-        problems.append(Problem(f"{code!r} is not a code", remedy, field="code"))
+    if wrong := wrong_code(code):
+        problems.append(wrong)
     if not name.strip() or len(name) > 100:
         problems.append(Problem("a name has 1 to 100 characters", "Name it", field="name"))
     if problems:
@@ -90,6 +89,13 @@ def add_pay_schedule(
         proration=proration,
     )
     return ScheduleAdded(row.id, row.code, period_of_day(row, timezone.now().date()).paid)
+
+
+def wrong_code(code: str) -> Problem | None:
+    """Why a schedule cannot be called so."""
+    if code.strip() and len(code) <= 20 and code.isascii() and "/" not in code:
+        return None
+    return Problem(f"{code!r} is not a code", "Give up to 20 letters and digits", field="code")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from engineroom.foundation import thread
-from engineroom.people import duties, imports, search, terms_imports  # noqa: F401  registers what is taken and found
+from engineroom.people import (  # noqa: F401  registers what is taken, found and templated
+    duties,
+    imports,
+    search,
+    templated,
+    terms_imports,
+)
 from engineroom.people.models import Person
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from engineroom.quality import templated  # noqa: F401  registers what templates may say
 from engineroom.quality.models import Hours
 from engineroom.sop import beside, zones
 from engineroom.sop.models import Case

@@ -35,7 +35,7 @@ the last the end. docs/procedures.md has every word of a head.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -93,7 +93,7 @@ class Reading:
 
 
 @dataclass
-class _Section:
+class Section:
     """One heading: its title, its head, the words below, and on which line each stands."""
 
     title: str
@@ -118,8 +118,8 @@ def read(text: str, *, file: str | None = None) -> Reading:
         report.error(1, f"{len(text):,} characters", f"at most {LARGEST_TEXT:,}: split the procedure")
         return Reading(None, tuple(report.found))
     lines = text.replace("\r\n", "\n").split("\n")
-    front, at = _front(lines, report)
-    intro, sections = _sections(lines, at, report)
+    front, at = front_of(lines, report, FRONT_WORDS, ("procedure", "title"))
+    intro, sections = sections_of(lines, at, report)
     if not sections:
         report.error(at + 1, "no step", "write each step below a heading: ## What is done")
     if report.found or front is None:
@@ -136,29 +136,35 @@ def title_key(title: str) -> str:
 # --- reading the text -----------------------------------------------------------------------------------
 
 
-def _front(lines: list[str], report: Report) -> tuple[_Section | None, int]:
-    """What stands between the first two lines of dashes: of the procedure as a whole."""
+def front_of(
+    lines: list[str], report: Report, words: frozenset[str], needed: Sequence[str]
+) -> tuple[Section | None, int]:
+    """What stands between the first two lines of dashes, of the document as a whole, and the line after it.
+
+    words: which it may have; needed: those that it cannot do without."""
     if not lines or lines[0].strip() != "---":
-        report.error(1, "the front is missing", "begin with a line ---, then procedure: and title:, then ---")
+        named = " and ".join(f"{word}:" for word in needed)
+        report.error(1, "the front is missing", f"begin with a line ---, then {named}, then ---")
         return None, 0
     end = next((i for i, line in enumerate(lines[1:], 1) if line.strip() == "---"), None)
     if end is None:
         report.error(1, "the front never ends", "close it with a line ---")
         return None, 0
-    front = _Section("", 1)
+    front = Section("", 1)
     front.head, front.lines = _yaml(lines[1:end], 2, report)
-    for word in sorted(set(front.head) - FRONT_WORDS):
+    for word in sorted(set(front.head) - words):
         report.error(
-            front.line_of(word), f"the front knows no {word!r}", f"it has: {', '.join(sorted(FRONT_WORDS))}"
+            front.line_of(word), f"the front knows no {word!r}", f"it has: {', '.join(sorted(words))}"
         )
-    for word in ("procedure", "title"):
+    for word in needed:
         if not isinstance(front.head.get(word), str) or not front.head[word].strip():
             report.error(front.line_of(word), f"the front has no {word}", f"add a line {word}: ...", word)
     return front, end + 1
 
 
-def _sections(lines: list[str], at: int, report: Report) -> tuple[str, list[_Section]]:
-    sections: list[_Section] = []
+def sections_of(lines: list[str], at: int, report: Report) -> tuple[str, list[Section]]:
+    """The words before the first heading, and each heading with its head and words."""
+    sections: list[Section] = []
     intro: list[str] = []
     body = intro
     fence = ""
@@ -169,7 +175,7 @@ def _sections(lines: list[str], at: int, report: Report) -> tuple[str, list[_Sec
             fence = "" if fence and line.strip().startswith(fence) else fence or mark[0]
         heading = None if fence else HEADING.match(line)
         if heading:
-            sections.append(_Section(heading[2], number))
+            sections.append(Section(heading[2], number))
             body = []
             bodies.append(body)
         else:
@@ -179,7 +185,7 @@ def _sections(lines: list[str], at: int, report: Report) -> tuple[str, list[_Sec
     return "\n".join(intro).strip(), sections
 
 
-def _take_head(section: _Section, body: list[str], report: Report) -> None:
+def _take_head(section: Section, body: list[str], report: Report) -> None:
     """The fenced YAML that begins a section's body is its head; the rest are its words."""
     start = next((i for i, line in enumerate(body) if line.strip()), None)
     if start is not None and body[start].strip() in ("```yaml", "~~~yaml"):
@@ -250,7 +256,7 @@ class _Way:
 
 
 class _Builder:
-    def __init__(self, front: _Section, intro: str, sections: list[_Section], report: Report) -> None:
+    def __init__(self, front: Section, intro: str, sections: list[Section], report: Report) -> None:
         self.front, self.intro, self.sections, self.report = front, intro, sections, report
         self.steps: list[Step] = []
         self.flows: list[Flow] = []
@@ -292,7 +298,7 @@ class _Builder:
                     found[target] = then
         return found
 
-    def _targets(self, section: _Section) -> list[str]:
+    def _targets(self, section: Section) -> list[str]:
         listed = section.head.get("parallel") or section.head.get("choice") or section.head.get("inclusive")
         if not isinstance(listed, list):
             return []
@@ -302,7 +308,7 @@ class _Builder:
             if (t := item if isinstance(item, str) else item.get("go") or item.get("otherwise"))
         ]
 
-    def _following(self, section: _Section) -> str:
+    def _following(self, section: Section) -> str:
         """The step after this one when nothing else is said."""
         at = self.sections.index(section) + 1
         if at == len(self.sections):
@@ -310,7 +316,7 @@ class _Builder:
         following = self.sections[at].key
         return self.branch_ends.get(following, following)
 
-    def _section(self, section: _Section) -> None:
+    def _section(self, section: Section) -> None:
         kind = section.kind
         allowed = ALLOWED[kind] | COMMON
         if kind in ("task", "client_request", "command", "wait", "procedure"):
@@ -332,7 +338,7 @@ class _Builder:
             self._next(section)
         self._beside(section)
 
-    def _step(self, section: _Section, kind: Kind) -> Step:
+    def _step(self, section: Section, kind: Kind) -> Step:
         head = section.head
         after, until = self._when(section) if kind == "timer" else (None, "")
         four_eyes = head.get("four_eyes", "no")
@@ -361,14 +367,14 @@ class _Builder:
             line=section.line,
         )
 
-    def _checker(self, section: _Section) -> str:
+    def _checker(self, section: Section) -> str:
         """`checker: lead`, or shorter `four_eyes: lead`."""
         if "checker" in section.head:
             return self._text(section, "checker")
         given = section.head.get("four_eyes", "no")
         return "" if given in ("yes", "no") or not isinstance(given, str) else given
 
-    def _fork(self, section: _Section) -> None:
+    def _fork(self, section: Section) -> None:
         for target in self._texts(section, "parallel"):
             self.flows.append(
                 Flow(section.key, self._known(section, target, "parallel"), line=section.line_of("parallel"))
@@ -384,7 +390,7 @@ class _Builder:
         else:
             self._known(section, then, "then")
 
-    def _next(self, section: _Section) -> None:
+    def _next(self, section: Section) -> None:
         given = section.head.get("next")
         if given is None:
             self.flows.append(Flow(section.key, self._following(section), line=section.line))
@@ -398,11 +404,11 @@ class _Builder:
             self.flows.append(Flow(section.key, choice, line=section.line))
             self._decide(section, choice, "next")
 
-    def _decide(self, section: _Section, source: str, word: str) -> None:
+    def _decide(self, section: Section, source: str, word: str) -> None:
         for way in self._ways(section, word):
             self.flows.append(Flow(source, way.target, way.condition, way.is_default, line=way.line))
 
-    def _ways(self, section: _Section, word: str) -> Iterator[_Way]:
+    def _ways(self, section: Section, word: str) -> Iterator[_Way]:
         line = section.line_of(word)
         given = section.head.get(word)
         if not isinstance(given, list):
@@ -419,7 +425,7 @@ class _Builder:
             else:
                 self.report.error(line, "a branch cannot be read", "write when: and go:, or otherwise:", word)
 
-    def _known(self, section: _Section, target: str, word: str) -> str:
+    def _known(self, section: Section, target: str, word: str) -> str:
         if target != "end" and target not in self.order:
             self.report.error(
                 section.line_of(word),
@@ -429,7 +435,7 @@ class _Builder:
             )
         return target
 
-    def _beside(self, section: _Section) -> None:
+    def _beside(self, section: Section) -> None:
         """What stands beside a step: a call when it takes too long, or another way on."""
         for word in ("escalate", "late"):
             given = section.head.get(word)
@@ -542,7 +548,7 @@ class _Builder:
             tuple(map(str, options)),
         )
 
-    def _evidence(self, section: _Section, word: str) -> tuple[Evidence, ...]:
+    def _evidence(self, section: Section, word: str) -> tuple[Evidence, ...]:
         given = section.head.get(word, [])
         line = section.line_of(word)
         if not isinstance(given, list):
@@ -569,7 +575,7 @@ class _Builder:
             return Evidence(key, "field", title, required, made) if made else None
         return Evidence(key, kind, title, required)  # type: ignore[arg-type]  # told holds these alone
 
-    def _text(self, section: _Section, word: str) -> str:
+    def _text(self, section: Section, word: str) -> str:
         value = section.head.get(word)
         if not isinstance(value, str) or not value.strip():
             self.report.error(
@@ -578,7 +584,7 @@ class _Builder:
             return ""
         return value.strip()
 
-    def _texts(self, section: _Section, word: str) -> list[str]:
+    def _texts(self, section: Section, word: str) -> list[str]:
         value = section.head.get(word, [])
         listed = [value] if isinstance(value, str) else value
         if not isinstance(listed, list) or not all(isinstance(v, str) for v in listed):
@@ -588,7 +594,7 @@ class _Builder:
             return []
         return listed
 
-    def _pairs(self, section: _Section, word: str) -> list[tuple[str, str]]:
+    def _pairs(self, section: Section, word: str) -> list[tuple[str, str]]:
         value = section.head.get(word, {})
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
             self.report.error(
@@ -600,7 +606,7 @@ class _Builder:
             return []
         return sorted(value.items())
 
-    def _yes(self, section: _Section, word: str) -> bool:
+    def _yes(self, section: Section, word: str) -> bool:
         value = section.head.get(word, "no")
         if value not in ("yes", "no"):
             self.report.error(
@@ -608,12 +614,12 @@ class _Builder:
             )
         return bool(value == "yes")
 
-    def _span(self, section: _Section, word: str) -> Span | None:
+    def _span(self, section: Section, word: str) -> Span | None:
         if word not in section.head:
             return None
         return self._read(section, word, lambda: span(str(section.head[word])))
 
-    def _when(self, section: _Section) -> tuple[Span | None, str]:
+    def _when(self, section: Section) -> tuple[Span | None, str]:
         given = section.head["timer"]
         if isinstance(given, dict):
             if set(given) == {"until"}:
@@ -627,7 +633,7 @@ class _Builder:
             return None, ""
         return self._read(section, "timer", lambda: span(str(given))), ""
 
-    def _read(self, section: _Section, word: str, reader: Callable[[], T]) -> T | None:
+    def _read(self, section: Section, word: str, reader: Callable[[], T]) -> T | None:
         try:
             return reader()
         except (ConditionRefused, SpanRefused) as error:
