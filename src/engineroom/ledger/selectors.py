@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
@@ -126,16 +126,12 @@ def journal(
 
 @dataclass(frozen=True)
 class Booked:
-    """What some entries come to. difference: by currency, debit minus credit, zero when the books balance.
-
-    seal: the latest sealed point that covers one of them; None while none is sealed.
-    """
+    """What some entries come to. difference: by currency, debit minus credit, zero when the books balance."""
 
     entries: int
     postings: int
     accounts: tuple[str, ...]
     difference: dict[str, int]
-    seal: int | None
     entry_ids: tuple[UUID, ...]
 
 
@@ -156,9 +152,7 @@ def booked(entry_ids: list[UUID], subject_ids: list[UUID]) -> Booked:
               JOIN ledger_entry e ON e.client_id = b.client_id AND e.batch_id = b.id
               WHERE b.client_id = %(client)s AND b.subject_id = ANY(%(subjects)s))
             SELECT p.currency, sum(p.amount)::bigint, count(*), array_agg(DISTINCT a.name ORDER BY a.name),
-              array_agg(DISTINCT e.id ORDER BY e.id),
-              (SELECT max(s.sealed_no) FROM ledger_batchseal s
-               WHERE s.client_id = %(client)s AND s.id = ANY(array_agg(e.batch_id)))
+              array_agg(DISTINCT e.id ORDER BY e.id)
             FROM e CROSS JOIN LATERAL (
               SELECT l.account_id, l.currency, l.amount FROM ledger_posting l
               WHERE l.client_id = %(client)s AND l.entry_id = e.id OFFSET 0) p
@@ -174,9 +168,23 @@ def booked(entry_ids: list[UUID], subject_ids: list[UUID]) -> Booked:
         sum(row[2] for row in rows),
         tuple(dict.fromkeys(name for row in rows for name in row[3])),
         {row[0]: row[1] for row in rows},
-        max((row[5] for row in rows if row[5] is not None), default=None),
         tuple(entries),
     )
+
+
+def sealed_point(entry_ids: Sequence[UUID]) -> int | None:
+    """The latest sealed point that covers one of these entries; None while none is sealed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT max(s.sealed_no) FROM ledger_entry e
+            JOIN ledger_batchseal s ON s.client_id = e.client_id AND s.id = e.batch_id
+            WHERE e.client_id = %s AND e.id = ANY(%s)
+            """,
+            [current_client_id(), list(entry_ids)],
+        )
+        point: int | None = cursor.fetchone()[0]
+        return point
 
 
 def locked_through(book: str = "main") -> date | None:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.utils import DatabaseError
 
-from engineroom.foundation import duties
+from engineroom.foundation import duties, kept
 from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
@@ -167,10 +167,10 @@ class Handing:
 
 def handings(run: PayRun | None = None) -> list[Handing]:
     """Those of a run, and those of days that have not passed; without a run, the latest hundred of all."""
-    rows = HandedOver.objects.filter(client_id=current_client_id())
-    if run is not None:
-        days = Q(run=None, taken_back="", ends__gte=duties.today())
-        rows = rows.filter(Q(run=run) | days)
+    today = duties.today()
+    found = kept.of_client(("handings", run.id if run else None, today), lambda: _handings(run, today))
+    if not found:
+        return []
     names = {one.id: one.name for one in approvers_of_client()}
     me = current_scope().user.id
     return [
@@ -187,8 +187,15 @@ def handings(run: PayRun | None = None) -> list[Handing]:
             row.from_user_id == me,
             row.to_user_id == me,
         )
-        for row in rows.select_related("run").order_by("-at", "-id")[:100]
+        for row in found
     ]
+
+
+def _handings(run: PayRun | None, today: date) -> list[HandedOver]:
+    rows = HandedOver.objects.filter(client_id=current_client_id())
+    if run is not None:
+        rows = rows.filter(Q(run=run) | Q(run=None, taken_back="", ends__gte=today))
+    return list(rows.select_related("run").order_by("-at", "-id")[:100])
 
 
 def asked_instead(run: PayRun, people: Sequence[UUID]) -> set[UUID]:

@@ -4,17 +4,19 @@ picture."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import path
+from django.utils.safestring import SafeString
 
-from engineroom.foundation import thread
+from engineroom.foundation import kept, thread
 from engineroom.kernel.errors import NotFound
-from engineroom.ledger.selectors import booked
+from engineroom.ledger.selectors import Booked, booked, sealed_point
 from engineroom.ui import display, parts
 from engineroom.ui.pages import PageRequest, address, own_page, page
 
@@ -35,24 +37,42 @@ def follow(request: PageRequest, client: str, kind: str, node_id: UUID) -> HttpR
     """The whole thread of one thing."""
     if kind not in thread.DESCRIBE:
         raise Http404
+    came_from = _came_from(request.GET.get("from", ""))
     try:
-        found = thread.graph(kind, node_id, came_from=_came_from(request.GET.get("from", "")))
+        whole = kept.of_client(
+            ("thread", kind, node_id, came_from), lambda: _whole(client, (kind, node_id), came_from)
+        )
     except NotFound as nothing:
         raise Http404 from nothing
     request.reading(node_id, kind=kind)
+    seal = sealed_point(whole.books.entry_ids) if whole.books.entries else None
+    return render(request, "web/thread.html", {"whole": whole, "seal": seal})
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A thread, drawn, and what is said about it. own_page: of what it begins with; empty if it has none."""
+
+    here: thread.Node
+    drawn: SafeString
+    books: Booked
+    entries: list[tuple[str, str]]
+    sums: dict[str, int]
+    own_page: str
+
+
+def _whole(client: str, start: thread.Key, came_from: thread.Key | None) -> Whole:
+    """Raises NotFound."""
+    found = thread.graph(*start, came_from=came_from)
     here = found.nodes[found.start]
     books = booked(thread.joined("entry", found), [node.id for node in found.nodes.values()])
-    return render(
-        request,
-        "web/thread.html",
-        {
-            "here": here,
-            "thread": picture(client, found),
-            "books": books,
-            "entries": _entries(client, found, books.entry_ids),
-            "sums": _sums(found),
-            "own_page": own_page(client, here),
-        },
+    return Whole(
+        here,
+        render_to_string("web/thread_drawn.html", {"thread": picture(client, found)}),
+        books,
+        _entries(client, found, books.entry_ids),
+        _sums(found),
+        own_page(client, here),
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from engineroom.foundation import prepared
 from engineroom.foundation.access.models import Grant, User
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.access.sign_in import clients_of
@@ -49,12 +50,23 @@ def user_by_email(email: str) -> User | None:
     return User.objects.filter(email__iexact=email).first()
 
 
+HOLDERS = """
+SELECT u.id, u.email, u.name, u.kind, u.is_active FROM foundation_user u
+WHERE u.is_active AND u.id IN (
+  SELECT g.user_id FROM foundation_grant g WHERE g.of_client_id = %(client)s AND g.role = ANY(%(roles)s)
+    AND g.starts <= %(today)s AND (g.ends IS NULL OR g.ends >= %(today)s))
+ORDER BY u.name
+"""
+
+
 def holders_of(permission: str, client_id: UUID) -> Sequence[User]:
     """Active users with a live grant on the client whose role includes the permission, by name."""
-    today = timezone.now().date()
     roles = [name for name, role in ROLES.items() if role.may(permission)]
-    live = Grant.objects.filter(lives_on(today), of_client_id=client_id, role__in=roles)
-    return list(User.objects.filter(id__in=live.values("user_id"), is_active=True).order_by("name"))
+    asked = {"client": client_id, "roles": roles, "today": timezone.now().date()}
+    return [
+        User(id=key, email=email, name=name, kind=kind, is_active=active)
+        for key, email, name, kind, active in prepared.rows(HOLDERS, asked)
+    ]
 
 
 def grants_on(client_id: UUID) -> Sequence[Grant]:
