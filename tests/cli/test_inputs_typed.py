@@ -13,6 +13,7 @@ from tests.payroll.workbooks import typed
 from engineroom.foundation import duties
 from engineroom.foundation.tenancy.scope import Identity
 from engineroom.payroll import items, schedules
+from engineroom.payroll.models import TaxDetails
 
 JULY = date(2026, 7, 24)
 BONUS = "Bonus"
@@ -47,6 +48,25 @@ def test_a_workbook_of_no_payday_or_to_no_folder_says_what_to_do(
     nowhere = cli("payroll", "workbook", code, "MONTHLY", JULY, "--out", staffed.folder / "none", who=priya)
     assert nowhere.code == 2 and "does not exist" in " ".join(re.findall(r"\w+", nowhere.err))
     assert not list(staffed.folder.glob("*.xlsx"))
+
+
+def test_somebody_is_taxed_otherwise_from_a_day_on(
+    cli: Cli, staffed: TestClient, mail: dict[str, str]
+) -> None:
+    ids = people(staffed, Employee())
+    asked = ("payroll", "tax-set", staffed.code, "E1", "--from", "2026-08-01")
+    done = cli(*asked, "--code", "br", "--week1", who=mail["specialist"])
+    assert done.code == 0 and "E1 is taxed by BR from 2026-08-01" in done.out, done.err
+    with staffed.acting():
+        row = TaxDetails.objects.get(client_id=staffed.id, person_id=ids["E1"], ends=None)
+    assert (row.tax_code, row.is_cumulative, row.ni_category) == ("BR", False, "A")
+    same_day = cli(*asked, "--code", "0T", who=mail["specialist"])
+    assert same_day.code == 2 and "stand already" in " ".join(same_day.out.split())
+    plan = ("payroll", "tax-set", staffed.code, "E1", "--from", "2026-09-01", "--loan")
+    assert cli(*plan, "2", who=mail["specialist"]).code == 0
+    with staffed.acting():
+        row = TaxDetails.objects.get(client_id=staffed.id, person_id=ids["E1"], ends=None)
+    assert (row.tax_code, row.student_loan_plan) == ("BR", "2"), "what is not named stays"
 
 
 def closing(client: TestClient) -> tuple[date, date]:

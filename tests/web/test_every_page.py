@@ -168,6 +168,8 @@ TABLE: dict[str, Row] = {
     "people:leaving_end": post(SERVICES),
     "people:leaving_return": post(SERVICES),
     "payroll:starter": get(SERVICES),
+    "payroll:tax_details": get(READERS),
+    "payroll:tax_details_say": post(SERVICES),
     "payroll:starter_begin": post(SERVICES),
     "people:accounts": get(READERS),
     "people:account": get(READERS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -12,6 +12,7 @@ import typer
 from engineroom.cli.arguments import Client, PayrollNumber, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.cli.payroll import GIVEN, app
+from engineroom.kernel.errors import EngineroomError
 
 PayDate = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="the pay date of the period")]
 
@@ -220,6 +221,41 @@ def claim_state(
         claims.state_claim(person, "ssp", first_day.date(), figures, reason=reason)
     typer.echo(f"{payroll_number}: sick pay from {first_day.date()} goes by {earnings} in {periods}")
     seal_everything()
+
+
+@app.command("tax-set", rich_help_panel=GIVEN)
+@on_the_ground
+def tax_set(
+    client: Client,
+    payroll_number: PayrollNumber,
+    starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="from this payday on")],
+    code: Annotated[str | None, typer.Option(help="the tax code, as HMRC's notice has it")] = None,
+    cumulative: Annotated[bool | None, typer.Option("--cumulative/--week1", help="its basis")] = None,
+    category: Annotated[str | None, typer.Option(help="the NI category's letter")] = None,
+    loan: Annotated[str | None, typer.Option(help="the student loan's plan: 1, 2, 4, 5 or none")] = None,
+    postgraduate: Annotated[bool | None, typer.Option("--postgraduate/--no-postgraduate")] = None,
+) -> None:
+    """Tax somebody otherwise from a day on; what is not named stays as it stands. Many at once: a file of the
+    kind tax-details, which says pensions, directors and earlier employment as well."""
+    from dataclasses import replace
+
+    from engineroom.payroll import tax_details
+    from engineroom.people.selectors import named_person
+
+    named = {
+        "tax_code": code, "is_cumulative": cumulative, "ni_category": category and category.upper(),
+        "student_loan_plan": "" if loan == "none" else loan, "postgraduate_loan": postgraduate,
+    }  # fmt: skip
+    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    with writing(client):
+        person = named_person(payroll_number)
+        stands = tax_details.standing(person.counterparty_id, starts.date())
+        if stands is None and code is None:
+            raise EngineroomError(f"{payroll_number} has no tax details yet: name a tax code with --code")
+        said = replace(stands or tax_details.TaxSaid(""), **changes)
+        done = tax_details.set_tax_details(person.counterparty_id, said, starts=starts.date())
+    typer.echo(f"{payroll_number} is taxed by {done.tax_code} from {done.starts}")
+    typer.echo("next: calculate the run of that payday again, if it is calculated and not released")
 
 
 @app.command(rich_help_panel=GIVEN)

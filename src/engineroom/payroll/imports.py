@@ -15,15 +15,11 @@ from engineroom.foundation.imports.tables import Findings, TableImporter
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Problem
 from engineroom.kernel.ids import uuid7s
-from engineroom.kernel.tables import load_table
 from engineroom.payroll.engine.gb.nic import DIRECTOR_METHODS, WEEKS_OF_A_DIRECTOR
 from engineroom.payroll.engine.gb.pension import RELIEFS
-from engineroom.payroll.engine.gb.tax_codes import TaxCodeRefused, parse_tax_code
 from engineroom.payroll.models import TaxDetails
+from engineroom.payroll.tax_details import CATEGORIES, LOAN_PLANS, TaxSaid, as_kept, wrong
 from engineroom.people.models import Person
-
-LOAN_PLANS = ("1", "2", "4", "5")
-CATEGORIES = tuple(sorted(load_table("engineroom.payroll.engine.gb", "ni_class1").versions[-1]["categories"]))
 
 
 @importer
@@ -57,9 +53,7 @@ class TaxDetailsFile(TableImporter):
         people = _people()
         found.repeated(c["payroll_number"], "payroll_number", lambda key: f"payroll number {key}")
         latest = _latest()
-        for i, (number, starts, code) in enumerate(
-            zip(c["payroll_number"], c["from_date"], c["tax_code"], strict=True)
-        ):
+        for i, (number, starts) in enumerate(zip(c["payroll_number"], c["from_date"], strict=True)):
             if number not in people:
                 found.at(
                     i,
@@ -67,29 +61,10 @@ class TaxDetailsFile(TableImporter):
                     f"there is nobody with payroll number {number!r}",
                     "Import the person first",
                 )
-            elif (before := latest.get(people[number])) and starts <= before:
-                found.at(
-                    i,
-                    "from_date",
-                    f"details from {before} stand already",
-                    "Give a later day: what was used is not changed",
-                )
-            self._check_code(found, i, code, starts)
-            weeks = c["director_weeks"][i]
-            if weeks is not None and not 1 <= weeks <= WEEKS_OF_A_DIRECTOR:
-                remedy = "Give the tax weeks left when they were appointed, that one included: 1 to 52"
-                found.at(i, "director_weeks", f"{weeks} is not a number of weeks of a year", remedy)
-            relief, share = c["pension_relief"][i], c["pension_employee"][i]
-            if relief and share is None:
-                found.at(i, "pension_employee", "the pension has no employee percentage", "Write it, as 5%")
+            before = latest.get(people[number]) if number in people else None
+            for one in wrong(_said(c, i), starts, before):
+                found.at(i, one.field or "", one.problem, one.remedy)
         return found.problems
-
-    @staticmethod
-    def _check_code(found: Findings, i: int, code: str, starts: date) -> None:
-        try:
-            parse_tax_code(code)
-        except TaxCodeRefused as refused:
-            found.at(i, "tax_code", refused.problem, refused.remedy)
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
         c = parsed.content.columns
@@ -109,7 +84,7 @@ class TaxDetailsFile(TableImporter):
                 "client_id": client_id,
                 "person_id": ids,
                 "starts": c["from_date"],
-                "tax_code": [code.upper().replace(" ", "") for code in c["tax_code"]],
+                "tax_code": [as_kept(code) for code in c["tax_code"]],
                 "is_cumulative": np.array([basis != "week1" for basis in c["basis"]], dtype=bool),
                 "ni_category": c["ni_category"],
                 "student_loan_plan": [plan or "" for plan in c["student_loan_plan"]],
@@ -125,6 +100,16 @@ class TaxDetailsFile(TableImporter):
             n,
         )
         return {"tax details": n, "superseded": changed}
+
+
+def _said(c: Any, i: int) -> TaxSaid:
+    """What a row says that only its several columns together, or the engine, can find wrong."""
+    return TaxSaid(
+        c["tax_code"][i],
+        pension_relief=c["pension_relief"][i] or "",
+        pension_employee=c["pension_employee"][i],
+        director_weeks=c["director_weeks"][i],
+    )
 
 
 def _column(values: list[int | None]) -> np.ndarray[Any, np.dtype[np.int64]]:

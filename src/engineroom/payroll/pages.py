@@ -54,6 +54,7 @@ from engineroom.payroll import (
     selectors,
     services,
     starters_pages,
+    tax_details_pages,
     variance_pages,
     why,
 )
@@ -700,10 +701,8 @@ def _of_person(request: PageRequest, person: Person) -> SafeString | None:
     details = selectors.tax_details_of(person.counterparty_id)
     slips = selectors.slips_of_person(person.counterparty_id)
     standing = orders.pay_orders(timezone.now().date(), person.counterparty_id)
-    if not details and not slips and not standing:
-        return None
     context = {
-        "details": [(row, row.pension_relief.replace("_", " ")) for row in details],
+        "details": details,
         "slips": slips,
         "orders": standing,
         "person": person,
@@ -717,6 +716,7 @@ register_panel(_of_person, order=30)
 
 urlpatterns = [
     *starters_pages.urlpatterns,
+    *tax_details_pages.urlpatterns,
     path("c/<str:client>/runs", runs, name="runs"),
     path("c/<str:client>/runs/open", open_run, name="open"),
     path("c/<str:client>/schedules", schedule_pages.schedules, name="schedules"),

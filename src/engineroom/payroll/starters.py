@@ -12,8 +12,8 @@ from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.kernel.money import MAX_MINOR
 from engineroom.kernel.tables import load_table
 from engineroom.payroll.engine.gb.tax_codes import TaxCodeRefused, parse_tax_code
-from engineroom.payroll.imports import CATEGORIES, LOAN_PLANS
 from engineroom.payroll.models import TaxDetails
+from engineroom.payroll.tax_details import CATEGORIES, LOAN_PLANS, as_kept, tax_year
 from engineroom.people.employment import Starter, begin_person
 
 RULES = "engineroom.payroll.engine.gb"
@@ -62,7 +62,7 @@ def start_employee(starter: Starter, declared: Declared, *, starts: date) -> Sta
         raise InputRefused(problems)
     code, is_cumulative = code_of(declared, starts)
     begun = begin_person(starter, starts=starts)
-    same_year = declared.left is not None and _tax_year(declared.left) == _tax_year(starts)
+    same_year = declared.left is not None and tax_year(declared.left) == tax_year(starts)
     counts = declared.statement == P45 and same_year and is_cumulative
     TaxDetails.objects.create(
         client_id=current_scope().client_id,
@@ -82,7 +82,7 @@ def start_employee(starter: Starter, declared: Declared, *, starts: date) -> Sta
 def code_of(declared: Declared, starts: date) -> tuple[str, bool]:
     """The code, and whether it is cumulative: of the P45, or of the statement's row in the dated table."""
     if declared.statement == P45:
-        return declared.tax_code.upper().replace(" ", ""), not declared.week1
+        return as_kept(declared.tax_code), not declared.week1
     row = load_table(RULES, "starter_declaration").at(starts)[declared.statement]
     standard = load_table(RULES, "income_tax").at(starts)["standard_code"]
     return (standard if row["code"] == "standard" else row["code"]), row["basis"] == "cumulative"
@@ -125,8 +125,3 @@ def _wrong_p45(declared: Declared, starts: date) -> list[Problem]:
         if not 0 <= amount <= MAX_MINOR:
             found.append(Problem("this is no amount of a P45", "Write it as it stands", field=field))
     return found
-
-
-def _tax_year(day: date) -> int:
-    """The year in which the tax year of a day began: on 6 April (ITA 2007, s. 4)."""
-    return day.year if (day.month, day.day) >= (4, 6) else day.year - 1

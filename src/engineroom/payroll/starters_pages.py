@@ -16,9 +16,9 @@ from django.utils.safestring import SafeString
 
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.payroll import selectors, starters
-from engineroom.payroll.imports import CATEGORIES, LOAN_PLANS
 from engineroom.payroll.models import PayRun, Payslip
 from engineroom.payroll.starters import STATEMENTS, Declared
+from engineroom.payroll.tax_details import CATEGORIES, LOAN_PLANS
 from engineroom.people import leaving
 from engineroom.people.employment import Starter
 from engineroom.people.models import Person

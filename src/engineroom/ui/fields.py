@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from engineroom.kernel.money import NotMoney, format_minor, parse_minor
+from engineroom.kernel.rates import format_ppm, ppm
 
 
 class Group(NamedTuple):
@@ -110,6 +111,30 @@ class HoursField(forms.CharField):
         if text and minutes is None:
             raise forms.ValidationError(f"{text} is no number of hours: write it as 37.5 or 37:30.")
         return minutes
+
+
+class PercentField(forms.CharField):
+    """A percentage as people write it, "5%" or "5"; its value is parts per million."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+        super().__init__(**{"widget": widget, "max_length": 12, **options})
+
+    def prepare_value(self, value: Any) -> Any:
+        return format_ppm(value) if isinstance(value, int) else value
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        wrong = forms.ValidationError(f"{text} is no percentage from 0% to 100%: write it as 5% or 4.5%.")
+        try:
+            share = Decimal(text.removesuffix("%").strip())
+        except InvalidOperation:
+            raise wrong from None
+        if not share.is_finite() or not 0 <= share <= 100 or (share * 10_000) % 1:
+            raise wrong
+        return ppm(share / 100)
 
 
 MOST_HOURS = 1_000_000

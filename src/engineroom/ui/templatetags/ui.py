@@ -86,6 +86,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from engineroom.kernel.rates import format_ppm
 from engineroom.ui import charts, display, parts
 from engineroom.ui.picture import picture_of
 
@@ -136,6 +137,18 @@ def count(number: int, noun: str) -> str:
     """{{ 2|count:"person,people" }}: 2 people."""
     one, _, many = noun.partition(",")
     return display.format_count(number, one, many)
+
+
+@register.filter
+def words(code: str) -> str:
+    """A code as its words: relief_at_source is "relief at source"."""
+    return code.replace("_", " ")
+
+
+@register.filter
+def percent(rate_ppm: int) -> str:
+    """Parts per million as a percentage: 80000 is "8%"."""
+    return format_ppm(rate_ppm)
 
 
 @register.filter
