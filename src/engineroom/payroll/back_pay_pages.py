@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from engineroom.kernel.errors import NotFound
 from engineroom.payroll import retro, schedules
 from engineroom.ui.display import format_count, format_money
-from engineroom.ui.fields import DayField, LineField
+from engineroom.ui.fields import DayField, GroupedForm, LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, page
 
 NAVIGATION = [
@@ -23,7 +23,7 @@ MOST_ROWS = 500
 """More are counted and not drawn: the list is of people whose past changed, not of everybody."""
 
 
-class Asked(forms.Form):
+class Asked(GroupedForm):
     """Whose periods are compared, from which day on."""
 
     schedule = forms.ChoiceField(required=False, label="Paid on")

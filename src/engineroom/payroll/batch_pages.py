@@ -19,6 +19,7 @@ from engineroom.foundation.access.roles import may
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import EngineroomError, NotFound
 from engineroom.kernel.ids import uuid7
+from engineroom.kernel.periods import week_ending
 from engineroom.payroll import batch, selectors
 from engineroom.ui import listing
 from engineroom.ui.fields import DayField
@@ -51,12 +52,21 @@ class Which(forms.Form):
 
 @dataclass(frozen=True)
 class ClientRow:
-    """A client as it may be chosen: the state of its run of the pay date, and which actions are for it."""
+    """A client as it may be chosen: the state of its run of the pay date, and which actions are for it.
+
+    waiting: timesheets that a run of the pay date would take in.
+    """
 
     client: Client
     run: selectors.RunRow | None
     actions: tuple[str, ...]
     url: str
+    waiting: int
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to do for it, and not only something that might be tried."""
+        return bool(self.actions) and (self.run is not None or self.waiting > 0)
 
 
 def _pay_date(request: PageRequest) -> date:
@@ -73,19 +83,30 @@ def batch_of(request: PageRequest) -> HttpResponse:
     day = _pay_date(request)
     mine = {c.id: (c, roles) for c, roles in request.clients if may(roles, "payroll.read")}
     runs = {row.client_id: row for row in selectors.paid_between(list(mine), day, day)} if mine else {}
-    rows = [_client(client, roles, runs.get(client.id)) for client, roles in mine.values()]
+    through = week_ending(day) - timedelta(days=7)
+    waiting = selectors.timesheets_waiting_of(list(mine), through) if mine else {}
+    rows = [
+        _client(client, roles, runs.get(client.id), waiting.get(client.id, 0))
+        for client, roles in mine.values()
+    ]
     context = {
         "day": day,
         "form": form_of(request, Which(initial={"pay_date": day})),
-        "rows": sorted(rows, key=lambda row: (not row.actions, row.client.name)),
+        "rows": sorted(rows, key=lambda row: (not row.is_due, not row.actions, row.client.name)),
         "kinds": [
-            (name, kind.label, sum(name in row.actions for row in rows)) for name, kind in batch.KINDS.items()
+            (
+                name,
+                kind.label,
+                sum(name in row.actions and row.is_due for row in rows),
+                any(name in row.actions for row in rows),
+            )
+            for name, kind in batch.KINDS.items()
         ],
     }
     return render(request, "payroll/batch.html", context)
 
 
-def _client(client: Client, roles: frozenset[str], run: selectors.RunRow | None) -> ClientRow:
+def _client(client: Client, roles: frozenset[str], run: selectors.RunRow | None, waiting: int) -> ClientRow:
     code = run.state.code if run else "open"
     able = tuple(
         name
@@ -93,7 +114,7 @@ def _client(client: Client, roles: frozenset[str], run: selectors.RunRow | None)
         if may(roles, kind.permission) and code in kind.states and (run or name == "calculate")
     )
     url = address("payroll:run", client.code, run.number) if run else address("payroll:runs", client.code)
-    return ClientRow(client, run, able, url)
+    return ClientRow(client, run, able, url, waiting)
 
 
 @action(None, scope="mine")

@@ -186,7 +186,10 @@ def find_schedule(code: str) -> PaySchedule:
     """Raises NotFound."""
     row = PaySchedule.objects.filter(client_id=current_client_id(), code=code).first()
     if row is None:
-        raise NotFound(f"there is no pay schedule {code!r}")
+        known = ", ".join(one.code for one in pay_schedules())
+        raise NotFound(
+            f"there is no pay schedule {code!r}; {f'there are {known}' if known else 'add one first'}"
+        )
     return row
 
 

@@ -56,7 +56,10 @@ def named_run(number: int) -> PayRun:
     """The run that an address or a command names. Raises NotFound."""
     found = run_numbered(number) if number < 1 << 31 else None
     if found is None:
-        raise NotFound(f"there is no pay run {number}")
+        latest = PayRun.objects.filter(client_id=current_client_id()).order_by("-number").first()
+        raise NotFound(
+            f"there is no pay run {number}; {f'the latest is {latest.number}' if latest else 'open one'}"
+        )
     return found
 
 
@@ -95,6 +98,18 @@ def timesheets_waiting(through: date) -> int:
             [current_client_id(), through],
         )
         return int(cursor.fetchone()[0])
+
+
+def timesheets_waiting_of(clients: Sequence[UUID], through: date) -> dict[UUID, int]:
+    """`timesheets_waiting` of many clients at once; of those that have none, nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.client_id, count(*) FROM timesheets_timesheet t WHERE t.client_id = ANY(%s) "
+            "AND t.week_ending <= %s AND NOT EXISTS (SELECT FROM payroll_paidtimesheet p "
+            "WHERE p.client_id = t.client_id AND p.id = t.id) GROUP BY t.client_id",
+            [list(clients), through],
+        )
+        return dict(cursor.fetchall())
 
 
 @dataclass(frozen=True)

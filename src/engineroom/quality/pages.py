@@ -190,7 +190,7 @@ class PromiseForm(GroupedForm):
     reason = LineField(max_length=300, required=False)
 
 
-class EndForm(forms.Form):
+class EndForm(GroupedForm):
     procedure = forms.ChoiceField(label="Promise for")
     reason = LineField(max_length=services.LONGEST_REASON)
 
