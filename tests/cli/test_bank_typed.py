@@ -66,3 +66,19 @@ def test_what_was_said_is_withdrawn(cli: Cli, waiting: TestClient, mail: dict[st
     assert again.code == 1 and "nothing is said" in again.err
     unknown = cli("bank", "withdraw", code, "B2", "--reason", "x", who=bea)
     assert unknown.code == 1 and "engineroom bank lines" in unknown.err
+
+
+def test_a_csv_is_shown_confirmed_and_taken(cli: Cli, waiting: TestClient, mail: dict[str, str]) -> None:
+    code, bea = waiting.code, mail["bookkeeper"]
+    path = waiting.folder / "bank.csv"
+    path.write_text("Date,Details,Amount\n03/04/2026,ACME,12.00\n05/04/2026,RENT,-5.00\n")
+    before = cli("bank", "import", code, str(path), who=bea)
+    assert before.code == 2 and "engineroom bank layout" in before.out
+    shown = cli("bank", "layout", code, str(path), who=bea)
+    assert shown.code == 0 and "day or month" in shown.out and "nothing is kept" in shown.out
+    wrong = cli("bank", "layout", code, str(path), "--column", "date=x", who=bea)
+    assert wrong.code == 2 and "ROLE=COLUMN" in wrong.out
+    done = cli("bank", "layout", code, str(path), "--date-format", "%m/%d/%Y", "--yes", who=bea)
+    assert done.code == 0 and "statements of main" in done.out
+    taken = cli("bank", "import", code, str(path), who=bea)
+    assert taken.code == 0 and "2 lines" in taken.out

@@ -51,8 +51,9 @@ from engineroom.people.engine import Agreed
 from engineroom.people.models import Employment, Person
 from engineroom.quality import services as quality
 from engineroom.quality.clocks import OFFICE
-from engineroom.settlement import by_hand, clearing
+from engineroom.settlement import by_hand, clearing, layouts
 from engineroom.settlement import services as settlement
+from engineroom.settlement.formats.mapped import Mapping
 from engineroom.sop import drafts
 from engineroom.sop import services as sop
 from engineroom.sop.models import CaseMove, Task
@@ -78,6 +79,7 @@ def busy(firm: Firm) -> TestClient:
             "main", client.code, sort_code="200000", account_number="55667788", service_user_number="123456",
             iban=IBAN,
         )  # fmt: skip
+        layouts.confirm_layout("main", "0" * 64, Mapping("qif", "%d/%m/%Y").as_dict())
     temps = [
         Temp("T1", pension="relief_at_source"),
         Temp("T2", "Al Smith", customer="BETA", status="disputed"),

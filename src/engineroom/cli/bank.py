@@ -1,9 +1,10 @@
-"""`engineroom bank`: lines of the bank's statements that no rule clears."""
+"""`engineroom bank`: statements taken in, and their lines that no rule clears."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -18,9 +19,10 @@ from engineroom.kernel.money import NotMoney, parse_minor
 if TYPE_CHECKING:
     from engineroom.settlement.by_hand import Part, Said
     from engineroom.settlement.clearing import OpenException
+    from engineroom.settlement.formats.mapped import Detected, Mapping
     from engineroom.settlement.models import BankLine
 
-bank = typer.Typer(no_args_is_help=True, help="Bank lines that no rule clears.")
+bank = typer.Typer(no_args_is_help=True, help="Bank statements, and lines that no rule clears.")
 
 LineName = Annotated[str, typer.Argument(help="the bank's reference or the id, as in `bank lines`")]
 
@@ -48,6 +50,112 @@ def lines(client: Client) -> None:
         typer.echo("no line waits")
         return
     show.table("Lines that wait", ("line", "booked", "amount", "from or to", "why", ""), rows, right=[2])
+
+
+@bank.command("import")
+@on_the_ground
+def import_(
+    client: Client,
+    files: Annotated[
+        list[Path], typer.Argument(help="camt.053, MT940, OFX, QFX, BAI2; CSV, QIF with a layout")
+    ],
+    preview: Annotated[
+        bool, typer.Option("--preview", help="say what the files hold and take nothing")
+    ] = False,
+) -> None:
+    """Take statements in: all lines of all files, or nothing and every problem."""
+    from engineroom.cli import days
+
+    days.import_files(identity(), client, "statement", files, preview=preview)
+    seal_everything()
+
+
+@bank.command("layout")
+@on_the_ground
+def layout(
+    client: Client,
+    file: Annotated[Path, typer.Argument(help="a CSV or QIF file of the shape to be confirmed")],
+    account: Annotated[str, typer.Option(help="the bank account such files are of")] = "main",
+    column: Annotated[
+        list[str],
+        typer.Option(metavar="ROLE=COLUMN", help="date=1, amount=3, text=4; replaces what was found"),
+    ] = [],  # noqa: B006 typer reads it, nobody writes it
+    date_format: Annotated[str, typer.Option(help="as %d/%m/%Y or %m/%d/%Y")] = "",
+    decimal: Annotated[str, typer.Option(help="the sign before pennies: . or ,")] = "",
+    out_is_positive: Annotated[
+        bool, typer.Option("--out-is-positive", help="money out stands without a sign")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="confirm what is shown; without it nothing is kept")
+    ] = False,
+) -> None:
+    """Show what a CSV or QIF file is taken to mean; with --yes, remember it for files of this shape."""
+    from engineroom.settlement import layouts
+
+    found = _detected(file)
+    mapping = _as_said(found, column, date_format, decimal, out_is_positive)
+    _print_layout(found, mapping)
+    if not yes:
+        typer.echo("nothing is kept; to confirm this, add --yes")
+        return
+    with writing(client):
+        layouts.confirm_layout(account, found.fingerprint, mapping.as_dict())
+    typer.echo(f"files of this shape are statements of {account} from now on")
+
+
+def _detected(file: Path) -> Detected:
+    from engineroom.settlement.formats import mapped, statements
+
+    if not file.is_file():
+        raise InputRefused([Problem("there is no such file", "Check the name", file.name)])
+    with file.open("rb") as stream:
+        data = stream.read(mapped.MAX_FILE_BYTES)
+    form = statements.format_of(data[:65536])
+    if form not in ("csv", "qif"):
+        what = statements.NAMES.get(form, "in no format that we read")
+        problem = Problem(
+            f"the file is {what}: it needs no layout", "engineroom bank import takes it", file.name
+        )
+        raise InputRefused([problem])
+    return mapped.detect(data, "qif" if form == "qif" else "csv")
+
+
+def _as_said(
+    found: Detected, columns: list[str], date_format: str, decimal: str, out_is_positive: bool
+) -> Mapping:
+    from engineroom.settlement.formats import mapped
+
+    said = found.mapping.as_dict()
+    if columns:
+        pairs = [text.partition("=") for text in columns]
+        if wrong := [role for role, _, place in pairs if role not in mapped.ROLES or not place.isdecimal()]:
+            remedy = f"Write ROLE=COLUMN, the first column is 1; roles: {', '.join(mapped.ROLES)}"
+            raise InputRefused(
+                [Problem(f"{wrong[0]!r} is not a role with a column", remedy, field="--column")]
+            )
+        said["columns"] = [[role, int(place) - 1] for role, _, place in pairs]
+    said["date_format"] = date_format or said["date_format"]
+    said["decimal"] = decimal or said["decimal"]
+    said["debits_are_negative"] = not out_is_positive
+    mapping = mapped.Mapping.of(said)
+    if problems := mapped.problems_of(mapping):
+        raise InputRefused(problems)
+    return mapping
+
+
+def _print_layout(found: Detected, mapping: Mapping) -> None:
+    from engineroom.settlement.formats import mapped
+
+    meant = {place: mapped.ROLES[role] for role, place in mapping.columns}
+    rows = [
+        (n + 1, heading, meant.get(n, ""), found.sample[0][n] if n < len(found.sample[0]) else "")
+        for n, heading in enumerate(found.headings)
+    ]
+    show.table("Columns", ("", "heading", "means", "first line"), rows)
+    example = mapped.DATE_FORMATS[mapping.date_format]
+    typer.echo(f"days as {example}, pennies behind {mapping.decimal!r}, letters {mapping.encoding}")
+    for doubt in found.doubts:
+        typer.echo(f"decide: {doubt}")
 
 
 @bank.command("explain")

@@ -30,7 +30,8 @@ from engineroom.foundation.statistics import many_rows_written
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.kernel.ids import uuid7_column
-from engineroom.settlement.formats import reading, record
+from engineroom.settlement import layouts
+from engineroom.settlement.formats import mapped, reading, record
 from engineroom.settlement.formats import statements as formats
 from engineroom.settlement.formats.reading import CORRECT
 from engineroom.settlement.models import BankLine, OwnAccount, Statement
@@ -90,11 +91,15 @@ class Statements(Importer):
     kind = "statement"
     permission = "settlement.prepare"
     limit_bytes = 512 * MEGABYTE
-    summary = "bank statements: camt.053, MT940, OFX or QFX, BAI2"
+    summary = "bank statements: camt.053, MT940, OFX or QFX, BAI2; CSV and QIF once their layout is confirmed"
 
     def parse(self, path: Path, file_name: str) -> Parsed:
         found: list[Heading] = []
         problems: list[Problem] = []
+        with path.open("rb") as stream:
+            head = stream.read(reading.CHUNK_BYTES)
+        if (form := formats.format_of(head)) == "csv" or form == "qif":
+            return _unmapped(path, file_name, form)
         try:
             with path.open("rb") as stream:
                 for statement in formats.read(stream, file_name=file_name):
@@ -108,6 +113,8 @@ class Statements(Importer):
         return Parsed(found, sum(heading.booked for heading in found), problems[: reading.MAX_PROBLEMS])
 
     def check(self, parsed: Parsed) -> list[Problem]:
+        if isinstance(parsed.content, Unmapped):
+            return _check_mapped(parsed.content)
         ours = _own_accounts()
         problems = []
         for heading in parsed.content:
@@ -126,6 +133,8 @@ class Statements(Importer):
         return problems
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
+        if isinstance(parsed.content, Unmapped):
+            return _take_mapped(parsed.content, commit_id)
         commit = ImportCommit.objects.select_related("preview__file").get(
             client_id=current_scope().client_id, id=commit_id
         )
@@ -139,6 +148,65 @@ class Statements(Importer):
                 taking.add(statement, account, next(read_before).head)
         fresh = taking.finish()
         return {"statements": taking.statements, "lines": fresh, "known": taking.lines - fresh}
+
+
+LAYOUT = "layout"
+"""The field of a problem that confirming a layout mends."""
+
+
+@dataclass(frozen=True)
+class Unmapped:
+    """A file whose meaning a person must have confirmed: its bytes, and its shape."""
+
+    data: bytes
+    file_name: str
+    format: mapped.Format
+    fingerprint: str
+
+
+def _unmapped(path: Path, file_name: str, form: mapped.Format) -> Parsed:
+    if path.stat().st_size > mapped.MAX_FILE_BYTES:
+        problem = f"the file is larger than {mapped.MAX_FILE_BYTES // MEGABYTE} MB"
+        return Parsed([], 0, [Problem(problem, "Ask the bank for one file per month", file_name)])
+    data = path.read_bytes()
+    content = Unmapped(data, file_name, form, mapped.fingerprint_of(data, form))
+    return Parsed(content, data.count(b"\n^" if form == "qif" else b"\n"))
+
+
+def _read_mapped(content: Unmapped) -> tuple[record.Statement, list[record.Line], OwnAccount]:
+    """With the layout that was confirmed for its shape. Raises InputRefused."""
+    known = layouts.remembered(content.fingerprint)
+    if known is None:
+        problem = f"nobody has said what files like this {formats.NAMES[content.format]} file mean"
+        remedy = "Confirm its layout once, here or with engineroom bank layout"
+        raise InputRefused([Problem(problem, remedy, content.file_name, None, LAYOUT)])
+    account, mapping = known
+    ours = record.Account(account.iban or None, account.sort_code + account.account_number, None, None, None)
+    statement, lines = mapped.read(
+        content.data, mapping, account=ours, currency=account.currency, file_name=content.file_name
+    )
+    return statement, lines, account
+
+
+def _check_mapped(content: Unmapped) -> list[Problem]:
+    try:
+        statement, lines, account = _read_mapped(content)
+    except InputRefused as refused:
+        return list(refused.problems)
+    statement.lines = iter(lines)
+    problems = list(statement.problems)
+    heading = _heading(statement, content.file_name, problems)
+    problems += _known_before([heading], [account])
+    return [*problems, *_between([heading], [account])]
+
+
+def _take_mapped(content: Unmapped, commit_id: UUID) -> dict[str, int]:
+    statement, lines, account = _read_mapped(content)
+    statement.lines = iter(lines)
+    taking = _Taking(commit_id)
+    taking.add(statement, account, statement)
+    fresh = taking.finish()
+    return {"statements": taking.statements, "lines": fresh, "known": taking.lines - fresh}
 
 
 class _Stored(io.RawIOBase):

@@ -129,6 +129,23 @@ class Statement(ClientModel):
         ]
 
 
+class StatementLayout(ClientModel):
+    """What somebody confirmed that files of one shape mean (formats.mapped.Mapping), and whose they are. The
+    latest of a shape counts.
+    """
+
+    history = True
+
+    own_account = ClientKey(OwnAccount, indexed=False)
+    fingerprint = models.CharField(max_length=64)
+    mapping = models.JSONField()
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["client", "fingerprint"], name="statement_layout_shape")]
+
+
 class BankLine(ClientModel):
     """One booked line. identity: what makes it the same line in another copy of the statement."""
 

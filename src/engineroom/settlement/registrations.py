@@ -15,6 +15,7 @@ from engineroom.settlement import (  # noqa: F401  registers commands, duties, t
     clearing,
     duties,
     imports,
+    layouts,
     search,
 )
 from engineroom.settlement.models import BankLine, PaymentBatch

@@ -62,7 +62,7 @@ class FileIn(forms.Form):
     file = forms.FileField(
         label="File",
         allow_empty_file=True,
-        help_text="CSV or XLSX with headings; a bank statement as camt.053, MT940, OFX, QFX or BAI2.",
+        help_text="CSV or XLSX with headings; a bank statement as camt.053, MT940, OFX, BAI2, CSV or QIF.",
         error_messages={"required": "There is no file. Choose one, or drop it on the form."},
     )
 

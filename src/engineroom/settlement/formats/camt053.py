@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import BinaryIO, Literal, NoReturn, cast
 
 from lxml import etree
@@ -205,10 +205,11 @@ class _Reading(Reading):
         self.keep(element)
         element.clear()
         _remove_before(element)
-        for sibling in list(parent.itersiblings(preceding=True)):
-            if _name(sibling) not in _ENTRY_FIELDS:
-                self.keep(sibling)
-                entry.remove(sibling)
+        if len(entry) > len(_ENTRY_FIELDS):
+            for sibling in list(parent.itersiblings(preceding=True)):
+                if _name(sibling) not in _ENTRY_FIELDS:
+                    self.keep(sibling)
+                    entry.remove(sibling)
         if len(entry) > 2 * len(_ENTRY_FIELDS):
             self.refuse(_at(entry), "Ntry", "an entry repeats its fields", CORRECT)
 
@@ -371,7 +372,7 @@ class _Reading(Reading):
     def balance(self, bal: etree._Element, currency: str) -> Balance | None:
         text = _Texts(bal)
         code = text("Tp/CdOrPrtry/Cd", "Tp/CdOrPrtry/Prtry") or "?"
-        amount = self.amount(bal, f"Bal {code}", currency)
+        amount = self.amount(text, f"Bal {code}", currency)
         sign = self.sign(text, f"Bal {code}")
         if amount is None or sign is None:
             return None
@@ -381,7 +382,7 @@ class _Reading(Reading):
         """The entry; None, and problems, when what it says of money cannot be believed."""
         where = f"Ntry {ordinal}"
         text = _Texts(ntry)
-        amount = self.amount(ntry, where, statement.currency)
+        amount = self.amount(text, where, statement.currency)
         sign = self.sign(text, where)
         status = text("Sts/Cd", "Sts/Prtry", "Sts")
         if status is None:
@@ -423,14 +424,14 @@ class _Reading(Reading):
         text = _Texts(tx)
         indicator = text("CdtDbtInd") or ntry.findtext(_q("CdtDbtInd"), "").strip()
         sign = -1 if indicator == "DBIT" else 1
-        amount, currency = self.transaction_amount(tx)
+        amount, currency = self.transaction_amount(text)
         end_to_end = text("Refs/EndToEndId")
         end_to_end = (
             None if end_to_end == "NOTPROVIDED" else end_to_end
         )  # ISO 20022's word for "there is none"
-        is_return = tx.find(_q("RtrInf")) is not None
+        is_return = "RtrInf" in text.elements
         name, account, agent = _counterparty(text, sign)
-        original, original_currency = self.original_amount(tx, currency or _entry_currency(ntry))
+        original, original_currency = self.original_amount(text, currency, ntry)
         return Transaction(
             amount_minor=None if amount is None else sign * amount,
             currency=currency,
@@ -443,8 +444,8 @@ class _Reading(Reading):
             counterparty_name=name,
             counterparty_account=account,
             counterparty_agent=agent,
-            remittance_text=_joined(tx, "RmtInf/Ustrd"),
-            structured_reference=_joined(tx, "RmtInf/Strd/CdtrRefInf/Ref"),
+            remittance_text=text.joined("RmtInf/Ustrd"),
+            structured_reference=text.joined("RmtInf/Strd/CdtrRefInf/Ref"),
             is_return=is_return,
             return_reason=text("RtrInf/Rsn/Cd", "RtrInf/Rsn/Prtry", "RtrInf/AddtlInf"),
             original_end_to_end_id=end_to_end if is_return else None,  # the return's Refs keep it
@@ -455,19 +456,23 @@ class _Reading(Reading):
             exchange_rate=text("AmtDtls/InstdAmt/CcyXchg/XchgRate", "AmtDtls/TxAmt/CcyXchg/XchgRate"),
         )
 
-    def original_amount(self, tx: etree._Element, currency: str | None) -> tuple[int | None, str | None]:
+    def original_amount(
+        self, text: _Texts, currency: str | None, ntry: etree._Element
+    ) -> tuple[int | None, str | None]:
         """What was instructed, where that is another currency."""
-        element = tx.find(_q("AmtDtls/InstdAmt/Amt"))
+        element = text.elements.get("AmtDtls/InstdAmt/Amt")
         said = None if element is None else element.get("Ccy")
-        if element is None or said is None or said == currency or said not in EXPONENTS:
+        if element is None or said is None or said not in EXPONENTS:
+            return None, None
+        if said == (currency or _entry_currency(ntry)):
             return None, None
         return self.minor_of(element, "TxDtls InstdAmt", said), said
 
-    def transaction_amount(self, tx: etree._Element) -> tuple[int | None, str | None]:
+    def transaction_amount(self, text: _Texts) -> tuple[int | None, str | None]:
         """The amount of one transaction, unsigned, in its currency: Amt since .03, AmtDtls/TxAmt before."""
-        element = tx.find(_q("Amt"))
+        element = text.elements.get("Amt")
         if element is None:
-            element = tx.find(_q("AmtDtls/TxAmt/Amt"))
+            element = text.elements.get("AmtDtls/TxAmt/Amt")
         if element is None:
             return None, None
         currency = element.get("Ccy") or ""
@@ -479,11 +484,11 @@ class _Reading(Reading):
 
     # fields ----------------------------------------------------------------------------------------------
 
-    def amount(self, parent: etree._Element, where: str, currency: str) -> int | None:
+    def amount(self, text: _Texts, where: str, currency: str) -> int | None:
         """The unsigned amount that must be there, in the statement's currency."""
-        element = parent.find(_q("Amt"))
+        element = text.elements.get("Amt")
         if element is None:
-            self.wrong(_at(parent), where, "the amount is missing", CORRECT)
+            self.wrong(text.line, where, "the amount is missing", CORRECT)
             return None
         if (said := element.get("Ccy")) != currency:
             problem = f"the amount is in {said or 'no currency'}, the account in {currency}"
@@ -574,12 +579,20 @@ def _q(path: str) -> str:
 
 def _name(element: etree._Element) -> str:
     """The name without its namespace. Not etree.QName: it raises for a brace inside the namespace."""
-    return element.tag.rpartition("}")[2]
+    return _local(element.tag)
+
+
+@lru_cache(4096)
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def _at(element: etree._Element) -> int | None:
     """The element's line in the file (lxml's stubs do not type it)."""
     return cast("int | None", element.sourceline)
+
+
+_NOT_GATHERED = frozenset(("Ntry", "Bal"))
 
 
 class _Texts:
@@ -588,23 +601,36 @@ class _Texts:
     Where a path comes twice the first counts. Entries and balances of a statement are not gathered.
     """
 
-    __slots__ = ("element", "texts")
+    __slots__ = ("element", "elements", "more", "texts")
 
     def __init__(self, element: etree._Element) -> None:
         self.element = element
+        self.elements: dict[str, etree._Element] = {}
         self.texts: dict[str, str] = {}
+        self.more: dict[str, list[str]] = {}
         self.gather(element, "")
 
     def gather(self, element: etree._Element, before: str) -> None:
+        elements, texts = self.elements, self.texts
         for child in element:
-            name = _name(child)
-            if name in ("Ntry", "Bal"):
+            name = _local(child.tag)
+            if name in _NOT_GATHERED:
                 continue
             path = before + name
+            if path not in elements:
+                elements[path] = child
             if len(child):
                 self.gather(child, path + "/")
             elif (text := child.text) and (text := text.strip()):
-                self.texts.setdefault(path, text)
+                if path in texts:
+                    self.more.setdefault(path, []).append(text)
+                else:
+                    texts[path] = text
+
+    def joined(self, path: str) -> str | None:
+        """All texts at a path that comes again and again."""
+        first = self.texts.get(path)
+        return first if path not in self.more else " ".join([first or "", *self.more[path]])
 
     def __call__(self, *paths: str) -> str | None:
         """The text at the first path that has any."""
@@ -616,11 +642,6 @@ class _Texts:
     @property
     def line(self) -> int | None:
         return _at(self.element)
-
-
-def _joined(parent: etree._Element, path: str) -> str | None:
-    texts = (element.text for element in parent.findall(_q(path)))
-    return " ".join(stripped for text in texts if text and (stripped := text.strip())) or None
 
 
 def _entry_currency(ntry: etree._Element) -> str | None:
