@@ -18,13 +18,22 @@ def test_a_month_is_paid_from_the_command_line(cli: Cli, staffed: TestClient, ma
     wrong = cli("payroll", "schedule-add", code, "WEEKLY", "weekly", "2026-01-05", *rule, who=priya)
     assert wrong.code == 2 and "Use days_after for pay of weeks" in wrong.out + wrong.err
     assert "MONTHLY: Staff, monthly" in cli("payroll", "schedules", code, who=priya).out
-    rows = staffed.file(
-        "on.csv", ("payroll_number", "schedule", "from_date"), [("E1", "MONTHLY", "2026-01-05")]
-    )
-    staffed.take("on-schedule", rows)
+    put = cli("payroll", "schedule-put", code, "E1", "MONTHLY", "--from", "2026-01-05", who=priya)
+    assert put.code == 0 and "E1 is paid on MONTHLY from 2026-01-05" in put.out, put.err
+    none = cli("payroll", "schedule-put", code, "E1", "WEEKLY", "--from", "2026-02-01", who=priya)
+    assert none.code == 1 and "there are MONTHLY" in none.err
     why = ("--period", "2026-06-30", "--reason", "sales")
     item = cli("payroll", "item-add", code, "E1", "bonus_pay", "250.00", *why, who=priya)
     assert item.code == 0 and "waits for its run" in item.out, item.err
+    twice = cli("payroll", "item-add", code, "E1", "bonus_pay", "99.00", *why, who=priya)
+    assert twice.code == 0 and f"payroll items {code}" in twice.out
+    listed = cli("payroll", "items", code, who=priya).out
+    assert "250.00" in listed and "99.00" in listed
+    place = next(line.split()[0] for line in listed.splitlines() if "99.00" in line)
+    assert "2 items wait" in cli("payroll", "items", code, "--withdraw", 3, "--reason", "no", who=priya).err
+    gone = cli("payroll", "items", code, "--withdraw", place, "--reason", "keyed twice", who=priya)
+    assert gone.code == 0 and "is withdrawn" in gone.out, gone.err
+    assert "99.00" not in cli("payroll", "items", code, who=priya).out
     opened = cli("payroll", "open", code, "MONTHLY", "2026-06-25", who=priya)
     assert opened.code == 0 and "pay run 1 is open: paid 2026-06-25, period 3 of 2026-27" in opened.out
     done = cli("payroll", "calculate", code, "1", who=priya)

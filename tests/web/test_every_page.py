@@ -672,6 +672,7 @@ NO_PAGES = {
     "payroll:batch_progress": PART,
     "payroll:printing": PART,
     "payroll:progress": PART,
+    "templates:progress": PART,
 }
 """Addresses that answer with no page, each with its type: no browser looks at them."""
 

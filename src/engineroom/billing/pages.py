@@ -27,7 +27,7 @@ from engineroom.kernel.periods import week_ending
 from engineroom.kernel.rates import format_ppm
 from engineroom.ui import listing
 from engineroom.ui.display import format_count, format_day, format_hours, format_money
-from engineroom.ui.fields import DayField
+from engineroom.ui.fields import DayField, GroupedForm
 from engineroom.ui.pages import (
     Done,
     NavigationEntry,
@@ -214,7 +214,7 @@ def invoice_pdf(request: PageRequest, client: str, number: str) -> HttpResponse:
 # --- bill runs ------------------------------------------------------------------------------------------
 
 
-class PrepareForm(forms.Form):
+class PrepareForm(GroupedForm):
     issue_date = DayField()
     through = DayField(
         label="Weeks through",

@@ -12,7 +12,7 @@ import typer
 from engineroom.cli.arguments import Client, PayrollNumber, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
 from engineroom.cli.payroll import GIVEN, app
-from engineroom.kernel.errors import EngineroomError
+from engineroom.kernel.errors import EngineroomError, NotFound
 
 PayDate = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="the pay date of the period")]
 
@@ -94,7 +94,65 @@ def item_add(
             run_id=found.id if found else None,
             source="cli",
         )
-    typer.echo(f"{payroll_number}: {element} {amount} waits for its run")
+    typer.echo(
+        f"{payroll_number}: {element} {amount} waits for its run; see `engineroom payroll items {client}`"
+    )
+
+
+@app.command("items", rich_help_panel=GIVEN)
+@on_the_ground
+def items_list(
+    client: Client,
+    withdraw: Annotated[int | None, typer.Option(help="have one not paid, by its place in the list")] = None,
+    reason: Annotated[str, typer.Option(help="why it is withdrawn")] = "",
+) -> None:
+    """Items that wait for a run, and what is paid every period; or withdraw one that waits."""
+    from django.utils import timezone
+
+    from engineroom.cli import show
+    from engineroom.foundation.audit import services as audit
+    from engineroom.payroll import items
+
+    with writing(client) as row:
+        found, recurring = items.items_waiting(), items.recurring_pay(timezone.now().date())
+        audit.record("read", subject_kind="pay_item", subject_id=None, detail={"purpose": "items"})
+        if withdraw is not None:
+            if not 1 <= withdraw <= len(found):
+                raise NotFound(f"there is no {withdraw} in the list; {len(found)} items wait")
+            items.withdraw_pay_item(found[withdraw - 1].id, reason=reason)
+    if withdraw is not None:
+        typer.echo(f"{found[withdraw - 1].person.payroll_number}: {found[withdraw - 1].element} is withdrawn")
+        return
+    told = [
+        (n, one.person.payroll_number, one.element, show.money(one.amount, row.currency),
+         f"run {one.run.number}" if one.run else str(one.period), one.reason)
+        for n, one in enumerate(found, 1)
+    ]  # fmt: skip
+    show.table("Items that wait", ("", "number", "element", "amount", "for", "why"), told, right=[3])
+    every = [
+        (one.person.payroll_number, one.element, show.money(one.amount, row.currency), one.starts, one.ends)
+        for one in recurring
+    ]
+    if every:
+        show.table("Every period", ("number", "element", "amount", "from", "until"), every, right=[2])
+
+
+@app.command("schedule-put", rich_help_panel=GIVEN)
+@on_the_ground
+def schedule_put(
+    client: Client,
+    payroll_number: PayrollNumber,
+    schedule: Annotated[str, typer.Argument(help="the pay schedule's code")],
+    starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="from this day on")],
+) -> None:
+    """Pay a person on a schedule from a day on. Many at once: a file of the kind on-schedule."""
+    from engineroom.payroll import schedules as found
+    from engineroom.people.selectors import named_person
+
+    with writing(client):
+        person = named_person(payroll_number)
+        found.put_on_schedule(person.counterparty_id, schedule, starts=starts.date())
+    typer.echo(f"{payroll_number} is paid on {schedule} from {starts.date()}")
 
 
 @app.command("orders", rich_help_panel=GIVEN)

@@ -22,7 +22,7 @@ from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.people import selectors as people
 from engineroom.people import services as logins
 from engineroom.ui.display import format_day
-from engineroom.ui.fields import DayField
+from engineroom.ui.fields import DayField, GroupedForm
 from engineroom.ui.pages import (
     Done,
     NavigationEntry,
@@ -40,7 +40,7 @@ NAVIGATION = [NavigationEntry("Access", "access", "foundation.read", key="x", or
 GIVEN_BY_A_LEAD = [(role, role.replace("_", " ")) for role in ROLES if role not in ("owner", "admin")]
 
 
-class GrantForm(forms.Form):
+class GrantForm(GroupedForm):
     email = forms.EmailField(
         label="Address",
         help_text="Of a user; an admin adds new ones.",
@@ -52,7 +52,7 @@ class GrantForm(forms.Form):
     reason = forms.CharField(max_length=500)
 
 
-class LoginForm(forms.Form):
+class LoginForm(GroupedForm):
     payroll_number = forms.CharField(max_length=20, label="Payroll number")
     email = forms.EmailField(
         label="Address they sign in with", widget=forms.EmailInput(attrs={"autocomplete": "off"})

@@ -25,7 +25,7 @@ from engineroom.payroll.engine.schedules import Period
 from engineroom.payroll.models import PaySchedule
 from engineroom.payroll.workbook import XLSX
 from engineroom.ui.display import format_period
-from engineroom.ui.fields import DayField, LineField
+from engineroom.ui.fields import DayField, GroupedForm, LineField
 from engineroom.ui.pages import (
     Done,
     NavigationEntry,
@@ -65,7 +65,7 @@ class WorkbookIn(forms.Form):
     )
 
 
-class LetIn(forms.Form):
+class LetIn(GroupedForm):
     """Until when late inputs are in time, and why."""
 
     until = DayField(label="Let in until")

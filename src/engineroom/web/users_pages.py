@@ -17,7 +17,7 @@ from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.dated import is_over, lives_on
 from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound
-from engineroom.ui.fields import DayField, LineField
+from engineroom.ui.fields import DayField, GroupedForm, LineField
 from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page, reason_given
 from engineroom.ui.parts import Crumb
 from engineroom.web import invitations
@@ -25,13 +25,13 @@ from engineroom.web import invitations
 KINDS_OF_PEOPLE = [(k, k) for k in KINDS if k != "system"]
 
 
-class NewUser(forms.Form):
+class NewUser(GroupedForm):
     email = forms.EmailField(label="Address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     name = LineField(max_length=200)
     kind = forms.ChoiceField(choices=KINDS_OF_PEOPLE, help_text="Staff work in the firm's pages.")
 
 
-class NewGrant(forms.Form):
+class NewGrant(GroupedForm):
     client = forms.ModelChoiceField(Client.objects.order_by("-is_house", "code"), empty_label=None)
     role = forms.ChoiceField(choices=[(r, r.replace("_", " ")) for r in ROLES])
     starts = DayField(label="From")

@@ -16,7 +16,7 @@ from engineroom.foundation.access.models import User
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import NotFound, NotPermitted
-from engineroom.ui.fields import DayField, LineField
+from engineroom.ui.fields import DayField, GroupedForm, LineField
 from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
 from engineroom.ui.parts import Crumb
 from engineroom.workforce import selectors, services
@@ -41,7 +41,7 @@ class Person(forms.ModelChoiceField):  # type: ignore[type-arg]  # no parameters
         return f"{obj.name} ({obj.email})"
 
 
-class Away(forms.Form):
+class Away(GroupedForm):
     starts = DayField(label="First day")
     ends = DayField(label="Last day", help_text="Inclusive.")
     stand_in = Person(required=False, empty_label="nobody", help_text="It gives no rights: a grant does.")
@@ -53,17 +53,17 @@ class Away(forms.Form):
         field.queryset = selectors.colleagues(timezone.now().date(), sight)
 
 
-class Leaving(forms.Form):
+class Leaving(GroupedForm):
     successor = Person(required=False, empty_label="nobody", label="Takes over")
     reason = LineField(max_length=400)
 
 
-class NewTeam(forms.Form):
+class NewTeam(GroupedForm):
     name = LineField(max_length=100)
     lead = Person(required=False, empty_label="nobody yet")
 
 
-class TeamChange(forms.Form):
+class TeamChange(GroupedForm):
     team = forms.ModelChoiceField(Team.objects.filter(ended=None).order_by("name"), empty_label=None)
     starts = DayField(label="From")
 
