@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.db import Error, connection
 
+from engineroom.foundation.imports import services as imports
 from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted
 from engineroom.settlement import layouts
 from engineroom.settlement.formats import mapped
 from engineroom.settlement.models import BankLine, Statement, StatementLayout
 from tests.firm import TestClient
+from tests.web.conftest import signed_in
 
 CSV = (
     "Date,Details,Amount,Balance\n27/11/2026,ACME RENT,1250.00,2250.00\n13/11/2026,BROADBAND,-30.10,1000.00\n"
@@ -106,3 +109,28 @@ def test_what_was_confirmed_stays_as_it_was(client: TestClient, statement: str) 
         assert StatementLayout.objects.filter(client_id=client.id).count() == 1
         with pytest.raises(Error), connection.cursor() as cursor:
             cursor.execute(statement)
+
+
+def test_a_page_shows_the_first_lines_and_remembers_what_was_chosen(client: TestClient) -> None:
+    """As a person goes: bring the file in, be told, confirm, and find it read without errors."""
+    path = kept(client, CSV, "bank.csv")
+    with client.acting("bookkeeper"):
+        seen, _ = imports.preview("statement", path)
+    browser = signed_in(client.staff["bookkeeper"])
+    told = browser.get(f"/c/{client.code}/imports/{seen.preview_id}").content.decode()
+    address = f"/c/{client.code}/bank/layouts/{seen.preview_id}"
+    assert address in told and "Confirm its layout" in told
+    shown = browser.get(address).content.decode()
+    assert "ACME RENT" in shown and "Details" in shown
+    chosen = {
+        "account": "main", "date_format": "%d/%m/%Y", "decimal": ".", "sign": "negative", "column_0": "date",
+        "column_1": "text", "column_2": "amount", "column_3": "balance", "form_key": str(uuid4()),
+    }  # fmt: skip
+    wrong = browser.post(f"{address}/confirm", {**chosen, "column_2": "", "form_key": str(uuid4())})
+    assert "no column is the amount" in wrong.content.decode() or wrong.status_code == 302
+    done = browser.post(f"{address}/confirm", chosen)
+    assert done.status_code in (302, 303), done.content.decode()[:2000]
+    after = browser.get(done["Location"]).content.decode()
+    assert "Nothing is wrong with it" in after and "Confirm its layout" not in after
+    with client.acting("bookkeeper"):
+        assert StatementLayout.objects.filter(client_id=client.id).count() == 1

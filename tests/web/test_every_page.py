@@ -19,6 +19,7 @@ from engineroom.foundation import vault
 from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.audit.models import AuditEvent
+from engineroom.foundation.imports import services as imports
 from engineroom.foundation.imports.models import ImportPreview
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import Identity, acting
@@ -300,6 +301,8 @@ TABLE: dict[str, Row] = {
     "settlement:accounts": get(READERS),
     "settlement:account_add": post(BOOKS),
     "settlement:account_rename": post(BOOKS),
+    "settlement:layout": get(READERS),
+    "settlement:layout_confirm": post(BOOKS),
     # Staff. Whom one sees there follows from one's clients.
     "workforce:staff": get(FIRM),
     "workforce:person": get(FIRM),
@@ -471,6 +474,10 @@ def world(firm: Firm) -> World:
     assert day.batch is not None
     _calculate_in_the_background(client)
     line = Booked(-day.batch.total, text=day.batch.reference, reference="B1", day=day.batch.entry_day)
+    listed = client.folder / "bank.csv"
+    listed.write_text("Date,Details,Amount\n27/11/2026,ACME,12.00\n")
+    with client.acting("bookkeeper"):
+        imports.preview("statement", listed)
     client.take("statement", write(client.folder, statement([line])), role="bookkeeper")
     users = _users(firm, client)
     with client.acting("lead"):
@@ -597,6 +604,8 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "code": "1200",
             "event_id": first(AuditEvent),
             "preview_id": first(ImportPreview, kind="timesheets"),
+            "settlement:layout.preview_id": first(ImportPreview, kind="statement"),
+            "settlement:layout_confirm.preview_id": first(ImportPreview, kind="statement"),
             "kind": "payslip",
             "node_id": slip.id,
             "user_id": spare.id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from engineroom.foundation.commands import command
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 from engineroom.settlement.formats import mapped
 from engineroom.settlement.models import OwnAccount, StatementLayout
@@ -57,7 +57,7 @@ def _mapping(said: dict[str, object]) -> mapped.Mapping:
 def remembered(fingerprint: str) -> tuple[OwnAccount, mapped.Mapping] | None:
     """The account and the meaning of files of this shape, as last confirmed."""
     row = (
-        StatementLayout.objects.filter(client_id=current_scope().client_id, fingerprint=fingerprint)
+        StatementLayout.objects.filter(client_id=current_client_id(), fingerprint=fingerprint)
         .select_related("own_account")
         .order_by("-at", "-id")
         .first()

@@ -21,7 +21,7 @@ from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted, Probl
 from engineroom.openitems.selectors import Open, open_items
 from engineroom.payroll.models import PayRun
 from engineroom.people.models import BankAccount
-from engineroom.settlement import again, again_pages, by_hand, clearing, selectors, services
+from engineroom.settlement import again, again_pages, by_hand, clearing, layout_pages, selectors, services
 from engineroom.settlement.formats import bacs18
 from engineroom.settlement.models import BankLine, Cleared, OwnAccount, PaymentBatch
 from engineroom.ui import listing
@@ -496,6 +496,7 @@ def undo(request: PageRequest, client: str, line_id: UUID) -> Done:
 urlpatterns = [
     path("c/<str:client>/payments", batches, name="batches"),
     *again_pages.urlpatterns,
+    *layout_pages.urlpatterns,
     path("c/<str:client>/payments/<int:number>", batch, name="batch"),
     path("c/<str:client>/payments/<int:number>/file", batch_file, name="file"),
     path("c/<str:client>/payments/<int:number>/stage", record_stage, name="stage"),

@@ -167,9 +167,18 @@ def _seen(request: PageRequest, client: str, preview_id: UUID) -> HttpResponse:
         "imports_url": _address(request, "imports"),
         "brings": imports.brings(row) if not taken and not row.errors else [],
         "take_url": _address(request, "import_take", row.id),
+        "layout_url": _layout_url(request, row),
         **(_made(request, row) if taken else {}),
     }
     return render(request, "web/import_seen.html", context)
+
+
+def _layout_url(request: PageRequest, row: ImportPreview) -> str:
+    """Where a statement that waits for its layout, or is not as its layout says, gets one."""
+    said = [p for p in row.problems if p["field"] == "layout" or "the layout says" in p["problem"]]
+    if row.kind != "statement" or not said or request.client is None:
+        return ""
+    return address("settlement:layout", request.client.code, row.id)
 
 
 def _made(request: PageRequest, row: ImportPreview) -> dict[str, Any]:
