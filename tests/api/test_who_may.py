@@ -88,6 +88,7 @@ MAY: dict[str, set[str]] = {
     "billing.prepare_bill_run": PAY,
     "billing.issue_bill_run": CHECKERS - {"client_approver"},
     "billing.print_invoices": PAY,
+    "billing.write_ubl": PAY,
     "billing.approve_bill_run": CHECKERS,
     "settlement.release_and_pay": CHECKERS - {"client_approver"},
     "settlement.clear_lines": BOOKS,

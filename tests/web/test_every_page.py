@@ -15,6 +15,8 @@ import pytest
 from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from engineroom.billing import einvoices
+from engineroom.billing.formats import ubl
 from engineroom.foundation import vault
 from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import ROLES
@@ -43,6 +45,7 @@ from engineroom.templates import services as templates
 from engineroom.timesheets.models import Timesheet
 from engineroom.web import links
 from engineroom.web.context import surroundings
+from tests.billing.einvoices import invoice as einvoice
 from tests.firm import MONDAY, Firm, Temp, TestClient, hours_file, run_payday, set_up
 from tests.settlement.bank import Booked, statement, write
 from tests.sop.writing import procedure_text
@@ -276,6 +279,11 @@ TABLE: dict[str, Row] = {
     "billing:invoice": get(READERS),
     "billing:line": get(READERS),
     "billing:pdf": get(READERS),
+    "billing:check": get(READERS),
+    "billing:checked": get(READERS),
+    "billing:check_read": post(SERVICES),
+    "billing:ubl": get(READERS),
+    "billing:ubl_write": post(SERVICES),
     "billing:prepare": post(SERVICES),
     "billing:prepare_again": post(SERVICES),
     "billing:approve": post(CHECKERS),
@@ -540,6 +548,16 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
     with client.acting("specialist"):
         begun = services.start_case(procedure, values={"day": "2026-11-27"})
         case_task = Task.objects.get(client_id=client.id, case_id=begun.case_id)
+        xml = ubl.write_document(einvoice())
+        checked = vault.store(xml, name="in.xml", kind=einvoices.CHECKED, media_type=einvoices.MEDIA_TYPE)
+        issued = einvoices.find("INV-000001")
+        vault.store(
+            xml,
+            name="INV-000001.xml",
+            kind=einvoices.KIND,
+            media_type=einvoices.MEDIA_TYPE,
+            subject_id=issued.id,
+        )
         shown = vault.store(b"list", name="list.csv", kind="sop.evidence", subject_id=case_task.id)
         services.complete(case_task.id, checks=[1], files={"list": shown.id})
         asking = Task.objects.get(client_id=client.id, case_id=begun.case_id, kind="client_request")
@@ -594,6 +612,9 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "element": "employee_nic",
             "billing:invoice.number": "INV-000001",
             "billing:pdf.number": "INV-000001",
+            "billing:ubl.number": "INV-000001",
+            "billing:ubl_write.number": "INV-000001",
+            "billing:checked.file_id": checked.id,
             "billing:line.number": "INV-000001",
             "portal_invoice.number": "INV-000001",
             "portal_invoice_pdf.number": "INV-000001",
@@ -662,6 +683,7 @@ NO_PAGES = {
     # Files.
     "billing:papers": ZIP,
     "billing:pdf": PDF,
+    "billing:ubl": "application/xml",
     "leave:evidence": BYTES,
     "my_payslip_pdf": PDF,
     "payroll:journal_file": "text/csv",

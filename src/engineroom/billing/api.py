@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from ninja import Query, Schema
 
-from engineroom.billing import papers, services
+from engineroom.billing import einvoices, papers, services
 from engineroom.billing.models import BillRun, Invoice, InvoiceLine
 from engineroom.foundation.api import Asked, ContentAsked, Day, Page, PageAsked, Room, cut, one
 from engineroom.foundation.approvals import services as approvals
@@ -199,6 +199,29 @@ def invoice_pdf(client: Client, invoice_id: UUID) -> HttpResponse:
     if file is None:
         raise NotFound("this invoice is not printed yet")
     return file_answer(file)
+
+
+@router.read("/invoices/{invoice_id}/ubl", None, "An invoice as an e-invoice", media="application/xml")
+def invoice_ubl(client: Client, invoice_id: UUID) -> HttpResponse:
+    """The UBL as written, which stays as it is."""
+    row = one(Invoice.objects.all(), "invoice", invoice_id)
+    file = einvoices.file_of(row.id)
+    if file is None:
+        raise NotFound("this invoice is not written as an e-invoice yet")
+    return file_answer(file)
+
+
+@router.command(
+    "/invoices/{invoice_id}/ubl",
+    einvoices.EInvoiceWritten,
+    "Write an invoice as an e-invoice",
+    permission="billing.prepare",
+)
+def write_ubl(client: Client, invoice_id: UUID) -> einvoices.EInvoiceWritten:
+    """UBL for Peppol, once. 422 names what the parties lack, or what the schema, the arithmetic or the
+    installed official rules find.
+    """
+    return einvoices.write_einvoice(invoice_id)
 
 
 @router.command("/bill-runs", BillRunPreparedOut, "Prepare a bill run", permission="billing.prepare")

@@ -11,6 +11,7 @@ from django.conf import settings
 from lxml import etree
 
 from engineroom.billing.formats import arithmetic, reading, schemas
+from engineroom.billing.formats.binding import format_hundredths
 from engineroom.billing.formats.einvoice import Finding, Invoice
 from engineroom.billing.official import PROCESS
 from engineroom.billing.rulesets import RuleSet, RuleStore
@@ -26,12 +27,17 @@ class Verdict:
     by: tuple[str, ...]
     findings: tuple[tuple[Finding, ...], ...]
     rules: tuple[RuleSet, ...]
+    content: bytes
+
+    @property
+    def shown_total(self) -> str:
+        """What is to be paid, as the e-invoice says it."""
+        payable = self.invoice.totals.payable if self.invoice.totals else None
+        return "nothing said" if payable is None else f"{format_hundredths(payable)} {self.invoice.currency}"
 
     @property
     def all(self) -> list[Finding]:
-        """Every finding once: what the arithmetic finds too is said with its figures, the official text
-        first.
-        """
+        """Every finding; what rules and arithmetic both find is said by both."""
         return [finding for part in self.findings for finding in part]
 
     @property
@@ -47,27 +53,35 @@ def store() -> RuleStore:
     return RuleStore(settings.EINVOICE_RULES_DIR)
 
 
+def official(received: reading.Received) -> list[Finding]:
+    """What the installed official rules say. Raises RulesNotApplied."""
+    return [finding for _, found in _official(received) for finding in found]
+
+
+def _official(received: reading.Received) -> list[tuple[RuleSet, list[Finding]]]:
+    rules = store().for_document(received.syntax, received.invoice.customization)
+    content = etree.tostring(received.root, encoding="UTF-8")
+    found = PROCESS.apply(content, [store().path(each) for each in rules])
+    return list(zip(rules, found, strict=True))
+
+
 def check(stream: BinaryIO | bytes, *, name: str) -> Verdict:
     """Raises InputRefused for what is no e-invoice, RulesNotApplied where rules are installed and cannot be
     applied.
     """
     received = reading.receive(stream, file_name=name)
-    rules = tuple(store().for_document(received.syntax, received.invoice.customization))
     parts: list[tuple[str, tuple[Finding, ...]]] = [
         (f"{received.syntax} schema", tuple(schemas.check(received.root, received.syntax))),
         ("arithmetic", (*received.findings, *arithmetic.check(received.invoice))),
     ]
-    content = etree.tostring(received.root, encoding="UTF-8")
-    official = PROCESS.apply(content, [store().path(each) for each in rules])
-    parts += [
-        (f"{each.name} {each.version}".strip(), tuple(found))
-        for each, found in zip(rules, official, strict=True)
-    ]
+    by_rules = _official(received)
+    parts += [(f"{each.name} {each.version}".strip(), tuple(found)) for each, found in by_rules]
     return Verdict(
         name,
         received.syntax,
         received.invoice,
         tuple(by for by, _ in parts),
         tuple(found for _, found in parts),
-        rules,
+        tuple(each for each, _ in by_rules),
+        received.content,
     )

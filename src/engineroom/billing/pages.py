@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
 
-from engineroom.billing import papers, selectors, services
+from engineroom.billing import einvoice_pages, einvoices, papers, selectors, services
 from engineroom.billing.engine import Draft
 from engineroom.billing.models import Invoice, InvoiceLine
 from engineroom.foundation import thread
@@ -64,6 +64,7 @@ def _tabs(client: str, here: str) -> list[Tab]:
         ("Bill runs", "billing:runs"),
         ("Held", "billing:held"),
         ("Paid against billed", "billing:reconciliation"),
+        ("E-invoices", "billing:check"),
     )
     return [Tab(label, reverse(name, args=[client]), name == f"billing:{here}") for label, name in named]
 
@@ -141,6 +142,7 @@ def invoice(request: PageRequest, client: str, number: str) -> HttpResponse:
         "item_url": address("openitems:item", client, view.item_id),
         "thread_url": address("thread", client, "invoice", row.id),
         "has_pdf": _pdf(row) is not None,
+        "has_ubl": einvoices.file_of(row.id) is not None,
         "may_print": request.may("billing.prepare"),
         "held": papers.held_by_customer().get(row.customer_id, ""),
     }
@@ -445,6 +447,7 @@ def reconciliation(request: PageRequest, client: str) -> HttpResponse:
 
 
 urlpatterns = [
+    *einvoice_pages.urlpatterns,
     path("c/<str:client>/bills", invoices, name="invoices"),
     path("c/<str:client>/bills/runs", runs, name="runs"),
     path("c/<str:client>/bills/runs/prepare", prepare, name="prepare"),

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from engineroom.cli import show
-from engineroom.cli.ground import on_the_ground
+from engineroom.cli.arguments import Client
+from engineroom.cli.ground import on_the_ground, writing
 from engineroom.kernel.errors import InputRefused, Problem
 
 einvoice = typer.Typer(
@@ -16,6 +17,7 @@ einvoice = typer.Typer(
 )
 rules = typer.Typer(no_args_is_help=True, help="The official rule sets that are installed here.")
 einvoice.add_typer(rules, name="rules")
+invoices = typer.Typer(no_args_is_help=True, help="Issued invoices as files.")
 
 
 @rules.command("add")
@@ -117,3 +119,27 @@ def check(file: Annotated[Path, typer.Argument(help="UBL or CII, XML or gzip")])
         typer.echo(f"{verdict.fatal} fatal, {verdict.warnings} to look at", err=True)
         raise typer.Exit(2)
     typer.echo(f"nothing fatal, {verdict.warnings} to look at")
+
+
+@invoices.command("ubl")
+@on_the_ground
+def ubl(
+    client: Client,
+    number: Annotated[str, typer.Argument(help="of an issued invoice, as in INV-000001")],
+    out: Annotated[
+        Path | None, typer.Option(help="the file to write; else NUMBER.xml in this folder")
+    ] = None,
+) -> None:
+    """Write an issued invoice as UBL for Peppol. It is kept beside its PDF and never written anew."""
+    from engineroom.billing import einvoices
+    from engineroom.foundation import vault
+
+    with writing(client):
+        done = einvoices.write_einvoice(einvoices.find(number).id)
+        file = einvoices.file_of(done.invoice_id)
+        assert file is not None
+        content = vault.read(file)
+    path = out or Path(f"{done.number}.xml")
+    path.write_bytes(content)
+    kept = "written and kept" if done.new else "as it was kept"
+    typer.echo(f"{path}: {kept}, {len(content):,} bytes, sha256 {done.sha256[:16]}")

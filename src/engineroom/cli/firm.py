@@ -12,7 +12,7 @@ from django.utils import timezone
 from engineroom.cli import show
 from engineroom.cli.arguments import Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything, write_token_file
-from engineroom.kernel.errors import NotFound
+from engineroom.kernel.errors import InputRefused, NotFound, Problem
 
 db = typer.Typer(no_args_is_help=True, help="The database server.")
 token = typer.Typer(no_args_is_help=True, help="Personal tokens.")
@@ -243,6 +243,30 @@ def add_client(code: str, name: str) -> None:
     with acting(user, write=client_named(user, "HOUSE").id):
         services.open_client(code, name, details={})
     typer.echo(f"added {code}")
+    seal_everything()
+
+
+@clients.command("describe")
+@on_the_ground
+def describe_client(
+    code: str,
+    said: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME=TEXT..", help="such as country=GB vat_number='GB 123 4567 89'"),
+    ],
+) -> None:
+    """Say what invoices and payslips print of a client, and its e-invoices say. NAME= lets it go."""
+    from engineroom.foundation.access import services
+    from engineroom.foundation.tenancy.scope import acting
+
+    wrong = [each for each in said if "=" not in each]
+    if wrong:
+        raise InputRefused([Problem(f"{each!r} says nothing", "Write NAME=TEXT") for each in wrong])
+    user = identity()
+    with acting(user, write=client_named(user, "HOUSE").id):
+        done = services.describe_client(code, dict(each.split("=", 1) for each in said))
+    for name, text in done.details.items():
+        typer.echo(f"{name:16} {text}")
     seal_everything()
 
 

@@ -342,3 +342,4 @@ def _add_groups() -> None:
     app.add_typer(firm.keys, name="keys")
     app.add_typer(engagement.engagement, name="engagement")
     app.add_typer(einvoice.einvoice, name="einvoice")
+    app.add_typer(einvoice.invoices, name="invoices")

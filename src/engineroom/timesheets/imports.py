@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from datetime import date
 from typing import Any
@@ -31,6 +32,19 @@ MAX_RATE = 10_000_00
 int64."""
 
 
+FOR_E_INVOICES = {
+    "city": 100,
+    "post_code": 20,
+    "country": 2,
+    "company_number": 40,
+    "endpoint": 100,
+    "buyer_reference": 100,
+}
+"""What an e-invoice says of a customer beyond what is printed, and how long it may be."""
+
+ENDPOINT = re.compile(r"[0-9A-Z]{4}:\S+")
+
+
 @importer
 class Customers(TableImporter):
     """Customers that the client places people with."""
@@ -45,12 +59,20 @@ class Customers(TableImporter):
         Column("vat_number", max_length=20),
         Column("payment_days", "int"),
         Column("email", max_length=254),
+        *(Column(name, max_length=longest) for name, longest in FOR_E_INVOICES.items()),
     )
 
     def check(self, parsed: Parsed) -> list[Problem]:
         sheet: Sheet = parsed.content
         found = Findings(sheet)
         found.repeated(sheet.columns["code"], "code", lambda key: f"customer {key}")
+        for i, country in enumerate(sheet.columns["country"]):
+            if country and not (len(country) == 2 and country.isascii() and country.isupper()):
+                found.at(i, "country", f"{country!r} is not a country", "Write two capitals, as in GB")
+        for i, endpoint in enumerate(sheet.columns["endpoint"]):
+            if endpoint and not ENDPOINT.fullmatch(endpoint):
+                problem = f"{endpoint!r} is no electronic address"
+                found.at(i, "endpoint", problem, "Write scheme:number, as in 0088:5060012345678")
         for i, days in enumerate(sheet.columns["payment_days"]):
             if days is not None and not 0 <= days <= 365:
                 found.at(i, "payment_days", f"{days} days is not a payment term", "Write 0 to 365")
@@ -65,6 +87,7 @@ class Customers(TableImporter):
                 "vat_number": c["vat_number"][i] or "",
                 "payment_days": 30 if c["payment_days"][i] is None else c["payment_days"][i],
                 "email": c["email"][i] or "",
+                **{name: c[name][i] for name in FOR_E_INVOICES if c[name][i]},
             }
             _, made = Counterparty.objects.update_or_create(
                 client_id=current_scope().client_id,

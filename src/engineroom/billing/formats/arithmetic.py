@@ -293,15 +293,15 @@ def _line_net(line: Line, where: str) -> Iterator[Finding]:
     exact -= _known(*(each.amount for each in line.allowances))
     said = line.net or 0
     if abs(said - exact) > LINE_TOLERATED:
-        should = _nearest(exact)
+        should = nearest(exact)
         yield from _differs(f"{PEPPOL}120", "Line net amount (BT-131)", where, said, should)
-    elif said != _nearest(exact) and abs(said - exact) > Fraction(1, 2):
+    elif said != nearest(exact) and abs(said - exact) > Fraction(1, 2):
         yield from _differs(
-            f"{PEPPOL}120", "Line net amount (BT-131)", where, said, _nearest(exact), LINE_TOLERATED + 1
+            f"{PEPPOL}120", "Line net amount (BT-131)", where, said, nearest(exact), LINE_TOLERATED + 1
         )
 
 
-def _nearest(number: Fraction) -> int:
+def nearest(number: Fraction) -> int:
     """A half away from zero, as accountants round."""
     size = int((abs(number) + Fraction(1, 2)).__floor__())
     return -size if number < 0 else size
@@ -335,7 +335,7 @@ def _percentages(parts: tuple[AllowanceCharge, ...], name: str) -> Iterator[Find
             exact = Fraction(each.base) * Fraction(each.percent) / 100
             said = each.amount or 0
             if abs(said - exact) > LINE_TOLERATED:
-                yield from _differs(f"{PEPPOL}040", "Amount", where, said, _nearest(exact))
+                yield from _differs(f"{PEPPOL}040", "Amount", where, said, nearest(exact))
 
 
 def _tax_point(invoice: Invoice) -> Iterator[Finding]:

@@ -364,6 +364,58 @@ def open_client(code: str, name: str, *, details: dict[str, str], currency: str 
     return ClientOpened(row.id, row.code)
 
 
+PRINTED_OF_A_CLIENT = (
+    "address",
+    "city",
+    "post_code",
+    "country",
+    "company_number",
+    "vat_number",
+    "paye_reference",
+    "endpoint",
+    "email",
+    "sort_code",
+    "account_number",
+    "iban",
+)
+"""What is printed of a client, or said of it in e-invoices. endpoint: its electronic address, scheme:number.
+"""
+
+
+@dataclass(frozen=True)
+class ClientDescribed:
+    client_id: UUID
+    details: dict[str, str]
+
+    @property
+    def subject(self) -> str:
+        return f"client:{self.client_id}"
+
+
+@command("foundation.admin", name="foundation.describe_client")
+def describe_client(code: str, details: dict[str, str]) -> ClientDescribed:
+    """Say what is printed of a client: what is named is changed, or let go where it is "". What was issued
+    stays as it was; whoever says it is a maker of the next bill runs. Run with the house client as write.
+    """
+    only_at_home("clients are described")
+    row = Client.objects.select_for_update().filter(code=code).first()
+    if row is None:
+        raise NotFound(f"there is no client {code}")
+    known = ", ".join(PRINTED_OF_A_CLIENT)
+    problems = [
+        Problem(f"nothing called {name!r} is printed of a client", f"Say one of {known}", field=name)
+        for name in details
+        if name not in PRINTED_OF_A_CLIENT
+    ]
+    problems += [found for name, text in details.items() for found in too_long(name, text, 500)]
+    if problems:
+        raise InputRefused(problems)
+    said = {**row.details, **{name: text.strip() for name, text in details.items()}}
+    row.details = {name: text for name, text in said.items() if text}
+    row.save(update_fields=["details"])
+    return ClientDescribed(row.id, row.details)
+
+
 def _refuse_invalid(row: User | Client, exclude: list[str]) -> None:
     try:
         row.full_clean(exclude=exclude)
