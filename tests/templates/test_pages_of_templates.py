@@ -127,7 +127,7 @@ def test_one_action_over_many_clients_with_a_result_for_each(firm: Firm):
     )
     run_worker(wait=False)
     page = browser.get(response.headers["Location"]).content.decode()
-    assert "Done in part" in page and "Accounts 7100" in page and "Queued" not in page
+    assert "Not all of it" in page and "Accounts 7100" in page and "Queued" not in page
     page = shown(browser, "clients", version.key)
     assert "In line" in page and "To be brought into line" in page
     published(firm, changed(Promises={"all_others": {"hours": "8"}}), version.key)

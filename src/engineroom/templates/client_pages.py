@@ -84,7 +84,7 @@ def client(request: PageRequest, client: str) -> HttpResponse:
         compared = selectors.compared_here()
         context |= {
             "by": selectors.names_of([found.by_user_id]).get(found.by_user_id, ""),
-            "tables": _tables(compared),
+            "rows": _rows(compared),
             "open": len(compared.open),
             "by_hand": len(compared.by_hand),
             "own": len(compared.own),
@@ -102,18 +102,18 @@ def client(request: PageRequest, client: str) -> HttpResponse:
     return render(request, "templates/client.html", context)
 
 
-def _tables(compared: selectors.Compared) -> list[tuple[str, list[dict[str, Any]]]]:
-    """A table a part; of an item only its first row names it."""
+def _rows(compared: selectors.Compared) -> list[dict[str, Any]]:
+    """A row a value; of an item only its first one names it."""
     names = selectors.names_of(line.own.by_user_id for line in compared.own if line.own)
-    found: dict[str, list[dict[str, Any]]] = {}
-    last = ""
+    found: list[dict[str, Any]] = []
+    last = ("", "")
     for line in compared.lines:
-        value = line.value
-        part = PARTS[value.part]
+        value, part = line.value, PARTS[line.value.part]
         field = part.by_name.get(value.field)
-        found.setdefault(part.title, []).append(
+        found.append(
             {
-                "item": value.item if value.item != last else "",
+                "part": part.title,
+                "item": value.item if (value.part, value.item) != last else "",
                 "label": field.label if field else "The whole item",
                 "value": value,
                 "own": line.own,
@@ -122,8 +122,8 @@ def _tables(compared: selectors.Compared) -> list[tuple[str, list[dict[str, Any]
                 "why_not": line.why_not,
             }
         )
-        last = value.item
-    return list(found.items())
+        last = (value.part, value.item)
+    return found
 
 
 def _history() -> list[tuple[Any, str, str]]:

@@ -23,7 +23,7 @@ from engineroom.ui.pages import Done, PageRequest, action, address, filled_in, f
 
 OUTCOMES = {
     "failed": ("risk", "Failed"),
-    "partly": ("held", "Done in part"),
+    "partly": ("held", "Not all of it"),
     "done": ("done", "Done"),
     "nothing": ("void", "Nothing to do"),
     "working": ("run", "At work"),

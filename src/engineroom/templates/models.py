@@ -97,6 +97,7 @@ class OwnValue(ClientModel):
 class Outcome(ClientModel):
     """What became of this client when a version was applied, alone or in an action over many; kept once.
 
+    outcome: done; partly, where something cannot be changed; nothing to do; or failed, and words say why.
     changed, kept, cannot: a line each, for people. cannot_items: `part/item` of what could not be changed.
     """
 

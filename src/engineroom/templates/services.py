@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from engineroom.foundation.commands import command
 from engineroom.foundation.refusals import refusal
@@ -237,12 +237,20 @@ def apply_template(
         raise Conflict("this client follows no template")
     if only is not None:
         refuse_unknown(only)
+    _wait_for_others(found.client_id)
     told = _Told(f"{found.version.template.key} {found.version.number}", reason)
     for part in parts():
         _apply_part(part, found.version.id, starts, only, told)
     after = selectors.compared({found.client_id: found.version.id})[found.client_id]
     kept = [selectors.kept_in_words(line) for line in after.own] if only is None else []
     return _keep(found.version.id, batch_id or uuid7(), action, told, kept)
+
+
+def _wait_for_others(client_id: UUID) -> None:
+    """Two who bring a client into line at once would both add what is missing: the second waits, and finds it
+    there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"template:{client_id}"])
 
 
 class _Told:
@@ -262,9 +270,9 @@ class _Told:
 
     @property
     def outcome(self) -> str:
-        if self.changed:
-            return "partly" if self.cannot else "done"
-        return "failed" if self.cannot else "nothing"
+        if self.cannot:
+            return "partly"
+        return "done" if self.changed else "nothing"
 
 
 def _apply_part(part: Part, version_id: UUID, starts: date, only: list[str] | None, told: _Told) -> None:
