@@ -30,7 +30,7 @@ from engineroom.ui.display import format_duration, format_money
 from engineroom.ui.listing import Order, Slice, read_slice
 
 COMPARABLE = 8
-"""How many earlier runs of the same kind and frequency are looked through for a person's last payslip."""
+"""How many earlier runs of the same kind, schedule and frequency are looked through for a last payslip."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ BEFORE = """
 WITH runs AS MATERIALIZED (
   SELECT r.id, r.number, r.pay_date, r.published_id FROM payroll_payrun r
   WHERE r.client_id = %(client)s AND r.kind = %(kind)s AND r.corrects_id IS NULL
-    AND r.frequency = %(frequency)s AND (r.pay_date, r.number) < (%(day)s, %(number)s)
+    AND r.schedule_id IS NOT DISTINCT FROM %(schedule)s AND r.frequency = %(frequency)s
+    AND (r.pay_date, r.number) < (%(day)s, %(number)s)
     AND r.published_id IS NOT NULL
   ORDER BY r.pay_date DESC, r.number DESC LIMIT %(most)s),
 before AS (
@@ -160,6 +161,7 @@ def _values(run: PayRun) -> dict[str, Any]:
     return {
         "client": run.client_id,
         "kind": run.kind,
+        "schedule": run.schedule_id,
         "frequency": run.frequency,
         "day": run.pay_date,
         "number": run.number,

@@ -31,8 +31,8 @@ def as_it_stands(row: RunRow) -> RunRow:
 
 
 def run_before(run: PayRun) -> PayRun | None:
-    """The calculated run of the same kind and frequency that was paid last before this one. What takes
-    payslips back, or pays anew in their place, is compared with none."""
+    """The calculated run of the same kind, schedule (or none) and frequency that was paid last before this.
+    What takes payslips back, or pays anew in their place, is compared with none."""
     if run.corrects_id is not None:
         return None
     return (
@@ -40,6 +40,7 @@ def run_before(run: PayRun) -> PayRun | None:
         .filter(
             client_id=run.client_id,
             kind=run.kind,
+            schedule_id=run.schedule_id,
             frequency=run.frequency,
             pay_date__lt=run.pay_date,
             published__isnull=False,
