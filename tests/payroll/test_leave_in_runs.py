@@ -231,6 +231,23 @@ def test_sickness_is_shown_to_who_may_see_health_and_stated_on_the_page(client: 
 # --- leavers ----------------------------------------------------------------------------------------------
 
 
+def test_what_leave_entitles_to_is_an_input_of_a_leavers_run(client: TestClient) -> None:
+    ids = people(client, Employee(ends=date(2026, 6, 30)))
+    monthly(client, ids)
+    kinds(client)
+    with client.acting():
+        annual = leave.kind_coded("annual")
+        entitling.grant_year(annual.id, date(2026, 1, 5))
+    run_id = open_run(client, JUNE)
+    calculated(client, run_id)
+    before = figures(client, run_id)["E1"]["holiday_pay"]
+    with client.acting():
+        entitling.set_policy(annual.id, date(2026, 1, 5), weeks_ppm=7_000_000, person_id=ids["E1"])
+    assert [field for _, field in blocked(client, run_id)] == ["inputs"]
+    calculated(client, run_id)
+    assert figures(client, run_id)["E1"]["holiday_pay"] > before
+
+
 def test_leave_that_a_leaver_has_left_is_paid_once_by_their_last_run(client: TestClient) -> None:
     """28 days a year; two are left. A day of 36,000.00 a year and five days a week is 138.46."""
     ids = people(client, Employee(ends=date(2026, 6, 30)), Employee("E2"))

@@ -49,6 +49,7 @@ WATCHED = (
     "leave_booking",
     "leave_leaveentry",
     "leave_leavekind",
+    "leave_policy",
     "openitems_counterparty",
     "payroll_carriedin",
     "payroll_claim",
