@@ -189,7 +189,8 @@ def _calculate_a_month(client: TestClient) -> None:
         liabilities.say_liability("HMRC", "employment_allowance", 1_00, day=PAY_DATE, reason="claimed")
     run_id = months.open_run(client, PAY_DATE.replace(day=25))
     _bring_a_workbook(client)
-    done = months.calculated(client, run_id)
+    months.calculated(client, run_id)
+    done = months.calculated(client, run_id)  # again: what orders took and claims paid has two rows
     with client.acting("lead"):
         said = reopening.return_pay_run(run_id, content_hash=done.content_hash, comment="why a bonus?")
     with client.acting():

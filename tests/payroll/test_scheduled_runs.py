@@ -326,3 +326,20 @@ def test_an_opening_balance_run_says_the_same_as_figures_carried_in(client: Test
     calculated(client, run_id)
     assert released(client, run_id).net == 0
     assert some(paid(client, JUNE)["E1"]) == alone(3, 3_000_00, (6_000_00, 780_40))
+
+
+def test_a_run_waits_for_an_earlier_one_only_where_it_pays_the_same_people(client: TestClient) -> None:
+    monthly(client, people(client, Employee()))
+    with client.acting():
+        rule = {"frequency": "monthly", "anchor": date(2026, 1, 1), "pay_rule": "day_of_month", "pay_day": 24}
+        schedules.add_pay_schedule("OTHERS", "Other staff", **rule)  # type: ignore[arg-type]
+    others = people(client, Employee("E2"))
+    with client.acting():
+        schedules.put_on_schedule(others["E2"], "OTHERS", starts=date(2026, 1, 1))
+    calculated(client, open_run(client, date(2026, 6, 24), schedule="OTHERS"))
+    june, july = open_run(client, JUNE), open_run(client, JULY)
+    calculated(client, june)
+    assert blocked(client, june) == []
+    calculated(client, july)
+    assert [field for _, field in blocked(client, july)] == ["pay date"], "June of the same people"
+    released(client, june)

@@ -12,6 +12,7 @@ from tests.web.conftest import signed_in
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.crypto.fields import reveal
 from engineroom.kernel.errors import Conflict, InputRefused
+from engineroom.payday import steps
 from engineroom.payroll import starters
 from engineroom.payroll.models import TaxDetails
 from engineroom.payroll.starters import Declared
@@ -117,6 +118,16 @@ def test_a_leavers_p45_has_the_figures_of_the_payslips(paid):
     where = reverse("people:person", args=[paid.code, "T1"])
     page = signed_in(paid.staff["checker"]).get(where).content.decode()
     assert "P45 figures" in page and "£600.00" in page
+
+
+def test_a_payslip_that_may_still_change_is_on_no_p45(paid):
+    with paid.acting():
+        employment.end_employment(jo(paid).counterparty_id, last_day=date(2026, 12, 31), why="resigned")
+    paid.take("timesheets", hours_file(paid, [TEMP], date(2026, 11, 23), "next.csv"))
+    steps.calculate(paid.staff["specialist"], paid.id, date(2026, 12, 4))
+    with paid.acting():
+        figures = leaver_figures(jo(paid))
+    assert figures is not None and figures.pay_here == 60_000
 
 
 def test_what_is_not_paid_yet_stands_open_when_somebody_leaves(paid):

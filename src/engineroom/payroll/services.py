@@ -631,15 +631,6 @@ def blockers_of(run: PayRun) -> list[Missing]:
     """
     if approvals.released("pay_run", run.id):
         return []
-    earlier = PayRun.objects.filter(
-        client_id=run.client_id,
-        frequency=run.frequency,
-        tax_year=run.tax_year,
-        published__isnull=False,
-    ).filter(Q(pay_date__lt=run.pay_date) | Q(pay_date=run.pay_date, number__lt=run.number))
-    earlier = earlier.exclude(
-        id__in=Release.objects.filter(client_id=run.client_id, subject_kind="pay_run").values("subject_id")
-    )
     found = [Missing(**p) for p in _problems_of(run)] + unpaid_of(run)
     found += [
         Missing(
@@ -648,7 +639,7 @@ def blockers_of(run: PayRun) -> list[Missing]:
             f"{before} of {before.pay_date} is not released, so figures to date may still move",
             "Release the earlier run first",
         )
-        for before in earlier.order_by("pay_date")
+        for before in _unreleased_before(run)
     ]
     found += [
         Missing(
@@ -666,6 +657,27 @@ def blockers_of(run: PayRun) -> list[Missing]:
         problem = "hours, tax details, accounts or figures to date changed after it was calculated"
         found.append(Missing(str(run), "inputs", problem, "Calculate the run again"))
     return found
+
+
+def _unreleased_before(run: PayRun) -> list[PayRun]:
+    """Earlier runs of the tax year that pay somebody of this one too, and are calculated but not released."""
+    earlier = PayRun.objects.filter(
+        client_id=run.client_id,
+        frequency=run.frequency,
+        tax_year=run.tax_year,
+        published__isnull=False,
+    ).filter(Q(pay_date__lt=run.pay_date) | Q(pay_date=run.pay_date, number__lt=run.number))
+    earlier = earlier.exclude(
+        id__in=Release.objects.filter(client_id=run.client_id, subject_kind="pay_run").values("subject_id")
+    )
+    return [before for before in earlier.order_by("pay_date") if _pay_the_same(run, before)]
+
+
+def _pay_the_same(run: PayRun, other: PayRun) -> bool:
+    """Whether anybody has a published payslip of both runs."""
+    theirs = Payslip.objects.filter(client_id=run.client_id, attempt=other.published)
+    mine = Payslip.objects.filter(client_id=run.client_id, attempt=run.published)
+    return mine.filter(person_id__in=theirs.values("person_id")).exists()
 
 
 REVERSE_FIRST = (

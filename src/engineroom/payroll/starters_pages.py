@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
 
+from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.payroll import selectors, starters
 from engineroom.payroll.models import PayRun, Payslip
@@ -146,13 +147,11 @@ def leaver_figures(person: Person) -> LeaverFigures | None:
 
 
 def _last_run(person: Person) -> PayRun | None:
-    """The last run, by pay date, whose published attempt has a payslip of the person."""
+    """The last released run, by pay date, that has a payslip of the person."""
     slips = Payslip.objects.filter(client_id=person.client_id, person_id=person.counterparty_id)
-    return (
-        PayRun.objects.filter(client_id=person.client_id, published_id__in=slips.values("attempt_id"))
-        .order_by("-pay_date", "-number")
-        .first()
-    )
+    released = Release.objects.filter(client_id=person.client_id, subject_kind="pay_run")
+    runs = PayRun.objects.filter(client_id=person.client_id, id__in=released.values("subject_id"))
+    return runs.filter(published_id__in=slips.values("attempt_id")).order_by("-pay_date", "-number").first()
 
 
 def _of_leaver(request: PageRequest, person: Person) -> SafeString | None:
