@@ -19,6 +19,7 @@ COUNTS_WITH_ITS_RUN = {
     "payroll_payslip": "counts once its run is published",
     "payroll_ordertaken": "counts once its run is published",
     "payroll_claimpaid": "counts once its run is published",
+    "payroll_debttaken": "counts once its run is published",
 }
 """What calculations read of other runs: it counts by their rows in payroll_payrun, which are watched."""
 
