@@ -73,6 +73,9 @@ MAY: dict[str, set[str]] = {
     "payroll.add_pay_order": PAY,
     "payroll.vary_pay_order": PAY,
     "payroll.end_pay_order": PAY,
+    "payroll.add_debt": PAY,
+    "payroll.vary_debt": PAY,
+    "payroll.end_debt": PAY,
     "payroll.state_claim": PAY,
     "payroll.add_recurring_pay": PAY,
     "payroll.end_recurring_pay": PAY,
@@ -189,6 +192,17 @@ BODIES: dict[str, Any] = {
     },
     "payroll.vary_pay_order": {"starts": "2026-11-02", "stated": {}, "reason": "varied"},
     "payroll.end_pay_order": {"ends": "2026-11-02", "reason": "discharged"},
+    "payroll.add_debt": {
+        "person_id": NOBODY,
+        "kind": "loan",
+        "reference": "L1",
+        "amount_minor": 100_00,
+        "instalment_minor": 10_00,
+        "starts": "2026-11-01",
+        "reason": "a bicycle",
+    },
+    "payroll.vary_debt": {"starts": "2026-11-02", "instalment_minor": 5_00, "reason": "hardship"},
+    "payroll.end_debt": {"ends": "2026-11-02", "reason": "let off"},
     "payroll.add_recurring_pay": {
         "person_id": NOBODY,
         "element": "bonus_pay",
@@ -374,7 +388,7 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
     given |= {"payment_id": NOBODY, "terms_id": NOBODY, "proposal_id": NOBODY}
     given |= {"procedure": "pay_month", "batch": NOBODY, "template": "the_usual"}
     given |= {"schedule": "M", "pay_date": "2026-11-27", "recurring_id": NOBODY, "comment_id": NOBODY}
-    given |= {"handover_id": NOBODY, "order_id": NOBODY}
+    given |= {"handover_id": NOBODY, "order_id": NOBODY, "debt_id": NOBODY}
     if name == "timesheets.time_entry":
         given["entry_id"] = ids["time_entry"]
     if name == "foundation.thread_from":

@@ -35,6 +35,7 @@ from engineroom.payroll import (
     batch,
     claims,
     cut_off,
+    debts,
     handing_over,
     items,
     liabilities,
@@ -175,6 +176,9 @@ def _calculate_a_month(client: TestClient) -> None:
         orders.vary_pay_order(
             order.order_id, starts=later, stated={"normal_deduction": 6_00}, reason="varied"
         )
+        owed = debts.DebtSaid("advance", "D1", 40_00, 5_00, PAY_DATE.replace(day=1))
+        debt = debts.add_debt(person, owed, reason="a day before payday")
+        debts.vary_debt(debt.debt_id, starts=later, instalment=4_00, leaves=0, reason="sooner")
         items.add_pay_item(person, "bonus_pay", 100_00, period=PAY_DATE, reason="a good month")
         items.carry_in(person, "2026-27", "taxable_pay", 1_000_00, reason="from the bureau before")
         batch.keep_batch_result(uuid7(), action="calculate", outcome="done", words="rehearsed")

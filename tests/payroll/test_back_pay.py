@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 
 import pytest
+from django.db import DatabaseError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.firm import PAY_DATE, Temp, TestClient, approve_payday, hours_file, set_up, superuser
@@ -18,7 +19,7 @@ from engineroom.foundation.approvals.services import ContentChanged
 from engineroom.kernel.errors import Conflict, NotFound
 from engineroom.payday import steps
 from engineroom.payroll import items, jurisdictions, retro, reversal, schedules, selectors, services
-from engineroom.payroll.models import OnSchedule, PaidItem, PayItem, PayRun
+from engineroom.payroll.models import OnSchedule, PaidItem, PayItem, PayRun, RecurringPay
 from engineroom.people import employment, terms
 from engineroom.people.engine import Agreed
 from engineroom.people.selectors import named_person, terms_between
@@ -111,6 +112,27 @@ def test_a_leaver_gets_theirs_and_a_starter_nothing_for_before(client: TestClien
     accept(client)
     [november] = paid(client, NOVEMBER)
     assert set(november) == {"E1", "E2"} and november["E1"]["basic_pay"] == 400_00
+
+
+@pytest.mark.behaviour("PAY-01")
+def test_pay_of_every_period_that_is_withdrawn_is_no_back_pay_and_none_that_a_run_may_have_paid_is(
+    one: TestClient,
+) -> None:
+    """So no back pay was ever paid for something that is withdrawn afterwards."""
+    with one.acting():
+        e1 = named_person("E1").counterparty_id
+        late = items.add_recurring_pay(e1, "commission_pay", 50_00, starts=date(2026, 10, 1))
+        never = items.add_recurring_pay(e1, "bonus_pay", 70_00, starts=date(2026, 11, 1))
+        RecurringPay.objects.filter(id=never.recurring_id).update(withdrawn="never agreed")
+    assert said(found(one)) == [("E1", 10, "commission_pay", 50_00)]
+    accept(one)
+    with pytest.raises(DatabaseError, match="a released run has paid this"), one.acting():
+        RecurringPay.objects.filter(id=late.recurring_id).update(withdrawn="never agreed")
+    [november] = paid(one, NOVEMBER)
+    assert (november["E1"]["bonus_pay"], november["E1"]["commission_pay"]) == (0, 100_00)
+    with one.acting():
+        items.end_recurring_pay(late.recurring_id, ends=date(2026, 10, 31))
+    assert said(found(one)) == [("E1", 11, "commission_pay", -50_00)]
 
 
 @pytest.mark.behaviour("PAY-01")

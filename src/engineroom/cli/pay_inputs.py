@@ -246,6 +246,90 @@ def order_end(
     typer.echo(f"the order ends on {done.ends}")
 
 
+@app.command("debts", rich_help_panel=GIVEN)
+@on_the_ground
+def debts_list(client: Client) -> None:
+    """What people owe their employer, with what is left of each debt."""
+    from django.utils import timezone
+
+    from engineroom.foundation.tenancy.scope import acting
+    from engineroom.kernel.money import format_minor
+    from engineroom.payroll import debts
+
+    user = identity()
+    row = client_named(user, client)
+    with acting(user, read=[row.id], write=row.id):
+        for view in debts.debts(timezone.now().date()):
+            each, paid_back, left = (
+                format_minor(amount, row.currency) for amount in (view.row.instalment, view.taken, view.left)
+            )
+            typer.echo(
+                f"{view.row.id}  {view.row.person.payroll_number}  {view.kind} {view.row.reference}, "
+                f"from {view.row.starts}: {each} a period, {paid_back} paid back, {left} left"
+            )
+
+
+@app.command("debt-add", rich_help_panel=GIVEN)
+@on_the_ground
+def debt_add(
+    client: Client,
+    payroll_number: PayrollNumber,
+    kind: Annotated[str, typer.Argument(help="advance, loan or overpayment (pay to come back)")],
+    reference: Annotated[str, typer.Argument(help="the agreement's own number")],
+    amount: Annotated[str, typer.Argument(help="in all: 500.00")],
+    instalment: Annotated[str, typer.Option(help="of a pay period: 50.00")],
+    starts: Annotated[datetime, typer.Option(help="the first day on which pay that is paid is taken from")],
+    reason: Reason,
+    leaves: Annotated[str, typer.Option(help="net pay that is left, at least")] = "0",
+) -> None:
+    """Enter a debt: runs take an instalment off net pay until it is paid."""
+    from engineroom.kernel.money import parse_minor
+    from engineroom.payroll import debts
+    from engineroom.people.selectors import named_person
+
+    with writing(client) as row:
+        amounts = [parse_minor(text, row.currency) for text in (amount, instalment, leaves)]
+        said = debts.DebtSaid(kind, reference, amounts[0], amounts[1], starts.date(), amounts[2])
+        debts.add_debt(named_person(payroll_number).counterparty_id, said, reason=reason)
+    typer.echo(f"{payroll_number}: debt {reference} is taken off pay from {starts.date()}")
+
+
+@app.command("debt-vary", rich_help_panel=GIVEN)
+@on_the_ground
+def debt_vary(
+    client: Client,
+    debt: Annotated[UUID, typer.Argument(help="its id, as `payroll debts` prints it")],
+    starts: Annotated[datetime, typer.Option()],
+    instalment: Annotated[str, typer.Option(help="of a pay period: 50.00")],
+    reason: Reason,
+    leaves: Annotated[str, typer.Option(help="net pay that is left, at least")] = "0",
+) -> None:
+    """From a day on another instalment is taken; what is left of the debt goes on."""
+    from engineroom.kernel.money import parse_minor
+    from engineroom.payroll import debts
+
+    with writing(client) as row:
+        each, least = (parse_minor(text, row.currency) for text in (instalment, leaves))
+        debts.vary_debt(debt, starts=starts.date(), instalment=each, leaves=least, reason=reason)
+    typer.echo(f"another instalment is taken from {starts.date()}")
+
+
+@app.command("debt-end", rich_help_panel=GIVEN)
+@on_the_ground
+def debt_end(
+    client: Client,
+    debt: Annotated[UUID, typer.Argument(help="its id, as `payroll debts` prints it")],
+    ends: Annotated[datetime, typer.Option(help="the last day on which it is taken")],
+    reason: Reason,
+) -> None:
+    """End a debt: it was paid otherwise, or let off."""
+    from engineroom.payroll import debts
+
+    with writing(client):
+        done = debts.end_debt(debt, ends=ends.date(), reason=reason)
+    typer.echo(f"the debt is taken until {done.ends}")
+
+
 @app.command("claim-state", rich_help_panel=GIVEN)
 @on_the_ground
 def claim_state(

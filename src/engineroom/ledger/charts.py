@@ -7,6 +7,7 @@ from __future__ import annotations
 
 STAFFING: list[tuple[str, str, str, bool]] = [
     ("1100", "Trade receivables", "asset", True),
+    ("1150", "Advances and loans to staff", "asset", False),
     ("1200", "Bank", "asset", False),
     ("2200", "PAYE and NIC payable", "liability", True),
     ("2210", "Net wages payable", "liability", True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+STAFF_DEBTS = "1150"
 WAGES = "5000"
 EMPLOYER_NIC = "5010"
 EMPLOYER_PENSION = "5020"

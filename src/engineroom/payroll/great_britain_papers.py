@@ -89,7 +89,7 @@ EXPLAINED = Explained(
         "statutory_sick_pay": "claims",
         "employer_nic": "employer-ni",
         "employer_pension": "employer-pension",
-        "net_pay": "net",
+        **dict.fromkeys(("debts_repaid", "net_pay"), "net"),
     },
     taken={"pension": ("employee_pension", "salary_sacrifice")},
 )

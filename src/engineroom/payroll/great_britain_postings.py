@@ -156,7 +156,10 @@ POSTINGS = Postings(
     ),
     agencies=(HMRC, PROVIDER),
     net_account=accounts.NET_WAGES,
-    aside=(put_aside("holiday_accrued_pay", "Holiday pay provision", accounts.HOLIDAY_PROVISION),),
+    aside=(
+        put_aside("holiday_accrued_pay", "Holiday pay provision", accounts.HOLIDAY_PROVISION),
+        put_aside("debts_repaid", "Advances, loans and pay to come back, paid back", accounts.STAFF_DEBTS),
+    ),
     creditors=Posted(
         "owed",
         "orders",

@@ -25,6 +25,7 @@ from engineroom.payroll.engine.salaries import Stretches, salaries
 from engineroom.payroll.engine.schedules import PERIODS_IN_YEAR
 from engineroom.payroll.jurisdictions import Asked, Details, Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
+from engineroom.payroll.repaid import DebtsOfChunk, read_debts
 from engineroom.payroll.sickness import ClaimsOfChunk, read_claims
 from engineroom.payroll.taxed_again import taxed_again
 from engineroom.payroll.withheld import OrdersOfChunk, read_orders
@@ -216,6 +217,8 @@ class ChunkInputs:
     """Attachment orders against these people, rows of their own."""
     claims: ClaimsOfChunk | None = None
     """Statutory payments of these people, which are among the columns."""
+    debts: DebtsOfChunk | None = None
+    """What these people owe, which is among the columns."""
 
     def texts(self, name: str) -> list[str]:
         """A column of texts, empty where the jurisdiction has no such input."""
@@ -235,8 +238,9 @@ class ChunkInputs:
         for missing in sorted(self.missing, key=lambda m: (m.payroll_number, m.field)):
             line = canonical.line("missing", missing.payroll_number, [("field", missing.field)])
             sha.update(line.encode())
-        for line in self.orders.lines() if self.orders else ():
-            sha.update(line.encode())
+        for of in (self.orders, self.debts):
+            for line in of.lines() if of else ():
+                sha.update(line.encode())
         return sha.digest()
 
 
@@ -289,11 +293,13 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     if back is not None:
         again.go_on_from(law, to_date, back)
         earlier = -back if earlier is None else earlier - back
+    debts = read_debts(law, rows, bounds)
     columns = (
         {"frequency": run.frequency, "tax_period": run.tax_period}
         | pay.columns
         | to_date
         | details.columns([details.of[person] for person in people])
+        | (debts.columns if debts else {})
     )
     return ChunkInputs(
         person_id=people,
@@ -304,6 +310,7 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
         earlier=earlier,
         orders=read_orders(law, run, rows, bounds),
         claims=pay.claims,
+        debts=debts,
         back=back,
     )
 

@@ -27,6 +27,7 @@ from engineroom.foundation.vault.answers import file_of
 from engineroom.payroll import (
     claims,
     cut_off,
+    debts,
     items,
     orders,
     schedules,
@@ -401,6 +402,120 @@ def vary_pay_order(client: Client, order_id: UUID, asked: PayOrderVaried) -> ord
 def end_pay_order(client: Client, order_id: UUID, asked: PayOrderEndAsked) -> orders.OrderEnded:
     """It was discharged, or called off."""
     return orders.end_pay_order(order_id, ends=asked.ends, reason=asked.reason)
+
+
+# --- debts ------------------------------------------------------------------------------------------------
+
+
+class DebtAsked(Asked):
+    """A debt of a person. kind: advance, loan or overpayment (pay to come back). instalment: of a pay period;
+    leaves: net pay that is not gone below. Minor units."""
+
+    person_id: UUID
+    kind: Name
+    reference: Name
+    amount_minor: int
+    instalment_minor: int
+    leaves_minor: int = 0
+    starts: Day
+    reason: Reason
+
+
+class DebtVaried(Asked):
+    """What is taken from a day on; what is left of the debt goes on."""
+
+    starts: Day
+    instalment_minor: int
+    leaves_minor: int = 0
+    reason: Reason
+
+
+class DebtEndAsked(Asked):
+    """The last day on which pay that is paid is taken from."""
+
+    ends: Day
+    reason: Reason
+
+
+class DebtOut(Schema):
+    """A debt that is not over. Amounts are absent where the role does not see pay."""
+
+    id: UUID
+    person_id: UUID
+    payroll_number: str
+    kind: str
+    reference: str
+    starts: date
+    ends: date | None
+    amount_minor: int | None
+    instalment_minor: int | None
+    leaves_minor: int | None
+    taken_minor: int | None
+    left_minor: int | None
+    currency: str
+
+
+@router.read("/debts", list[DebtOut], "Debts that are not over")
+def people_owe(client: Client) -> list[DebtOut]:
+    """By payroll number, with what is left of each. The read is logged."""
+    found, hidden = debts.debts(timezone.now().date()), hides("pay")
+    if found:
+        log_read("debt", None, "debts", len(found))
+    return [
+        DebtOut(
+            id=view.row.id,
+            person_id=view.row.person_id,
+            payroll_number=view.row.person.payroll_number,
+            kind=view.row.kind,
+            reference=view.row.reference,
+            starts=view.row.starts,
+            ends=view.row.ends,
+            amount_minor=None if hidden else view.row.amount,
+            instalment_minor=None if hidden else view.row.instalment,
+            leaves_minor=None if hidden else view.row.leaves,
+            taken_minor=None if hidden else view.taken,
+            left_minor=None if hidden else view.left,
+            currency=client.currency,
+        )
+        for view in found
+    ]
+
+
+@router.command("/debts", debts.DebtAdded, "Enter a debt of a person", permission="payroll.prepare")
+def add_debt(client: Client, asked: DebtAsked) -> debts.DebtAdded:
+    """Every payday takes an instalment off net pay from then on, until it is paid."""
+    said = debts.DebtSaid(
+        asked.kind,
+        asked.reference,
+        asked.amount_minor,
+        asked.instalment_minor,
+        asked.starts,
+        asked.leaves_minor,
+    )
+    return debts.add_debt(asked.person_id, said, reason=asked.reason)
+
+
+@router.command(
+    "/debts/{debt_id}/vary",
+    debts.DebtAdded,
+    "Take another instalment",
+    permission="payroll.prepare",
+)
+def vary_debt(client: Client, debt_id: UUID, asked: DebtVaried) -> debts.DebtAdded:
+    """From a day on; what is left of the debt goes on."""
+    return debts.vary_debt(
+        debt_id,
+        starts=asked.starts,
+        instalment=asked.instalment_minor,
+        leaves=asked.leaves_minor,
+        reason=asked.reason,
+    )
+
+
+@router.command("/debts/{debt_id}/end", debts.DebtEnded, "End a debt", permission="payroll.prepare")
+def end_debt(client: Client, debt_id: UUID, asked: DebtEndAsked) -> debts.DebtEnded:
+    """It was paid otherwise, or let off."""
+    return debts.end_debt(debt_id, ends=asked.ends, reason=asked.reason)
 
 
 # --- statutory pay ----------------------------------------------------------------------------------------

@@ -380,6 +380,63 @@ class OrderTaken(ClientModel):
         ]
 
 
+class Debt(ClientModel):
+    """What a person owes the employer, and how much of it every payday takes (decision 009). Minor units.
+
+    What was taken is never written here: each payslip leaves a `DebtTaken`. Another instalment is a new row
+    that ends this; `first` is the row it began as, none where this is it.
+    """
+
+    first = ClientKey("self", null=True)
+    person = ClientKey(Person)
+    kind = models.CharField(max_length=20)
+    """advance, loan or overpayment."""
+    reference = models.CharField(max_length=40)
+    amount = models.BigIntegerField()
+    """All of it, as it began; the same on every row."""
+    instalment = models.BigIntegerField()
+    leaves = models.BigIntegerField(default=0)
+    """Net pay that is left, at least."""
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    reason = models.CharField(max_length=300)
+    added_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(amount__gt=0, instalment__gt=0, leaves__gte=0), name="debt_of_something"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"debt {self.reference}"
+
+    @property
+    def began_as(self) -> UUID:
+        """The same of every row that the debt was changed by."""
+        first: UUID | None = self.first_id
+        return first or self.id
+
+
+class DebtTaken(ClientModel):
+    """What one payslip paid back of a debt, beyond earlier runs of its period; in a reversal the negative."""
+
+    history = True
+
+    run_id = models.UUIDField()
+    attempt = ClientKey(Attempt, indexed=False)
+    person = ClientKey(Person, indexed=False)
+    debt = ClientKey(Debt)
+    place = models.SmallIntegerField()
+    """In which order the person's debts were dealt with, from 0."""
+    amount = models.BigIntegerField()
+    takes_back = ClientKey("self", null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "attempt", "debt"], name="debt_taken_once")]
+
+
 class Claim(ClientModel):
     """A statutory payment of a person: from which day, and the average earnings that it goes by, as found.
 

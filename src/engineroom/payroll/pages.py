@@ -39,6 +39,8 @@ from engineroom.payroll import (
     batch_pages,
     claim_pages,
     cut_off,
+    debt_pages,
+    debts,
     handing_over,
     liability_pages,
     order_pages,
@@ -61,6 +63,7 @@ from engineroom.payroll import (
 from engineroom.payroll.inputs import Missing, people_in
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import AttemptChunk, PayRun
+from engineroom.payroll.repaid import REPAID
 from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
 from engineroom.ui import listing
@@ -78,6 +81,7 @@ NAVIGATION = [
     NavigationEntry("Pay schedules", "payroll:schedules", "payroll.read", order=231, under="payroll:runs"),
     NavigationEntry("Items of pay", "payroll:items", "payroll.read", order=232, under="payroll:runs"),
     *order_pages.NAVIGATION,
+    *debt_pages.NAVIGATION,
     *claim_pages.NAVIGATION,
     *back_pay_pages.NAVIGATION,
     *batch_pages.NAVIGATION,
@@ -617,7 +621,7 @@ def payslip(request: PageRequest, client: str, number: int, payroll_number: str)
         "rules": found.published.rules,
         "attempt": found.published,
         "earnings": papers.pay_lines(law, slip, selectors.paid_hours_of(found, slip.person_id)),
-        "deductions": _deductions(law, found, slip, answers),
+        "deductions": _deductions(law, found, slip, answers, request.client.currency),
         "employer": _figures(law, slip, "employer", answers),
         "accruals": _figures(law, slip, "accrual", answers),
         "more": _figures(law, slip, "figure", answers),
@@ -650,15 +654,21 @@ def _figures(
 
 
 def _deductions(
-    law: Jurisdiction, found: PayRun, slip: selectors.SlipView, answers: Sequence[why.Answer]
+    law: Jurisdiction,
+    found: PayRun,
+    slip: selectors.SlipView,
+    answers: Sequence[why.Answer],
+    currency: str,
 ) -> list[tuple[str, int, bool, str]]:
-    """As the payslip itemises them: each attachment order by itself."""
+    """As the payslip itemises them: each attachment order and debt by itself."""
     taken = orders.taken_on(found.published_id, slip.person_id).get(slip.person_id, [])
+    owed = debts.taken_on(found.published_id, slip.person_id).get(slip.person_id, [])
     codes = {e.label: e.code for e in law.elements}
+    codes |= {papers.debt_label(one, currency): REPAID for one in owed}
     of_orders = law.orders.takes[0] if law.orders else ""
     return [
         (label, amount, False, why.anchor(law, codes.get(label, of_orders), answers))
-        for label, amount in papers.deductions_of(law, slip, taken)
+        for label, amount in papers.deductions_of(law, slip, taken, owed, currency)
     ]
 
 
@@ -701,10 +711,12 @@ def _of_person(request: PageRequest, person: Person) -> SafeString | None:
     details = selectors.tax_details_of(person.counterparty_id)
     slips = selectors.slips_of_person(person.counterparty_id)
     standing = orders.pay_orders(timezone.now().date(), person.counterparty_id)
+    owes = debts.debts(timezone.now().date(), person.counterparty_id)
     context = {
         "details": details,
         "slips": slips,
         "orders": standing,
+        "debts": owes,
         "person": person,
         "client": request.client,
         "hides_pay": "pay" in request.masked,
@@ -749,6 +761,7 @@ urlpatterns = [
     path("c/<str:client>/runs/<int:number>/do/answer/<uuid:comment_id>", answer, name="answer"),
     *variance_pages.urlpatterns,
     *order_pages.urlpatterns,
+    *debt_pages.urlpatterns,
     *claim_pages.urlpatterns,
     *reversal_pages.urlpatterns,
     *back_pay_pages.urlpatterns,

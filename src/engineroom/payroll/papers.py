@@ -17,16 +17,17 @@ from engineroom.foundation.jobs import shown
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.payroll import selectors
+from engineroom.payroll import debts, selectors
 from engineroom.payroll.documents import EarnedTime, PayLine, PayslipDocument, render_payslips
 from engineroom.payroll.inputs import HOURS
 from engineroom.payroll.itemised import PaperOf, PapersAsked
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.orders import TakenView, taken_on
+from engineroom.payroll.repaid import REPAID
 from engineroom.payroll.services import find_run
 from engineroom.people.models import BankAccount
-from engineroom.ui.display import Figure
+from engineroom.ui.display import Figure, format_money
 
 KIND = "payroll.payslip"
 RENDER_AT_ONCE = 200
@@ -129,7 +130,7 @@ def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocum
     accounts = _masked_accounts(run, [s.person_id for s in slips])
     asked = [PaperOf(s.person_id, s.tax_code, s.ni_category) for s in slips]
     facts = law.itemised.read_facts(PapersAsked(run.client_id, run.pay_date, client.details, asked))
-    orders = taken_on(run.published_id)
+    orders, owed = taken_on(run.published_id), debts.taken_on(run.published_id)
     return [
         PayslipDocument(
             employer_name=client.name,
@@ -141,7 +142,9 @@ def documents(run: PayRun, slips: list[selectors.SlipView]) -> list[PayslipDocum
             period_from=run.period_starts,
             period_to=run.period_ends,
             pay=pay_lines(law, slip, hours.get(slip.person_id, [])),
-            deductions=deductions_of(law, slip, orders.get(slip.person_id, ())),
+            deductions=deductions_of(
+                law, slip, orders.get(slip.person_id, ()), owed.get(slip.person_id, ()), client.currency
+            ),
             gross_minor=slip.figures["gross"],
             total_deductions_minor=slip.figures["gross"] - slip.figures["net_pay"],
             net_minor=slip.figures["net_pay"],
@@ -191,8 +194,14 @@ def _figures(law: Jurisdiction, slip: selectors.SlipView, kind: str) -> list[Fig
     ]
 
 
-def deductions_of(law: Jurisdiction, slip: selectors.SlipView, taken: Sequence[TakenView]) -> list[Figure]:
-    """Each deduction with its purpose: orders one by one, where their sums would stand."""
+def deductions_of(
+    law: Jurisdiction,
+    slip: selectors.SlipView,
+    taken: Sequence[TakenView],
+    owed: Sequence[debts.TakenView],
+    currency: str,
+) -> list[Figure]:
+    """Each deduction with its purpose: orders and debts one by one, where their sums would stand."""
     sums = law.orders.takes if law.orders and taken else ()
     each = [Figure(f"{o.kind} {o.reference}, {o.creditor}", o.deduction) for o in taken if o.deduction]
     found: list[Figure] = []
@@ -201,9 +210,17 @@ def deductions_of(law: Jurisdiction, slip: selectors.SlipView, taken: Sequence[T
             continue
         if e.code in sums:
             found += each if e.code == sums[0] else []
+        elif e.code == REPAID and owed:
+            found += [Figure(debt_label(one, currency), one.amount) for one in owed]
         elif slip.figures[e.code]:
             found.append(Figure(e.label, slip.figures[e.code]))
     return found
+
+
+def debt_label(one: debts.TakenView, currency: str) -> str:
+    """ "Loan L1, 300.00 left"."""
+    left = "" if one.left is None else f", {format_money(one.left, currency, symbol=False)} left"
+    return f"{one.kind} {one.reference}{left}"
 
 
 def _earned(law: Jurisdiction, slip: selectors.SlipView) -> EarnedTime | None:

@@ -62,7 +62,7 @@ def cost(element: str, label: str, account: str, heading: str, *, times: int = 1
 
 
 def put_aside(element: str, label: str, account: str) -> Posted:
-    """What is owed to nobody yet: a provision, without an open item."""
+    """What is owed to nobody yet, without an open item: a provision, or what staff pay back."""
     return Posted("aside", element, label, ((element, 1),), account)
 
 

@@ -14,6 +14,7 @@ from engineroom.payroll import (  # noqa: F401  registers what each offers
     batch,
     calculations,
     deadlines,
+    debt_imports,
     duties,
     great_britain,
     great_britain_deadlines,
@@ -36,6 +37,7 @@ for law in KNOWN.values():
     for agency in law.postings.agencies:
         kinds.register(agency.items, agency.item_label)
 kinds.register("attachment_order", "attachment order")
+kinds.register("debt", "pay to come back that is taken off pay")
 
 PAYSLIPS = """
 SELECT s.id, r.number, p.payroll_number, p.name, s.amounts[array_position(a.elements, 'net_pay')], r.pay_date,

@@ -35,7 +35,7 @@ from engineroom.kernel.calendar import calendar
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import week_ending
-from engineroom.payroll import sickness, withheld
+from engineroom.payroll import repaid, sickness, withheld
 from engineroom.payroll.account_map import unmapped
 from engineroom.payroll.cut_off import closes
 from engineroom.payroll.engine.steps import Calculation, RowProblem
@@ -446,11 +446,13 @@ def _calculate(row: AttemptChunk) -> None:
     _write_payslips(row, inputs, picked, amounts)
     if inputs.orders and done:
         write_taken(row, inputs.orders, done, picked)
+    if inputs.debts and done:
+        repaid.write_taken(row, inputs.debts, done, picked)
     if inputs.claims:
         write_claims(row, inputs.claims, [inputs.person_id[i] for i in picked])
     if run.kind == REVERSAL and run.corrects and run.corrects.published_id:
-        withheld.take_back(row, run.corrects.published_id, inputs.person_id)
-        sickness.take_back(row, run.corrects.published_id, inputs.person_id)
+        for beside in (withheld, repaid, sickness):
+            beside.take_back(row, run.corrects.published_id, inputs.person_id)
     failpoint("calculate")
     row.problems = problems
     row.inputs_hash = inputs.hash()
@@ -590,7 +592,11 @@ def content_hash(run: PayRun, attempt: Attempt) -> bytes:
             *(("blocked", json.dumps(c.problems, sort_keys=True)) for c in chunks),
         ],
     )
-    beside = [*content_lines(run.client_id, attempt.id), *claim_lines(run.client_id, attempt.id)]
+    beside = [
+        *content_lines(run.client_id, attempt.id),
+        *claim_lines(run.client_id, attempt.id),
+        *repaid.content_lines(run.client_id, attempt.id),
+    ]
     return canonical.digest(chain([head], _payslip_lines(run, attempt), beside))
 
 

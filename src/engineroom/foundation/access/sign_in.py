@@ -128,7 +128,7 @@ def invited(user_id: UUID, token: str) -> User | None:
     return user if user is not None and _invitations.check_token(user, token) else None
 
 
-MY_COLUMNS = ["id", "code", "name", "is_house", "currency"]
+MY_COLUMNS = ["id", "code", "name", "is_house", "jurisdiction", "currency"]
 """What every page knows of every client; the others of the one it is about are read when they are needed."""
 
 MY_CLIENTS = f"SELECT {', '.join(MY_COLUMNS)}, roles FROM app_clients_of(%s)"  # noqa: S608 the names are ours

@@ -82,6 +82,7 @@ def explain(row: int, columns: Mapping[str, Column], tables: GbTables) -> list[L
         *_loans(person, tables.parameters["student_loan"]),
         *_holiday(person),
         *_orders(person),
+        *_debts(person),
         *_net(person),
     ]
 
@@ -458,6 +459,16 @@ def _orders(p: _Row) -> Iterator[Line]:
         yield from _net_earnings(p, "net")
     for element in taken:
         yield Line("net", element.label, p[element.code], note="order by order: see the orders")
+
+
+def _debts(p: _Row) -> Iterator[Line]:
+    """What is paid back; what of which debt, stands with the debts."""
+    if not p["debts_due"]:
+        return
+    left = f"{money(p['protected_net'])} of net pay is left" if p["protected_net"] else "as net pay allows"
+    note = f"{money(p['debts_due'])} is due, {left}"
+    rule = "Employment Rights Act 1996 s.13 and s.14"
+    yield Line("net", "Paid back to the employer", p["debts_repaid"], note=note, rule=rule)
 
 
 def _holiday(p: _Row) -> Iterator[Line]:

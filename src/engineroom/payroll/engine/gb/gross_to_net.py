@@ -18,6 +18,8 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from engineroom.kernel.rounding import Minor
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.elements import PayElements
@@ -35,6 +37,7 @@ from engineroom.payroll.engine.gb.orders import Orders, read_orders
 from engineroom.payroll.engine.gb.worksheets import GbTables as GbTables
 from engineroom.payroll.engine.gb.worksheets import resolve
 from engineroom.payroll.engine.inputs import Values
+from engineroom.payroll.engine.net import Debt, recover
 from engineroom.payroll.engine.steps import (
     Calculation,
     Column,
@@ -136,9 +139,27 @@ def net_of(
     priority_orders: Minor,
     other_orders: Minor,
     order_fees: Minor,
+    debts_repaid: Minor,
 ) -> Minor:
     """Net pay: gross less what is deducted from it. Benefits in kind were had already and are not paid."""
-    return pay_left - student - postgraduate - priority_orders - other_orders - order_fees
+    return pay_left - student - postgraduate - priority_orders - other_orders - order_fees - debts_repaid
+
+
+def debts_paid_back(
+    pay_left: Minor,
+    student: Minor,
+    postgraduate: Minor,
+    priority_orders: Minor,
+    other_orders: Minor,
+    order_fees: Minor,
+    due: Minor,
+    protected_net: Minor,
+) -> Minor:
+    """What is taken for debts to the employer: what is due, as far as the protected net pay is left."""
+    if is_nought(due):
+        return same_for_all(0, len(pay_left))
+    net = pay_left - student - postgraduate - priority_orders - other_orders - order_fees
+    return recover(np.maximum(net, 0), [Debt("debts", due, due)], protected_net).taken["debts"]
 
 
 ROUTINES = "HMRC, Specification for PAYE tax table routines"
@@ -360,6 +381,22 @@ STEPS: tuple[Step, ...] = (
         "holiday",
     ),
     Step(
+        "Debts paid back",
+        debts_paid_back,
+        (
+            "pay_left",
+            "student_loan",
+            "postgraduate_loan",
+            "priority_orders",
+            "other_orders",
+            "order_fees",
+            "debts_due",
+            "protected_net",
+        ),
+        ("debts_repaid",),
+        "Employment Rights Act 1996 s.13 and s.14",
+    ),
+    Step(
         "Net pay",
         net_of,
         (
@@ -369,6 +406,7 @@ STEPS: tuple[Step, ...] = (
             "priority_orders",
             "other_orders",
             "order_fees",
+            "debts_repaid",
         ),
         ("net_pay",),
         "Employment Rights Act 1996 s.8",
@@ -388,6 +426,7 @@ ELEMENTS: tuple[Element, ...] = (
     Element("priority_orders", "Attachment orders", "deduction"),
     Element("other_orders", "Attachment orders after loans", "deduction"),
     Element("order_fees", "Employer's charge for attachment orders", "deduction"),
+    Element("debts_repaid", "Paid back to the employer", "deduction"),
     Element("net_pay", "Net pay", "total"),
     Element("employer_nic", "Employer's National Insurance", "employer"),
     Element("employer_pension", "Employer's pension contribution", "employer"),

@@ -48,6 +48,8 @@ NUMBERS: dict[str, NumberInput] = {
     "pension_employee_ppm": NumberInput("ppm", PPM_OF_ALL),
     "pension_employer_ppm": NumberInput("ppm", PPM_OF_ALL),
     "minutes_worked": NumberInput("minutes", MAX_MINUTES),
+    "debts_due": NumberInput("pence", MAX_PAY_PENCE),
+    "protected_net": NumberInput("pence", MAX_PAY_PENCE),
     "holiday_accrues": NumberInput("flag", 1),
 }
 """Columns of whole numbers a chunk may have. Without a default the column must be there."""
