@@ -13,6 +13,9 @@ from uuid import UUID
 import pytest
 from django.test import Client as Browser
 
+from engineroom.billing import einvoices
+from engineroom.billing.models import Invoice
+from engineroom.foundation import vault
 from engineroom.foundation.access import services as access
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.payday import steps
@@ -152,6 +155,7 @@ def worked_client(firm: Firm, roles: tuple[str, ...]) -> Worked:
     run_payday(client, TEMPS, PAY_DATE, with_papers=True)
     _bank(client)
     _case(firm, client)
+    _e_invoice(client)
     by_role: dict[str, Caller] = {}
     for role in roles:
         user = client.staff.get(role)
@@ -187,6 +191,19 @@ def _case(firm: Firm, client: TestClient) -> None:
         task = Task.objects.get(client_id=client.id, case_id=case.case_id)
         file = keep_file(task.id, b"the list", "list.csv")
         sop.complete(task.id, checks=[1], files={"list": file})
+
+
+def _e_invoice(client: TestClient) -> None:
+    """The invoice that programs find first is kept as an e-invoice too."""
+    with client.acting("specialist"):
+        for row in Invoice.objects.filter(client_id=client.id):
+            vault.store(
+                b"<Invoice/>",
+                name=f"{row.number}.xml",
+                kind=einvoices.KIND,
+                media_type=einvoices.MEDIA_TYPE,
+                subject_id=row.id,
+            )
 
 
 def new_id() -> UUID:
