@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -61,7 +62,7 @@ def test_a_client_that_fails_in_the_middle_stops_none_of_the_others(
     monkeypatch.setattr(services, "open_pay_run", broken)
     user, batch_id = manager(firm, four), uuid7()
     order = [four[0], four[3], four[1], four[2]]
-    assert batch.start(batch_id, [c.id for c in order], "calculate", PAY_DATE, user.id) == 4
+    assert batch.start(batch_id, [c.id for c in order], "calculate", PAY_DATE, user) == 4
     assert outcomes(user, four, batch_id) == ["queued"] * 4
     run_worker(wait=False)
     assert outcomes(user, four, batch_id) == ["done", "failed", "done", "failed"]
@@ -79,7 +80,7 @@ def test_a_client_that_fails_in_the_middle_stops_none_of_the_others(
 def test_a_part_done_twice_is_done_once(firm: Firm, three: list[TestClient]) -> None:
     user, batch_id = manager(firm, three), uuid7()
     for _ in range(2):
-        batch.run_part(batch_id, three[0].id, "calculate", PAY_DATE, user.id)
+        batch.run_part(batch_id, three[0].id, "calculate", PAY_DATE, user)
     with three[0].acting():
         assert BatchResult.objects.filter(client_id=three[0].id).count() == 1
         assert Attempt.objects.filter(client_id=three[0].id).count() == 1
@@ -94,7 +95,7 @@ def test_a_release_is_the_persons_own_and_of_what_is_approved_alone(
     approve_payday(three[0])
     user, batch_id = manager(firm, three, "checker"), uuid7()
     for client in three:
-        batch.run_part(batch_id, client.id, "release", PAY_DATE, user.id)
+        batch.run_part(batch_id, client.id, "release", PAY_DATE, user)
     assert outcomes(user, three, batch_id) == ["done", "nothing", "nothing"]
     with three[0].acting():
         assert Release.objects.get(client_id=three[0].id, subject_kind="pay_run").user_id == user.id
@@ -109,7 +110,7 @@ def test_who_may_not_release_gets_a_refusal_of_that_client_and_releases_nothing(
     steps.calculate(client.staff["specialist"], client.id, PAY_DATE)
     approve_payday(client)
     batch_id = uuid7()
-    batch.run_part(batch_id, client.id, "release", PAY_DATE, client.staff["specialist"].id)
+    batch.run_part(batch_id, client.id, "release", PAY_DATE, client.staff["specialist"])
     assert outcomes(client.staff["specialist"], [client], batch_id) == ["failed"]
     with client.acting():
         assert not Release.objects.filter(client_id=client.id).exists()
@@ -140,7 +141,7 @@ def test_a_batch_opens_the_runs_of_schedules_and_is_found_among_earlier_ones(fir
     months.monthly(client, months.people(client, months.Employee()))
     user, batch_id, june = manager(firm, [client]), uuid7(), date(2026, 6, 25)
     for _ in range(2):
-        batch.run_part(batch_id, client.id, "calculate", june, user.id)
+        batch.run_part(batch_id, client.id, "calculate", june, user)
     with acting(user, read=[client.id]):
         run = PayRun.objects.get(client_id=client.id)
         assert (run.kind, run.pay_date, run.payslips) == ("regular", june, 1)
@@ -156,12 +157,34 @@ def test_a_program_begins_a_batch_once_for_its_key(firm: Firm) -> None:
     client = firm.new_client()
     user = manager(firm, [client])
     with acting(user, read=[client.id], write=client.id):
-        first = batch.begin("k1", [client.id], "calculate", PAY_DATE, user.id)
-        assert batch.begin("k1", [client.id], "calculate", PAY_DATE, user.id) == first
+        first = batch.begin("k1", [client.id], "calculate", PAY_DATE, user)
+        assert batch.begin("k1", [client.id], "calculate", PAY_DATE, user) == first
         assert len(batch.parts(first)) == 1
         with pytest.raises(Conflict, match="another batch"):
-            batch.begin("k1", [client.id], "ask", PAY_DATE, user.id)
+            batch.begin("k1", [client.id], "ask", PAY_DATE, user)
         assert [row.left for row in batch.batches([client.id]).rows] == [1]
     run_worker(wait=False)
     with acting(user, read=[client.id]):
         assert [row.failed for row in batch.batches([client.id]).rows] == [1]
+
+
+def test_a_narrowed_token_does_no_more_by_a_job_than_by_hand(firm: Firm, three: list[TestClient]) -> None:
+    client = three[0]
+    checker = manager(firm, [client], "checker")
+    steps.calculate(client.staff["specialist"], client.id, PAY_DATE)
+    approve_payday(client)
+    narrowed, batch_id = replace(checker, verbs=frozenset({"read", "approve"})), uuid7()
+    with acting(checker, write=client.id):
+        batch.start(batch_id, [client.id], "release", PAY_DATE, narrowed)
+    run_worker(wait=False)
+    assert outcomes(checker, [client], batch_id) == ["failed"]
+    with client.acting():
+        assert not Release.objects.filter(client_id=client.id).exists()
+    other, batch_id = three[2], uuid7()
+    with other.acting():
+        reader = replace(other.staff["specialist"], verbs=frozenset({"read"}))
+        batch.start(batch_id, [other.id], "calculate", PAY_DATE, reader)
+    run_worker(wait=False)
+    assert outcomes(reader, [other], batch_id) == ["failed"]
+    with other.acting():
+        assert not PayRun.objects.filter(client_id=other.id).exists()

@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -310,6 +312,33 @@ def test_ofx_is_refused_by_row(old: str, new: str, says: str) -> None:
     assert says in str(InputRefused(problems))
 
 
+@pytest.mark.parametrize(
+    ("said", "row", "field", "says"),
+    [
+        ("<CORRECTFITID>F1<CORRECTACTION>REPLACE", 11, "CORRECTFITID", "'F3' replaces 'F1'"),
+        ("<CORRECTFITID>F0\n<CORRECTACTION>DELETE", 11, "CORRECTFITID", "'F3' deletes 'F0'"),
+        ("<CORRECTFITID>F1", 11, "CORRECTFITID", "'F3' replaces 'F1'"),
+        ("\n<CORRECTACTION>DELETE", 12, "CORRECTACTION", "'F3' deletes another, which it does not name"),
+    ],
+)
+def test_an_ofx_correction_is_not_taken_for_one_more_payment(
+    said: str, row: int, field: str, says: str
+) -> None:
+    correction = f"<STMTTRN><TRNTYPE>CREDIT<DTPOSTED>20261128<TRNAMT>1250.4<FITID>F3{said}</STMTTRN>\n"
+    found, problems = ofx_of(SGML.replace("</BANKTRANLIST>", correction + "</BANKTRANLIST>"))
+    (wrong,) = errors(problems)
+    assert (wrong.row, wrong.field) == (row, field)
+    assert says in wrong.problem
+    assert "is corrected already" in wrong.remedy
+    assert [line.account_servicer_reference for _, lines in found for line in lines] == ["F1", "F2"]
+
+
+def test_empty_correction_tags_correct_nothing() -> None:
+    empty = "<FITID>F2<CORRECTFITID><CORRECTACTION>"
+    [(_, lines)], problems = ofx_of(SGML.replace("<FITID>F2", empty))
+    assert (len(lines), errors(problems)) == (2, [])
+
+
 def test_a_ledger_balance_of_another_day_is_no_closing_balance() -> None:
     [(statement, _)], _ = ofx_of(SGML.replace("<DTASOF>20261128", "<DTASOF>20261201"))
     assert statement.closing_minor is None
@@ -457,6 +486,126 @@ def test_bytes_that_yield_nothing_do_not_fill_memory(topic: str, part: bytes) ->
     times = 1024 * 1024 // len(part)
     _, peak = peak_of(READERS[topic], Endless(head + entry, part, times))
     assert peak < 8 * 1024 * 1024
+
+
+@contextmanager
+def processor_time(most_s: float) -> Iterator[None]:
+    """Ends what takes far longer than it can need, a search inside a pattern too: a failure, not a hang.
+
+    The inputs below took minutes, or for ever, where each letter was looked at more than once; they take
+    milliseconds.
+    """
+
+    def give_up(*_: object) -> None:
+        raise AssertionError(f"it took more than {most_s} s of processor time")
+
+    before = signal.signal(signal.SIGVTALRM, give_up)
+    signal.setitimer(signal.ITIMER_VIRTUAL, most_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@pytest.mark.parametrize(
+    "part", ["{1:", "{1:}", "{1:}}", "{3:{108:x}", "{1:{1:}}", "{", "{4", "}{1:", "{1:{"]
+)
+def test_blocks_of_swift_without_end_are_gone_over_once(part: str) -> None:
+    row = part * (60_000 // len(part) if len(part) > 6 else 10_000)
+    with processor_time(10):
+        found, problems = mt940_of(f"{row}\n{GERMAN}")
+    assert found or problems
+
+
+def text_of(row: str) -> str:
+    """What stands behind SWIFT's blocks, by counting braces."""
+    at = 0
+    while row[at : at + 3] in ("{1:", "{2:", "{3:", "{5:"):
+        depth, end = 1, at + 3
+        while depth and end < len(row):
+            depth += {"{": 1, "}": -1}.get(row[end], 0)
+            if depth > 2:
+                return row
+            end += 1
+        if depth:
+            return row
+        at = end
+    return row[at + 3 :] if row.startswith("{4:", at) else row
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([*"{1:}4\n", "{1:", "{4:", "{3:{108:", "}}"]), max_size=300).map("".join))
+def test_any_blocks_are_taken_off_as_counting_braces_does(text: str) -> None:
+    with processor_time(10):
+        found, problems = mt940_of(text + GERMAN)
+        assert found or problems
+        for row in text.split("\n"):
+            match = mt940._PREFIX.match(row)
+            assert row[match.end() if match else 0 :] == text_of(row)
+
+
+def test_blocks_within_a_block_of_swift_are_taken_off() -> None:
+    head = "{1:F01BANKGB2LAXXX0000000000}{2:O940BANKGB2LXXXXN}{3:{108:MT940 1}{119:STP}}{4:"
+    [(statement, lines)], problems = mt940_of(head + GERMAN.partition("{4:\n")[2])
+    assert (statement.message_id, len(lines), problems) == ("STARTUMS", 2, [])
+
+
+def test_a_purpose_in_very_many_parts_is_joined_once() -> None:
+    with processor_time(10):
+        facts = mt940._facts("166?00" + "?20x" * 2_000_000)
+    assert facts["text"] == "x" * 2_000_000
+
+
+LONG = 1024 * 1024
+"""Sixteen times what is looked at: far beyond any doubt whether a kind is told in one pass."""
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"a" * LONG, ""),
+        (b"a" * LONG + b";", "csv"),
+        (b"x" + b"\n" * LONG + b"x", ""),
+        (b"x" + b"\r\n" * LONG + b"x", ""),
+        (b"x\n" + b" " * LONG + b"x", ""),
+        (b"x" + b"\n \t" * LONG + b":20:S", "mt940"),
+        (b"x" + b"\r" * LONG + b"{1:F01", "mt940"),
+        (b" " * LONG + b"01,", "csv"),
+        (b"01," * LONG, "csv"),
+        (b"!" * LONG, ""),
+        (b"\n!" * LONG + b"Type:Bank", "qif"),
+        (b"{1" * LONG, ""),
+        (b"x:20" * LONG, ""),
+        (b"<" * LONG, "camt"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_the_kind_of_a_file_is_told_in_one_pass(head: bytes, kind: str) -> None:
+    with processor_time(10):
+        assert statements.format_of(head) == kind
+
+
+@pytest.mark.parametrize(
+    ("topic", "part"),
+    [
+        *[
+            ("ofx", part)
+            for part in (b"<A" + b" " * 250, b"<!--", b"<![CDATA[x]]>", b"&#", b"<A>&amp", b"</A")
+        ],
+        *[("bai2", part) for part in (b"/ ", b"/  16", b"16,D,", b"88,ABCD: ", b"/" + b" " * 250)],
+        *[
+            ("mt940", part)
+            for part in (b":61:261127C1,", b"//", b"/EREF/", b"?20", b"\n:86:166?00", b"{1:\n")
+        ],
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_parts_that_never_end_are_gone_over_once(topic: str, part: bytes) -> None:
+    head, entry = ENDLESS[topic]
+    with processor_time(20):
+        found, problems = taken_in(READERS[topic], head + entry + part * (LONG // len(part)))
+    assert found or problems
 
 
 # between statements -------------------------------------------------------------------------------------

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 
+from engineroom.foundation.access import services as access
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import Identity, acting
-from engineroom.kernel.errors import Conflict
+from engineroom.kernel.errors import Conflict, NotPermitted
 from engineroom.kernel.ids import uuid7
 from engineroom.payroll.models import PaySchedule
+from engineroom.people.accounts import set_account_policy
+from engineroom.people.selectors import holds_first_accounts
 from engineroom.templates import batch, drafts, selectors, services
 from engineroom.templates.models import Outcome
 from tests.firm import Firm, TestClient, give_token, typed
@@ -41,7 +49,7 @@ def lead(firm: Firm, three: list[TestClient]) -> Identity:
 
 
 def asked(version: drafts.Published, user: Identity, action: str = "follow") -> batch.Asked:
-    return batch.Asked(action, version.version_id, STARTS, user.id)
+    return batch.Asked(action, version.version_id, STARTS, user)
 
 
 def results(user: Identity, clients: list[TestClient], batch_id: UUID) -> list[batch.Part]:
@@ -159,3 +167,76 @@ def test_a_template_is_written_followed_and_kept_to_at_the_command_line(
     assert why in said("compare", three[0].code)
     assert "hours 24, was 16" in said("apply", "typed", "--clients", three[0].code, "--starts", "2026-12-02")
     assert three[2].code in said("clients", "typed")
+
+
+def test_two_who_bring_a_client_into_line_at_once_add_everything_once(
+    three: list[TestClient], lead: Identity, version: drafts.Published
+) -> None:
+    client, ids = three[0], [uuid7(), uuid7()]
+    with acting(lead, write=client.id):
+        services.follow(version.key, reason="as agreed")
+
+    def part(batch_id: UUID) -> None:
+        try:
+            batch.run_part(batch_id, client.id, asked(version, lead, "apply"))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(part, ids))
+    found = sorted(results(lead, [client], one)[0].outcome for one in ids)
+    assert found == ["done", "nothing"]
+    with acting(lead, read=[client.id]):
+        assert PaySchedule.objects.filter(client_id=client.id).count() == 1
+
+
+def test_hundreds_of_clients_are_compared_by_as_many_questions_as_one(
+    three: list[TestClient], lead: Identity, version: drafts.Published
+) -> None:
+    ids = [client.id for client in three]
+    for client in three:
+        batch.run_part(uuid7(), client.id, asked(version, lead))
+    asked_for = []
+    for these in (ids[:1], ids):
+        with acting(lead, read=ids), CaptureQueriesContext(connection) as queries:
+            found = selectors.compared(dict.fromkeys(these, version.version_id))
+        assert set(found) == set(these)
+        asked_for.append(len(queries))
+    assert asked_for[0] == asked_for[1]
+
+
+def test_a_narrowed_token_does_no_more_by_a_job_than_by_hand(
+    firm: Firm, three: list[TestClient], lead: Identity, version: drafts.Published
+) -> None:
+    client = three[0]
+    with acting(firm.admin, write=firm.house_id):
+        token = access.issue_token(lead.id, clients=[client.id], verbs=["read", "prepare"]).token
+    answer = Browser().post(
+        "/api/template-batches",
+        {"template": version.key, "action": "follow", "starts": STARTS.isoformat(), "clients": [client.code]},
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "narrow"},
+    )
+    assert answer.status_code == 200, answer.content
+    run_worker(wait=False)
+    [found] = results(lead, [client], UUID(answer.json()["batch_id"]))
+    assert found.outcome == "partly" and any("Pay schedules MONTHLY: new" in line for line in found.changed)
+    [refused] = found.cannot
+    assert "Account holds" in refused and "permission people.approve" in refused
+    narrowed = access.authenticate(token)
+    with acting(narrowed, write=client.id), pytest.raises(NotPermitted):
+        set_account_policy(True, reason="by hand")
+    with acting(lead, read=[client.id]):
+        assert not holds_first_accounts()
+
+
+def test_a_narrowed_token_reaches_no_other_client_by_a_job(
+    three: list[TestClient], lead: Identity, version: drafts.Published
+) -> None:
+    narrowed = replace(lead, clients=frozenset({three[0].id}))
+    for user, on_behalf in ((narrowed, None), (access.system_user(), narrowed)):
+        beyond = acting(user, write=three[1].id, on_behalf=on_behalf)
+        with pytest.raises(NotPermitted, match="not for that client"), beyond:
+            pass
+    assert access.identity(lead.id, narrowed.limits) == narrowed
+    assert access.identity(lead.id, lead.limits) == lead

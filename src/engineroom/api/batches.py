@@ -110,7 +110,7 @@ def begin_batch(request: HttpRequest, asked: BatchAsked, key: Key = None) -> Bat
         raise NotFound(f"there is no client {unknown[0]!r} on which you may do this; nothing was begun")
     chosen = [codes[code] for code in dict.fromkeys(asked.clients or codes)]
     with acting(caller, read=list(held), write=chosen[0]):
-        batch_id = batch.begin(needed_key(key), chosen, asked.action, asked.pay_date, caller.id)
+        batch_id = batch.begin(needed_key(key), chosen, asked.action, asked.pay_date, caller)
     return BatchBegun(batch_id=batch_id, clients=len(chosen))
 
 

@@ -89,7 +89,7 @@ def begin_batch(request: HttpRequest, asked: TemplateBatchAsked, key: Key = None
         )
     if not chosen:
         raise NotFound("none of your clients follows that template; name some")
-    doing = batch.Asked(asked.action, version.id, asked.starts, caller.id)
+    doing = batch.Asked(asked.action, version.id, asked.starts, caller)
     with acting(caller, read=list(held), write=chosen[0]):
         batch_id = batch.begin(needed_key(key), chosen, doing)
     return TemplateBatchBegun(batch_id=batch_id, clients=len(chosen))

@@ -160,7 +160,7 @@ def batch(
     with acting(user, read=list(rows)) as scope:
         chosen = [c for c in rows if scope.may(kind.permission, c)]
     for client_id in chosen:
-        batches.run_part(batch_id, client_id, action, pay_date.date(), user.id)
+        batches.run_part(batch_id, client_id, action, pay_date.date(), user)
     with acting(user, read=chosen):
         found = batches.parts(batch_id)
     told = [(rows[one.client_id].code, one.outcome, one.words) for one in found]

@@ -323,7 +323,7 @@ def _over_many(action: str, key: str, version: int | None, clients: str, starts:
     chosen = _chosen(codes, clients) if clients else sorted(follow_it, key=codes.__getitem__)
     if not chosen:
         raise NotFound(f"none of your clients follows {key}; name some with --clients")
-    asked = batch.Asked(action, version_id, starts.date() if starts else duties.today(), user.id)
+    asked = batch.Asked(action, version_id, starts.date() if starts else duties.today(), user)
     batch_id = uuid7()
     for client in chosen:
         batch.run_part(batch_id, client, asked)

@@ -70,9 +70,11 @@ def keep_batch_result(batch_id: UUID, *, action: str, outcome: str, words: str) 
     return ResultKept(batch_id, kept.outcome)
 
 
-def run_part(batch_id: UUID, client_id: UUID, action: str, pay_date: date, user_id: UUID) -> None:
-    """A client's part of a batch. Whatever happens leaves a result, unless it has one."""
-    user = access.identity(user_id)
+def run_part(batch_id: UUID, client_id: UUID, action: str, pay_date: date, user: Identity) -> None:
+    """A client's part of a batch. Whatever happens leaves a result, unless it has one.
+
+    user: with what their token is narrowed to.
+    """
     with acting(user, read=[client_id]):
         if BatchResult.objects.filter(client_id=client_id, batch_id=batch_id).exists():
             return
@@ -286,19 +288,19 @@ def batches(clients: Sequence[UUID], cursor: str = "") -> Slice[Batch]:
     return read_slice(BATCHES, {"clients": list(clients)}, LATEST_FIRST, cursor, Batch)
 
 
-def begin(key: str, clients: Sequence[UUID], action: str, pay_date: date, user_id: UUID) -> UUID:
+def begin(key: str, clients: Sequence[UUID], action: str, pay_date: date, user: Identity) -> UUID:
     """A batch that a program asks for: begun once for its key, found again afterwards. Raises Conflict where
     the key began another."""
-    batch_id = uuid5(user_id, key)
+    batch_id = uuid5(user.id, key)
     found = parts(batch_id)
     if not found:
-        start(batch_id, clients, action, pay_date, user_id)
+        start(batch_id, clients, action, pay_date, user)
     elif {(part.client_id, part.action) for part in found} != {(client, action) for client in clients}:
         raise Conflict("this Idempotency-Key began another batch; send a key of its own for each")
     return batch_id
 
 
-def start(batch_id: UUID, clients: Sequence[UUID], action: str, pay_date: date, user_id: UUID) -> int:
+def start(batch_id: UUID, clients: Sequence[UUID], action: str, pay_date: date, user: Identity) -> int:
     """Queue a job for each client. Says how many."""
     from engineroom.payroll.tasks import batch_part_job
 
@@ -308,6 +310,7 @@ def start(batch_id: UUID, clients: Sequence[UUID], action: str, pay_date: date, 
             client_id=str(client_id),
             action=action,
             pay_date=pay_date.isoformat(),
-            user_id=str(user_id),
+            user_id=str(user.id),
+            limits=user.limits,
         )
     return len(clients)

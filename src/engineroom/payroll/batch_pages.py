@@ -129,7 +129,7 @@ def start(request: PageRequest) -> Done:
     if not chosen:
         raise NothingChosen("choose clients on which your role allows this; nothing was begun")
     batch_id = uuid7()
-    batch.start(batch_id, chosen, request.POST["action"], day, request.identity.id)
+    batch.start(batch_id, chosen, request.POST["action"], day, request.identity)
     return Done(
         f"{kind.label}: {len(chosen)} clients, a job for each.",
         to=reverse("payroll:batch_results", args=[batch_id]),

@@ -40,6 +40,14 @@ def print_payslips_job(client_id: str, run_id: str, user_id: str) -> None:
 
 
 @app.task(name="payroll.batch_part", queue="payroll")
-def batch_part_job(batch_id: str, client_id: str, action: str, pay_date: str, user_id: str) -> None:
+def batch_part_job(
+    batch_id: str,
+    client_id: str,
+    action: str,
+    pay_date: str,
+    user_id: str,
+    limits: dict[str, list[str] | None] | None = None,
+) -> None:
     """One client of a batch; what it cannot do is its result, and no other client's."""
-    batch.run_part(UUID(batch_id), UUID(client_id), action, date.fromisoformat(pay_date), UUID(user_id))
+    user = access.identity(UUID(user_id), limits)
+    batch.run_part(UUID(batch_id), UUID(client_id), action, date.fromisoformat(pay_date), user)

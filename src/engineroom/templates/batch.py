@@ -19,7 +19,7 @@ from django.db.utils import DatabaseError
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.refusals import refusal
-from engineroom.foundation.tenancy.scope import acting, current_scope
+from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 from engineroom.kernel.errors import Conflict, EngineroomError
 from engineroom.templates import drafts, selectors, services
 from engineroom.templates.models import Outcome, Version
@@ -41,12 +41,13 @@ DEFECT = "a defect stopped it; the worker's log says more. Nothing was changed; 
 @dataclass(frozen=True)
 class Asked:
     """What a batch does at each client. version_id: the one that is rehearsed, or to be followed; what the
-    client follows anyway is applied where the action is to apply."""
+    client follows anyway is applied where the action is to apply. user: as narrowed
+    as the token they came with."""
 
     action: str
     version_id: UUID
     starts: date
-    user_id: UUID
+    user: Identity
 
 
 def run_part(batch_id: UUID, client_id: UUID, asked: Asked) -> None:
@@ -54,7 +55,7 @@ def run_part(batch_id: UUID, client_id: UUID, asked: Asked) -> None:
 
     By whoever asked, not by the system: promises and policies are said by a person, as PostgreSQL has it.
     """
-    user = access.identity(asked.user_id)
+    user = asked.user
     with acting(user, read=[client_id]):
         if Outcome.objects.filter(client_id=client_id, batch_id=batch_id).exists():
             return
@@ -135,7 +136,7 @@ def batch_parts(batch_id: UUID, clients: Sequence[UUID] | None = None) -> list[P
 def begin(key: str, clients: Sequence[UUID], asked: Asked) -> UUID:
     """A batch that a program asks for: begun once for its key, found again afterwards. Raises Conflict where
     the key began another."""
-    batch_id = uuid5(asked.user_id, f"templates:{key}")
+    batch_id = uuid5(asked.user.id, f"templates:{key}")
     found = batch_parts(batch_id)
     if not found:
         start(batch_id, clients, asked)
@@ -158,6 +159,7 @@ def start(batch_id: UUID, clients: Sequence[UUID], asked: Asked) -> int:
             action=asked.action,
             version_id=str(asked.version_id),
             starts=asked.starts.isoformat(),
-            user_id=str(asked.user_id),
+            user_id=str(asked.user.id),
+            limits=asked.user.limits,
         )
     return len(clients)

@@ -183,7 +183,7 @@ def align(request: PageRequest, client: str) -> Done | str:
         raise Conflict("this client follows no template")
     if request.POST.get("action") == "rehearse":
         batch_id = uuid7()
-        asked = batch.Asked("rehearse", found.version.id, starts, request.identity.id)
+        asked = batch.Asked("rehearse", found.version.id, starts, request.identity)
         batch.start(batch_id, [found.client_id], asked)
         return Done("The rehearsal begins.", to=reverse("templates:results", args=[batch_id]))
     only = request.POST.getlist("item")

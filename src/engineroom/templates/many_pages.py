@@ -124,7 +124,7 @@ def start(request: PageRequest, template: str) -> Done:
         raise NothingChosen("choose clients on which your role allows this; nothing was begun")
     version = drafts.version_numbered(template)
     batch_id = uuid7()
-    batch.start(batch_id, chosen, batch.Asked(doing, version.id, starts, request.identity.id))
+    batch.start(batch_id, chosen, batch.Asked(doing, version.id, starts, request.identity))
     return Done(
         f"{batch.ACTIONS[doing]}: {len(chosen)} clients, a job for each.",
         to=reverse("templates:results", args=[batch_id]),

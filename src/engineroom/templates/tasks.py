@@ -1,4 +1,4 @@
-"""The background job of templates. Arguments are ids only."""
+"""The background job of templates. Arguments are ids, and what a token is narrowed to."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from uuid import UUID
 
 from procrastinate.contrib.django import app
 
+from engineroom.foundation.access import services as access
 from engineroom.templates import batch
 
 
 @app.task(name="templates.batch_part", queue="templates")
 def batch_part_job(
-    batch_id: str, client_id: str, action: str, version_id: str, starts: str, user_id: str
+    batch_id: str,
+    client_id: str,
+    action: str,
+    version_id: str,
+    starts: str,
+    user_id: str,
+    limits: dict[str, list[str] | None] | None = None,
 ) -> None:
     """One client of a batch; what it cannot do is its result, and no other client's."""
-    asked = batch.Asked(action, UUID(version_id), date.fromisoformat(starts), UUID(user_id))
+    user = access.identity(UUID(user_id), limits)
+    asked = batch.Asked(action, UUID(version_id), date.fromisoformat(starts), user)
     batch.run_part(UUID(batch_id), UUID(client_id), asked)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
@@ -73,14 +73,22 @@ def system_user() -> Identity:
     return Identity(*row)
 
 
-def identity(user_id: UUID) -> Identity:
-    """An active user by id, for jobs that act on somebody's behalf. Raises NotFound."""
+def identity(user_id: UUID, limits: Mapping[str, list[str] | None] | None = None) -> Identity:
+    """An active user by id, for jobs that act on somebody's behalf. Raises NotFound.
+
+    limits: as `Identity.limits` gave them, of whoever came with a narrowed token.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, email, name, kind FROM app_identity(%s)", [user_id])
         row = cursor.fetchone()
     if row is None:
         raise NotFound(f"there is no active user {user_id}")
-    return Identity(*row)
+    clients, verbs = (limits["clients"], limits["verbs"]) if limits else (None, None)
+    return replace(
+        Identity(*row),
+        clients=None if clients is None else frozenset(map(UUID, clients)),
+        verbs=_limits(verbs),
+    )
 
 
 def clients_with_unsealed_events() -> list[UUID]:

@@ -46,6 +46,16 @@ class Identity:
     def is_narrowed(self) -> bool:
         return self.clients is not None or self.verbs is not None
 
+    @property
+    def limits(self) -> dict[str, list[str] | None] | None:
+        """What the token is narrowed to, as an argument of a job: by a job nobody does more than by hand."""
+        if not self.is_narrowed:
+            return None
+        return {
+            "clients": None if self.clients is None else sorted(map(str, self.clients)),
+            "verbs": None if self.verbs is None else sorted(self.verbs),
+        }
+
     def reaches(self, client_id: UUID) -> bool:
         """Whether the token may be used for the client; the grants say whether the user may."""
         return self.clients is None or client_id in self.clients
@@ -80,11 +90,13 @@ class Scope:
         client_id: of several that are read; else the one that is written, or the first that is read.
         """
         room, _, verb = permission.rpartition(".")
-        user = self.user
-        if user.is_narrowed and room == "foundation" and verb not in rules.VERBS:
-            return False
-        if user.verbs is not None and verb not in user.verbs:
-            return False
+        for who in (self.user, self.on_behalf):
+            if who is None:
+                continue
+            if who.is_narrowed and room == "foundation" and verb not in rules.VERBS:
+                return False
+            if who.verbs is not None and verb not in who.verbs:
+                return False
         client = client_id or self.write or next(iter(self.read), None)
         return client is not None and rules.may(self.roles.get(client, frozenset()), permission)
 
@@ -126,7 +138,7 @@ def acting(
     """
     readable = tuple(dict.fromkeys([*read, *([write] if write else [])]))
     face = FACE_OF_KIND[user.kind]
-    _refuse_beyond_token(user, readable, write)
+    _refuse_beyond_token(user, on_behalf, readable, write)
     with transaction.atomic(durable=True):
         roles = _enter(user, on_behalf, face, readable, write)
         scope = Scope(user, on_behalf, face, readable, write, roles)
@@ -138,8 +150,11 @@ def acting(
             _scope.reset(token)
 
 
-def _refuse_beyond_token(user: Identity, readable: tuple[UUID, ...], write: UUID | None) -> None:
-    if any(not user.reaches(client) for client in readable):
+def _refuse_beyond_token(
+    user: Identity, on_behalf: Identity | None, readable: tuple[UUID, ...], write: UUID | None
+) -> None:
+    reaching = (user,) if on_behalf is None else (user, on_behalf)
+    if any(not who.reaches(client) for who in reaching for client in readable):
         raise NotPermitted("this token is not for that client")
     if user.verbs is None:
         return

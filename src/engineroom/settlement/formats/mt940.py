@@ -33,7 +33,11 @@ MAX_FIELDS = 1_000
 """Fields from one :20: or :61: to the next; real ones have ten."""
 
 _TAG = re.compile(r":([0-9]{2}[A-Z]?|NS):")
-_PREFIX = re.compile(r"(?:\{[1235]:[^}]*\}?\}?)*\{4:")
+_PREFIX = re.compile(r"(?:\{[1235]:(?:[^{}]++|\{[^{}]*+\})*+\})*+\{4:")
+"""SWIFT's blocks before the text: block 3 has blocks of its own, {3:{108:..}}. Nothing read is given back
+(the plus behind each count), so that a row of any kind is gone over once.
+"""
+
 _BALANCE = re.compile(r"([CD])([0-9]{6})([A-Z]{3})([0-9,.]{1,20})")
 _MOVEMENT = re.compile(
     r"(?P<value>[0-9]{6})(?P<entry>[0-9]{4})?(?P<mark>R?[CD])(?P<funds>[A-Z])?\n?(?P<amount>[0-9,.]{1,20})"
@@ -79,7 +83,8 @@ class _Reading(Reading):
         said: list[str] = []
         since = 0
         for row, raw in self.rows():
-            text = _PREFIX.sub("", raw) if raw.startswith("{") else raw
+            prefix = _PREFIX.match(raw)
+            text = raw[prefix.end() :] if prefix else raw
             match = _TAG.match(text)
             if match is None and text[:1] != "-" and not (text[:1] == "{" or not tag):
                 if len(held) >= MAX_ROWS_HELD:
@@ -384,10 +389,11 @@ def _facts(text: str) -> dict[str, str]:
 
 def _numbered(flat: str, code: str, separator: str) -> dict[str, str]:
     """German banks' parts: 00 booking text, 20-29 and 60-63 purpose, 30 bank, 31 account, 32-33 name."""
-    parts: dict[str, str] = {}
     pieces = re.split(re.escape(separator) + r"([0-9]{2})", flat)
+    said_of: dict[str, list[str]] = {}
     for number, said in zip(pieces[1::2], pieces[2::2], strict=False):
-        parts[number] = parts.get(number, "") + said
+        said_of.setdefault(number, []).append(said)
+    parts = {number: "".join(all_said) for number, all_said in said_of.items()}
     purpose = "".join(parts.get(f"{n}", "") for n in [*range(20, 30), *range(60, 64)])
     facts = {
         "code": code,

@@ -6,6 +6,9 @@ and nothing is ever expanded but the five entities of XML and characters by numb
 
 OFX says a closing balance (LEDGERBAL) with its day, and no opening one: it is the statement's closing only
 where that day is the last of the list. Investment statements (INVSTMTRS) are no bank statements and refused.
+
+A transaction that replaces or deletes an earlier one (CORRECTFITID) is refused: taken as one more payment it
+would be counted beside what it corrects.
 """
 
 from __future__ import annotations
@@ -326,7 +329,7 @@ class _Reading(Reading):
         if said is not None and said != statement.currency:
             problem = f"the amount is in {said[:10]}, the account in {statement.currency}"
             self.wrong(fields.rows["CURRENCY/CURSYM"], "CURSYM", problem, CORRECT)
-        if minor is None or booked is None:
+        if not self.stands_alone(fields, ordinal) or minor is None or booked is None:
             return None
         kind = fields("TRNTYPE")
         name = fields("PAYEE/NAME", "NAME", "EXTDNAME")
@@ -352,9 +355,26 @@ class _Reading(Reading):
             customer_reference=fields("CHECKNUM"),
             code=kind,
             information=None,
-            is_reversal=fields("CORRECTACTION") == "DELETE",
             said="\n".join(fields.said),
         )
+
+    def stands_alone(self, fields: _Fields, ordinal: int) -> bool:
+        """Whether it is a payment of its own: a correction comes in the place of one told before."""
+        corrected, action = fields("CORRECTFITID"), fields("CORRECTACTION")
+        if corrected is None and action is None:
+            return True
+        name = "CORRECTACTION" if corrected is None else "CORRECTFITID"
+        does = "deletes" if (action or "").upper() == "DELETE" else "replaces"
+        own = f"transaction {(fields('FITID') or str(ordinal))[:60]!r}"
+        other = repr(corrected[:60]) if corrected else "another, which it does not name"
+        problem = f"{own} {does} {other}: taken as it stands, the payment would count twice"
+        which = other if corrected else "the other"
+        remedy = (
+            f"Ask the bank for a statement in which {which} is corrected already, "
+            "or download camt.053 or MT940, where a correction is an entry of its own"
+        )
+        self.wrong(fields.rows[name], name, problem, remedy)
+        return False
 
     def date_of(self, fields: _Fields, path: str) -> date | None:
         """The day as the bank wrote it: not moved to another time zone."""

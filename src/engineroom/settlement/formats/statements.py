@@ -32,9 +32,9 @@ NAMES: dict[str, str] = {
 READ = "camt.053, MT940, OFX or QFX, BAI2, QIF or CSV"
 
 _BAI2 = re.compile(r"\s*01,[^,\r\n]*,[^,\r\n]*,[0-9]{6},")
-_MT940 = re.compile(r"(?:^|[\r\n])\s*(?:\{[1-4]:|:20:)")
+_MT940 = re.compile(r"(?:^|[\r\n])[ \t]*(?:\{[1-4]:|:20:)")  # blanks, not rows: each is looked at once
 _QIF = re.compile(r"(?:^|[\r\n])!(?:Type|Account|Option|Clear)", re.IGNORECASE)
-_SEPARATED = re.compile(r"[^\r\n]*[,;\t|][^\r\n]*(?:[\r\n]|\Z)")
+_SEPARATORS = ",;\t|"
 
 
 def format_of(head: bytes) -> Format:
@@ -51,7 +51,7 @@ def format_of(head: bytes) -> Format:
         return "mt940"
     if re.search(r"[\x00-\x08\x0e-\x1f]", text[:2000]):
         return ""
-    return "csv" if _SEPARATED.search(text) else ""
+    return "csv" if any(separator in text for separator in _SEPARATORS) else ""
 
 
 def _text(head: bytes) -> str:
