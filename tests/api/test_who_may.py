@@ -268,11 +268,11 @@ BODIES: dict[str, Any] = {
     "templates.have_otherwise": {
         "part": "promises",
         "item": "all_others",
-        "field": "hours",
-        "value": "1",
+        "field": "minutes",
+        "value": "60",
         "reason": "theirs",
     },
-    "templates.accept_as_own": {"part": "promises", "item": "all_others", "field": "hours", "reason": "so"},
+    "templates.accept_as_own": {"part": "promises", "item": "all_others", "field": "minutes", "reason": "so"},
     "templates.be_without": {"part": "promises", "item": "all_others", "reason": "none"},
     "templates.have_as_template": {"part": "promises", "item": "all_others", "reason": "again"},
     "templates.rehearse": {"template": "no_such", "starts": "2026-12-01"},
@@ -337,7 +337,9 @@ def ids(firm: Firm, worked: Worked) -> dict[str, str]:
     version, template_batch_id = published(firm, key="the_usual"), new_id()
     with worked.client.acting("lead"):
         templates.follow(version.key, reason="as agreed")
-        templates.keep_outcome(template_batch_id, version.version_id, action="rehearse", outcome="done")
+        templates.keep_outcome(
+            template_batch_id, version.version_id, date(2026, 12, 1), action="rehearse", outcome="done"
+        )
     return {
         "template_batch_id": str(template_batch_id),
         "pay_batch_id": str(pay_batch_id),

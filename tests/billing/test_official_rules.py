@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from engineroom.billing import rulesets
+from engineroom.billing import official, rulesets
 from engineroom.billing.formats import arithmetic, reading, schemas, ubl
 from engineroom.billing.formats import einvoice as model
 from engineroom.billing.official import RuleProcess, RulesNotApplied
@@ -74,6 +74,21 @@ def test_a_process_that_dies_is_started_again(process: RuleProcess) -> None:
     os.kill(first, signal.SIGKILL)
     assert process.apply(content, [CEN]) == [[]]
     assert process.pid != first
+
+
+def test_a_check_that_runs_out_of_time_is_not_tried_again(
+    process: RuleProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = ubl.write_document(invoice())
+    assert process.apply(content, [CEN]) == [[]]
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGSTOP)  # it lives, and never answers
+    with monkeypatch.context() as short:
+        short.setattr(official, "TIMEOUT_S", 0.2)
+        with pytest.raises(RulesNotApplied, match=r"too long .*no answer in 0.2 seconds"):
+            process.apply(content, [CEN])
+    assert process.pid is None
+    assert process.apply(content, [CEN]) == [[]]
 
 
 def test_a_rule_set_that_cannot_be_applied_is_said(process: RuleProcess, tmp_path: Path) -> None:

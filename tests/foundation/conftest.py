@@ -291,10 +291,10 @@ def _away(client: TestClient) -> None:
 
 def _follow(firm: Firm, client: TestClient) -> None:
     """A template that the client follows with a value of its own, applied."""
-    version = published(firm, {"Promises": {"all_others": {"name": "Two days", "hours": "48"}}})
+    version = published(firm, {"Promises": {"all_others": {"name": "Two days", "minutes": "2880"}}})
     with client.acting("lead"):
         templates.follow(version.key, reason="as agreed")
-        templates.have_otherwise("promises", "all_others", "hours", "72", reason="they have three")
+        templates.have_otherwise("promises", "all_others", "minutes", "4320", reason="they have three")
         templates.apply_template(PAY_DATE)
 
 

@@ -129,7 +129,13 @@ def test_one_key_begins_one_batch(three: list[TestClient], lead: Identity, versi
         assert batch.begin("monday", ids, asked(version, lead)) == first
         with pytest.raises(Conflict, match="another batch"):
             batch.begin("monday", ids, asked(version, lead, "rehearse"))
-    run_worker(wait=False)
+    later = replace(asked(version, lead), starts=date(2027, 1, 1))
+    for _ in ("while it is queued", "once it is done"):
+        with acting(lead, write=ids[0], read=ids):
+            assert batch.begin("monday", ids, asked(version, lead)) == first
+            with pytest.raises(Conflict, match="another batch"):
+                batch.begin("monday", ids, later)
+        run_worker(wait=False)
 
 
 def test_whoever_lost_the_role_meanwhile_changes_nothing(
@@ -163,9 +169,11 @@ def test_a_template_is_written_followed_and_kept_to_at_the_command_line(
     assert "nothing was changed" in said("rehearse", "typed", "--clients", codes, "--starts", "2026-12-01")
     assert "Pay schedules MONTHLY: new" in said("move", "typed", "--clients", codes, "--starts", "2026-12-01")
     why = "agreed with them"
-    said("otherwise", three[0].code, "promises", "all_others", "hours", "24", "--reason", why)
+    said("otherwise", three[0].code, "promises", "all_others", "minutes", "1440", "--reason", why)
     assert why in said("compare", three[0].code)
-    assert "hours 24, was 16" in said("apply", "typed", "--clients", three[0].code, "--starts", "2026-12-02")
+    assert "minutes 1440, was 960" in said(
+        "apply", "typed", "--clients", three[0].code, "--starts", "2026-12-02"
+    )
     assert three[2].code in said("clients", "typed")
 
 

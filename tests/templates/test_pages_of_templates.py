@@ -70,9 +70,9 @@ def test_a_template_is_written_with_its_problems_beside_it_and_published(author:
 
 def test_what_changed_between_versions_stands_value_by_value(firm: Firm, author: Browser):
     first = published(firm)
-    published(firm, changed(Promises={"all_others": {"hours": "8"}}), first.key)
+    published(firm, changed(Promises={"all_others": {"minutes": "480"}}), first.key)
     page = shown(author, "diff", first.key)
-    assert "Promises: all_others, hours" in page and "1 change" in page
+    assert "Promises: all_others, minutes" in page and "1 change" in page
     assert "No value changed" in shown(author, "diff", first.key, before="1", after="1")
     assert shown(author, "version", first.key, 1)
     assert author.get(reverse("templates:version", args=[first.key, 9])).status_code == 404
@@ -130,7 +130,7 @@ def test_one_action_over_many_clients_with_a_result_for_each(firm: Firm):
     assert "Not all of it" in page and "Accounts 7100" in page and "Queued" not in page
     page = shown(browser, "clients", version.key)
     assert "In line" in page and "To be brought into line" in page
-    published(firm, changed(Promises={"all_others": {"hours": "8"}}), version.key)
+    published(firm, changed(Promises={"all_others": {"minutes": "480"}}), version.key)
     assert "Behind" in shown(browser, "clients", version.key)
     assert "Behind" in shown(browser, "templates")
 

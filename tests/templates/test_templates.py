@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from engineroom.foundation import templated
+from engineroom.foundation.access import services as access
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import Conflict, InputRefused, NotFound, NotPermitted
@@ -25,6 +26,7 @@ from engineroom.payroll.models import PaySchedule
 from engineroom.people.accounts import set_account_policy
 from engineroom.people.selectors import holds_first_accounts
 from engineroom.quality.clocks import terms_of
+from engineroom.quality.services import promise
 from engineroom.templates import document, drafts, engine, selectors, services
 from engineroom.templates.models import Following, OwnValue, Template, Version
 from tests.firm import Firm, TestClient, connect, enter
@@ -63,11 +65,11 @@ def told(text: str) -> list[str]:
 
 def test_a_document_says_what_stands_in_it_in_one_form():
     text = text_of(
-        "t", {"Pay schedules": MONTHLY, "Promises": {"all_others": {"name": "P", "hours": "7.50"}}}
+        "t", {"Pay schedules": MONTHLY, "Promises": {"all_others": {"name": "P", "minutes": "20.0"}}}
     )
     checked = document.check(text)
     assert not checked.problems and checked.template is not None
-    assert checked.template.parts["promises"]["all_others"]["hours"] == "7.5"
+    assert checked.template.parts["promises"]["all_others"]["minutes"] == "20"
     assert checked.template.parts["pay_schedules"]["MONTHLY"]["anchor"] == "2026-04-01"
     assert document.read_canonical(document.canonical(checked.template)) == checked.template
 
@@ -129,7 +131,8 @@ def test_every_problem_is_told_at_its_line():
         ("Account holds", "wallets", {"hold_first": "yes"}, "nothing called"),
         ("Account map", "cost.nothing", {"account": "1"}, "is no line"),
         ("Account map", "owed.paye SALES", {"account": "1"}, "cost centre"),
-        ("Promises", "all_others", {"name": "P", "hours": "0"}, "cannot be promised"),
+        ("Promises", "all_others", {"name": "P", "minutes": "0"}, "cannot be promised"),
+        ("Promises", "all_others", {"name": "P", "minutes": "7.5"}, "cannot be promised"),
         ("Working hours", "desk", {"zone": "Mars/North", "week": "Mon-Fri 09:00-17:00"}, "time zone"),
         ("Working hours", "desk", {"zone": "Europe/London", "week": "Mon 9:00-12:00"}, "written otherwise"),
     ],
@@ -155,13 +158,13 @@ def test_a_version_is_frozen_under_its_hash_and_says_nothing_twice(firm: Firm):
         assert kept.errors
         with pytest.raises(drafts.DraftMoved):
             drafts.save_draft(text_of(first.key, USUAL), begun_from="0" * 64)
-    second = published(firm, changed(Promises={"all_others": {"hours": "8"}}), first.key)
+    second = published(firm, changed(Promises={"all_others": {"minutes": "480"}}), first.key)
     assert second.number == 2
     with acting(firm.owner, read=[firm.house_id]):
         parts = [drafts.template_of(v.version_id).parts for v in (first, second)]
     [one] = engine.between(*parts)
     assert (one.part, one.item, one.field, one.before, one.after) == (
-        "promises", "all_others", "hours", "16", "8",
+        "promises", "all_others", "minutes", "960", "480",
     )  # fmt: skip
 
 
@@ -289,10 +292,35 @@ def test_what_somebody_changed_by_hand_is_a_drift_to_accept_or_to_put_back(
     assert not weeks.by_hand  # wanted anew, and not applied since
 
 
+def test_a_line_that_is_mapped_from_a_later_day_is_not_called_done(
+    client: TestClient, usual: drafts.Published
+):
+    with client.acting("lead"):
+        account_map.map_accounts(
+            [account_map.Mapped("cost.bonus_pay", "5010", date(2027, 4, 1))], reason="from April"
+        )
+    done = following(client, usual)
+    [refused] = done.cannot
+    assert "cost.bonus_pay" in refused and "mapped from 2027-04-01 to account 5010 already" in refused
+    with client.acting("lead"):
+        assert account_map.map_of(STARTS).mapped.get(("cost.bonus_pay", "")) is None
+        again = services.apply_template(date(2027, 4, 1))
+        assert (again.outcome, again.cannot) == ("done", [])
+        assert account_map.map_of(date(2027, 4, 1)).mapped[("cost.bonus_pay", "")] == "7100"
+
+
+def test_a_promise_of_twenty_minutes_is_kept_and_not_a_third_of_an_hour(firm: Firm, client: TestClient):
+    version = published(firm, {"Promises": {"all_others": {"name": "At once", "minutes": "20"}}})
+    with client.acting("lead"):
+        promise("At once", 20 * 60, reason="as agreed")
+    done = following(client, version)
+    assert (done.outcome, states(client)) == ("nothing", {"same"})
+
+
 def test_a_later_version_leaves_a_client_behind_until_it_is_moved(firm: Firm, client: TestClient):
     first = published(firm)
     following(client, first)
-    second = published(firm, changed(Promises={"all_others": {"hours": "8"}}), first.key)
+    second = published(firm, changed(Promises={"all_others": {"minutes": "480"}}), first.key)
     with client.acting("lead"):
         now = selectors.followed()
         assert now is not None and now.is_behind and (now.version.number, now.latest) == (1, 2)
@@ -301,7 +329,7 @@ def test_a_later_version_leaves_a_client_behind_until_it_is_moved(firm: Firm, cl
         moved = services.follow(first.key, reason="the new version")
         assert moved.number == second.number
         [line] = selectors.compared_here().open
-        assert (line.value.stands, line.value.wanted, line.by_hand) == ("16", "8", False)
+        assert (line.value.stands, line.value.wanted, line.by_hand) == ("960", "480", False)
         services.apply_template(STARTS)
         assert not selectors.compared_here().open
         with pytest.raises(Conflict, match="already"):
@@ -387,6 +415,41 @@ def test_who_said_it_is_written_by_the_database(client: TestClient, usual: draft
             "SELECT by_user_id FROM templates_following WHERE client_id = %s", [client.id]
         ).fetchone() == (lead.id,)
         app.rollback()
+
+
+def insert_outcome(app: psycopg.Connection, client: TestClient, outcome: str) -> None:
+    app.execute(
+        "INSERT INTO templates_outcome (id, client_id, batch_id, action, version_id, outcome, words, "
+        "changed, kept, cannot, cannot_items, by_user_id, at) "
+        "VALUES (%s, %s, %s, 'apply', %s, %s, '', '{}', '{}', '{}', '{}', %s, '2001-01-01')",
+        [uuid7(), client.id, uuid7(), uuid7(), outcome, uuid7()],
+    )
+
+
+def test_who_did_it_and_when_is_written_by_the_database(client: TestClient):
+    by_hand, by_job = client.staff["lead"], client.staff["specialist"]
+    for user, on_behalf, outcome, who in (
+        (by_hand, None, "done", by_hand),
+        (access.system_user(), by_job, "failed", by_job),
+    ):
+        with connect() as app:
+            entered = [user.id, on_behalf.id if on_behalf else None, client.id]
+            app.execute("SELECT app_enter(%s, %s, 'firm', '{}', %s)", entered)
+            insert_outcome(app, client, outcome)
+            found = app.execute(
+                "SELECT by_user_id, at > now() - interval '1 hour' FROM templates_outcome "
+                "WHERE client_id = %s",
+                [client.id],
+            ).fetchall()
+            assert found == [(who.id, True)]
+            app.rollback()
+
+
+def test_nobody_without_the_permission_says_that_a_client_was_changed(client: TestClient):
+    with connect() as app:
+        enter(app, client.staff["specialist"], write=client.id)
+        with pytest.raises(psycopg.Error, match="may prepare templates"):
+            insert_outcome(app, client, "done")
 
 
 @pytest.mark.parametrize("table", ["templates_following", "templates_ownvalue"])

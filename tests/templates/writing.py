@@ -30,7 +30,7 @@ USUAL: dict[str, dict[str, dict[str, str]]] = {
     },
     "Leave entitlements": {"annual": {"weeks": "6", "carry_weeks": "1", "carry_months": "3"}},
     "Account holds": {"bank_accounts": {"hold_first": "yes"}},
-    "Promises": {"all_others": {"name": "Two days", "hours": "16"}},
+    "Promises": {"all_others": {"name": "Two days", "minutes": "960"}},
     "Working hours": {"desk": {"zone": "Europe/London", "week": "Mon-Fri 09:00-17:00", "holidays": "ENG"}},
 }
 

@@ -547,7 +547,7 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
     with client.acting("lead"):
         templates.follow(template.key, reason="as agreed")
         template_batch = uuid7()
-        templates.keep_outcome(template_batch, template.version_id, action="rehearse", outcome="done")
+        templates.keep_outcome(template_batch, template.version_id, MONDAY, action="rehearse", outcome="done")
 
     with client.acting("specialist"):
         begun = services.start_case(procedure, values={"day": "2026-11-27"})

@@ -1,7 +1,8 @@
 """The official rules, applied in a process of their own, which is kept and asked again.
 
 If that process goes down, the check is tried once more in a new one; goes that down too, the check is refused
-and everything else lives on.
+and everything else lives on. A check that runs into the time limit is refused at once: it would take as long
+again, while everybody else's waits.
 """
 
 from __future__ import annotations
@@ -86,6 +87,12 @@ class RuleProcess:
             child.stdin.write(json.dumps(asked).encode() + b"\n" + content)
             child.stdin.flush()
             line = self._line(child)
+        except TimeoutError as error:  # an OSError too, but not one to be tried again
+            self.stop()
+            raise RulesNotApplied(
+                f"the official rules took too long on this e-invoice ({error}), so nothing is known of it; "
+                f"ask for it in several invoices of fewer lines"
+            ) from None
         except OSError:
             self.stop()
             raise

@@ -11,13 +11,14 @@ from django.db import connection
 
 from engineroom.foundation.templated import Field, ItemChange, Items, Part, by_client, never, register
 from engineroom.foundation.tenancy.models import Client
-from engineroom.kernel.errors import Problem
+from engineroom.foundation.tenancy.scope import current_client_id
+from engineroom.kernel.errors import Conflict, Problem
 from engineroom.payroll.account_map import Mapped, map_accounts
 from engineroom.payroll.engine import schedules as engine
 from engineroom.payroll.engine.proration import BASES
 from engineroom.payroll.engine.schedules import PAY_RULES, PERIODS_IN_YEAR, Rhythm
 from engineroom.payroll.jurisdictions import NoJurisdiction, jurisdiction
-from engineroom.payroll.models import PaySchedule
+from engineroom.payroll.models import MappedAccount, PaySchedule
 from engineroom.payroll.postings import Posted, Postings
 from engineroom.payroll.schedules import add_pay_schedule, wrong_code
 
@@ -167,11 +168,22 @@ def _check_map(country: str, items: Items) -> Iterable[Problem]:
             yield Problem(f"{code} is no cost, so it has no cost centre", "leave it out", field=item)
 
 
+def _refuse_before_later(rows: Sequence[Mapped], starts: date) -> None:
+    """What was said from a later day on would hold still. Raises Conflict."""
+    asked = {(row.line, row.cost_centre) for row in rows}
+    later = MappedAccount.objects.filter(client_id=current_client_id(), starts__gt=starts)
+    for row in later.order_by("-starts"):
+        if (row.line, row.cost_centre) in asked:
+            where = f"account {row.account}" if row.account else "the usual account"
+            raise Conflict(f"it is mapped from {row.starts} to {where} already; give that day or a later day")
+
+
 def _apply_map(changes: Sequence[ItemChange], starts: date, reason: str) -> None:
     rows = []
     for change in changes:
         line, _, centre = change.key.partition(" ")
         rows.append(Mapped(line, change.after["account"], starts, centre.strip()))
+    _refuse_before_later(rows, starts)
     map_accounts(rows, reason=reason, source="template")
 
 

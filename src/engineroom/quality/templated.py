@@ -18,7 +18,7 @@ from engineroom.sop.hours import HoursRefused, WorkingHours, hours_from, week_fr
 
 ALL_OTHERS = "all_others"
 """The item of the promise for procedures that have none of their own."""
-HOUR_S = 3600
+MINUTE_S = 60
 
 
 def _read_promises(clients: Sequence[UUID]) -> dict[UUID, dict[str, dict[str, str]]]:
@@ -35,7 +35,7 @@ def _read_promises(clients: Sequence[UUID]) -> dict[UUID, dict[str, dict[str, st
 def _promised(row: Promise) -> dict[str, str]:
     return {
         "name": row.name,
-        "hours": f"{(Decimal(row.budget_s) / HOUR_S).quantize(Decimal('0.000001')).normalize() + 0:f}",
+        "minutes": f"{(Decimal(row.budget_s) / MINUTE_S).quantize(Decimal('0.000001')).normalize() + 0:f}",
         "pauses_for_client": yes(bool(row.pause_reasons)),
         "warn_percent": str(row.warn_percent),
     }
@@ -46,10 +46,10 @@ def _check_promises(country: str, items: Items) -> Iterable[Problem]:
         if not KEY.match(item):
             remedy = f"use a procedure's key, or {ALL_OTHERS}"
             yield Problem(f"{item!r} is no procedure", remedy, field=item)
-        seconds = Decimal(fields.get("hours", "1")) * HOUR_S
-        if not 1 <= seconds <= LONGEST_BUDGET_S or seconds % 60:
-            problem = f"{fields['hours']} hours cannot be promised"
-            yield Problem(problem, "give whole minutes, up to 400 days", field=f"{item}/hours")
+        seconds = Decimal(fields.get("minutes", "1")) * MINUTE_S
+        if not 1 <= seconds <= LONGEST_BUDGET_S or seconds % MINUTE_S:
+            problem = f"{fields['minutes']} minutes cannot be promised"
+            yield Problem(problem, "give whole minutes, up to 400 days", field=f"{item}/minutes")
         if not 1 <= int(fields.get("warn_percent", 80)) <= 100:
             yield Problem("warn_percent is no percentage", "give 1 to 100", field=f"{item}/warn_percent")
 
@@ -59,7 +59,7 @@ def _apply_promises(changes: Sequence[ItemChange], starts: date, reason: str) ->
         said = change.after
         promise(
             said["name"],
-            int(Decimal(said["hours"]) * HOUR_S),
+            int(Decimal(said["minutes"]) * MINUTE_S),
             procedure_key="" if change.key == ALL_OTHERS else change.key,
             pauses_for_client=said.get("pauses_for_client", "yes") == "yes",
             warn_percent=int(said.get("warn_percent", 80)),
@@ -76,7 +76,7 @@ register(
         permission="quality.prepare",
         fields=(
             Field("name", "What the client knows it by", needed=True),
-            Field("hours", "Working time in hours", "number", needed=True),
+            Field("minutes", "Working time in minutes", "number", needed=True),
             Field("pauses_for_client", "Whether it stands still while the client is asked", "yes"),
             Field("warn_percent", "Warn when so much of it is used", "whole"),
         ),

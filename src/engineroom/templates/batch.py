@@ -72,7 +72,9 @@ def run_part(batch_id: UUID, client_id: UUID, asked: Asked) -> None:
         log.exception("templates batch %s, client %s: %s", batch_id, client_id, asked.action)
         words = DEFECT
     with acting(access.system_user(), write=client_id, on_behalf=user):
-        services.keep_outcome(batch_id, asked.version_id, action=asked.action, outcome="failed", words=words)
+        services.keep_outcome(
+            batch_id, asked.version_id, asked.starts, action=asked.action, outcome="failed", words=words
+        )
 
 
 def _carry_out(batch_id: UUID, asked: Asked) -> None:
@@ -81,8 +83,8 @@ def _carry_out(batch_id: UUID, asked: Asked) -> None:
     if asked.action == "rehearse":
         done = services.rehearse(key, version.number, asked.starts)
         services.keep_outcome(
-            batch_id, version.id, action="rehearse", outcome=done.outcome, changed=done.changed,
-            kept=done.kept, cannot=done.cannot,
+            batch_id, version.id, asked.starts, action="rehearse", outcome=done.outcome,
+            changed=done.changed, kept=done.kept, cannot=done.cannot,
         )  # fmt: skip
         return
     now = selectors.followed()
@@ -96,11 +98,12 @@ def _carry_out(batch_id: UUID, asked: Asked) -> None:
 
 @dataclass(frozen=True)
 class Part:
-    """A client of a batch. outcome: queued and working before there is a result."""
+    """A client of a batch. outcome: queued and working before there is a result. starts: from which day."""
 
     client_id: UUID
     action: str
     version_id: UUID
+    starts: date | None
     outcome: str
     words: str
     changed: list[str]
@@ -110,10 +113,11 @@ class Part:
 
 
 PARTS = """
-SELECT o.client_id, o.action, o.version_id, o.outcome, o.words, o.changed, o.kept, o.cannot, o.at
+SELECT o.client_id, o.action, o.version_id, o.starts, o.outcome, o.words, o.changed, o.kept, o.cannot, o.at
 FROM templates_outcome o WHERE o.client_id = ANY(%(clients)s) AND o.batch_id = %(batch)s
 UNION ALL
 SELECT (j.args->>'client_id')::uuid, j.args->>'action', (j.args->>'version_id')::uuid,
+  (j.args->>'starts')::date,
   CASE j.status WHEN 'doing' THEN 'working' WHEN 'failed' THEN 'failed' ELSE 'queued' END,
   CASE j.status WHEN 'failed' THEN 'its job took several workers down; it is not tried again' ELSE '' END,
   '{}', '{}', '{}', NULL
@@ -140,8 +144,8 @@ def begin(key: str, clients: Sequence[UUID], asked: Asked) -> UUID:
     found = batch_parts(batch_id)
     if not found:
         start(batch_id, clients, asked)
-    elif {(part.client_id, part.action, part.version_id) for part in found} != {
-        (client, asked.action, asked.version_id) for client in clients
+    elif {(part.client_id, part.action, part.version_id, part.starts) for part in found} != {
+        (client, asked.action, asked.version_id, asked.starts) for client in clients
     }:
         raise Conflict("this Idempotency-Key began another batch; send a key of its own for each")
     return batch_id

@@ -99,6 +99,7 @@ class Outcome(ClientModel):
 
     outcome: done; partly, where something cannot be changed; nothing to do; or failed, and words say why.
     changed, kept, cannot: a line each, for people. cannot_items: `part/item` of what could not be changed.
+    starts: from which day; None in rows of before it was kept.
     """
 
     history = True
@@ -106,6 +107,7 @@ class Outcome(ClientModel):
     batch_id = models.UUIDField()
     action = models.CharField(max_length=10)
     version_id = models.UUIDField()
+    starts = models.DateField(null=True)
     outcome = models.CharField(max_length=10)
     words = models.CharField(max_length=2000, default="")
     changed = ArrayField(models.TextField())
@@ -113,6 +115,7 @@ class Outcome(ClientModel):
     cannot = ArrayField(models.TextField())
     cannot_items = ArrayField(models.TextField())
     by_user_id = models.UUIDField()
+    """Set by trigger from the scope, as is `at`: whoever did it, or on whose behalf the system did."""
     at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -243,7 +243,7 @@ def apply_template(
         _apply_part(part, found.version.id, starts, only, told)
     after = selectors.compared({found.client_id: found.version.id})[found.client_id]
     kept = [selectors.kept_in_words(line) for line in after.own] if only is None else []
-    return _keep(found.version.id, batch_id or uuid7(), action, told, kept)
+    return _keep(found.version.id, batch_id or uuid7(), action, starts, told, kept)
 
 
 def _wait_for_others(client_id: UUID) -> None:
@@ -321,13 +321,16 @@ def _sentence(error: EngineroomError) -> str:
     return "; ".join(map(str, problems)) if problems else str(error)
 
 
-def _keep(version_id: UUID, batch_id: UUID, action: str, told: _Told, kept: list[str]) -> Applied:
+def _keep(
+    version_id: UUID, batch_id: UUID, action: str, starts: date, told: _Told, kept: list[str]
+) -> Applied:
     scope = current_scope()
     row = Outcome.objects.create(
         client_id=scope.client_id,
         batch_id=batch_id,
         action=action,
         version_id=version_id,
+        starts=starts,
         outcome=told.outcome,
         changed=told.changed,
         kept=kept,
@@ -375,6 +378,7 @@ class OutcomeKept:
 def keep_outcome(
     batch_id: UUID,
     version_id: UUID,
+    starts: date,
     *,
     action: str,
     outcome: str,
@@ -392,6 +396,7 @@ def keep_outcome(
         defaults={
             "action": action,
             "version_id": version_id,
+            "starts": starts,
             "outcome": outcome,
             "words": words[:LONGEST_WORDS],
             "changed": changed or [],
