@@ -47,7 +47,7 @@ def test_a_run_is_approved_submitted_and_paid_by_its_days(calculated: TestClient
 
 
 def test_what_hmrc_expects_stands_in_the_month_in_which_it_is_due(calculated: TestClient) -> None:
-    """The tax month to 5 December: summary by the 19th, payment by the 22nd (facts/gb.md section 2.1)."""
+    """The tax month to 5 December: summary by the 19th, payment by the 22nd (SI 2003/2682 reg. 69)."""
     assert found(calculated, *DECEMBER) == {
         "Payment summary, tax month to 5 Dec": (date(2026, 12, 19), False),
         "PAYE and NIC, tax month to 5 Dec": (date(2026, 12, 22), False),
@@ -64,7 +64,7 @@ def test_the_page_shows_all_my_clients_and_no_other(firm: Firm, calculated: Test
         .content.decode()
     )
     december = signed_in(calculated.staff["lead"]).get("/calendar", {"month": "2026-12"}).content.decode()
-    assert "PAYE and NIC, tax month to 5 Dec" in december and "facts/gb.md" in december
+    assert "PAYE and NIC, tax month to 5 Dec" in december and "SI 2003/2682 reg. 69" in december
     only = {"month": "2026-11", "kind": "pay date"}
     filtered = signed_in(calculated.staff["lead"]).get("/calendar", only).content.decode()
     assert "Pay day of pay run 1" in filtered and "Approve pay run 1" not in filtered

@@ -121,10 +121,11 @@ def runs(client: Client) -> None:
         return
     show.table(
         "Pay runs",
-        ("run", "paid", "people", "state", "next", "by"),
+        ("run", "what", "paid", "people", "state", "next", "by"),
         [
             (
                 str(row.number),
+                row.kind_words,
                 format_day(row.pay_date),
                 str(row.people),
                 row.state.word,

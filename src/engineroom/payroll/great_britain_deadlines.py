@@ -17,10 +17,10 @@ from engineroom.payroll.great_britain_postings import PAYMENT_DAY
 
 BY_POST_DAY = 19
 """An Employer Payment Summary, and payment by post, reach HMRC by the 19th; electronic payment by the 22nd
-after the tax month that ends on the 5th (facts/gb.md section 2.1)."""
+after the tax month that ends on the 5th (SI 2003/2682 reg. 69: 14 and 17 days)."""
 
-SUMMARY = "HMRC: an Employer Payment Summary by the 19th, and payment by post (facts/gb.md section 2.1)"
-PAYMENT = "HMRC: cleared electronic payment by the 22nd, or the banking day before (facts/gb.md section 2.1)"
+SUMMARY = "HMRC: a payment summary by the 19th, and payment by post (gov.uk/running-payroll/paying-hmrc)"
+PAYMENT = "HMRC: by the 22nd, or the banking day before (SI 2003/2682 reg. 69; gov.uk/pay-paye-tax)"
 
 REACH = timedelta(days=50)
 """A tax month begins so long before the day on which it is paid for, at most."""

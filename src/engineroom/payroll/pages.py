@@ -324,18 +324,11 @@ def _slips(request: PageRequest, found: PayRun, before: PayRun | None) -> SafeSt
 def _variance_charts(change: review.Variance, found: PayRun, currency: str) -> list[Chart]:
     """Gross from the last run to this one, and the other sums beside what they were."""
     before = f"Run {change.before.number}"
-    steps = [
-        ("Joined", change.joined_minor),
-        ("Not in this run", change.left_minor),
-        ("Hours", change.hours_minor),
-        ("Rates and kinds of hour", change.rate_minor),
-    ]
     walk = [
         Bar(before, change.gross_before, "total"),
         *(
             Bar(label, amount, "up") if amount > 0 else Bar(label, -amount, "down")
-            for label, amount in steps
-            if amount
+            for label, amount in change.parts()
         ),
         Bar(f"Run {found.number}", change.gross, "total"),
     ]

@@ -1,13 +1,13 @@
 """What a checker looks at before approving a run: how it differs from the last, and who is odd in it.
 
-The change of gross pay is told apart, person by person, into who came, who is not in it, more or fewer
-hours, and what an hour pays; the parts add up to the change, always.
+The change of gross pay is told apart into who came, who is not in it, more or fewer hours, what an hour pays,
+salaries, and the other elements by their names; the parts add up to the change, always.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun, Payslip
 from engineroom.payroll.selectors import RunFigures, RunRow, run_figures
 from engineroom.payroll.services import blockers_of
@@ -54,8 +55,10 @@ def run_before(run: PayRun) -> PayRun | None:
 class Variance:
     """A run beside the last. Amounts in minor units, signed as they change gross pay.
 
-    joined, left: people in only one of the two. hours_minor: more or fewer hours of those in both, at what an
-    hour paid them on average before; rate_minor: all that remains of their change.
+    joined, left: people in only one of the two. Of those in both: hours_minor is more or fewer hours of
+    timesheets, at what an hour paid them on average before; rate_minor what remains of the pay of hours;
+    salary_minor the basic pay of who has no hours; elements every other part of gross pay by its label; and
+    other_minor what none of these tells.
     """
 
     before: PayRun
@@ -68,6 +71,22 @@ class Variance:
     minutes: int
     hours_minor: int
     rate_minor: int
+    salary_minor: int
+    elements: tuple[tuple[str, int], ...]
+    other_minor: int
+
+    def parts(self) -> list[tuple[str, int]]:
+        """The change of gross pay in named parts, for pictures; those of nought are left out."""
+        parts = [
+            ("Joined", self.joined_minor),
+            ("Not in this run", self.left_minor),
+            ("Hours", self.hours_minor),
+            ("Rates and kinds of hour", self.rate_minor),
+            ("Salaries", self.salary_minor),
+            *self.elements,
+            ("Other", self.other_minor),
+        ]
+        return [(label, amount) for label, amount in parts if amount]
 
     @property
     def gross(self) -> int:
@@ -86,30 +105,58 @@ class Variance:
         return self.now_figures.totals.get(element, 0) - self.before_figures.totals.get(element, 0)
 
 
+WORK = ("basic_pay", "overtime_pay", "weekend_pay")
+"""What pays the hours of timesheets."""
+
+# timed: paid by the hours of timesheets. Runs of schedules take none in: their elements say what they pay.
 VARIANCE = """
-WITH now AS (
-  SELECT s.person_id, s.amounts[array_position(a.elements, 'gross')] AS gross,
-    s.amounts[array_position(a.elements, 'minutes_worked')] AS minutes
+WITH slips AS (
+  SELECT s.attempt_id = %(now)s AS is_now, s.person_id,
+    coalesce(s.amounts[array_position(a.elements, 'gross')], 0) AS gross,
+    coalesce(s.amounts[array_position(a.elements, 'minutes_worked')], 0) AS minutes,
+    coalesce(s.amounts[array_position(a.elements, 'basic_pay')], 0) AS basic,
+    coalesce(s.amounts[array_position(a.elements, 'overtime_pay')], 0) AS overtime,
+    coalesce(s.amounts[array_position(a.elements, 'weekend_pay')], 0) AS weekend
   FROM payroll_payslip s JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
-  WHERE s.client_id = %(client)s AND s.attempt_id = %(now)s),
-before AS (
-  SELECT s.person_id, s.amounts[array_position(a.elements, 'gross')] AS gross,
-    s.amounts[array_position(a.elements, 'minutes_worked')] AS minutes
-  FROM payroll_payslip s JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
-  WHERE s.client_id = %(client)s AND s.attempt_id = %(before)s),
+  WHERE s.client_id = %(client)s AND s.attempt_id IN (%(now)s, %(before)s)),
 people AS (
-  SELECT n.person_id IS NULL AS has_left, b.person_id IS NULL AS has_joined,
+  SELECT b.person_id IS NULL AS has_joined, n.person_id IS NULL AS has_left,
     coalesce(n.gross, 0) AS gross, coalesce(b.gross, 0) AS gross_before,
-    coalesce(n.minutes, 0) AS minutes, coalesce(b.minutes, 0) AS minutes_before,
-    CASE WHEN b.minutes > 0 AND n.person_id IS NOT NULL
-      THEN round(b.gross::numeric * (n.minutes - b.minutes) / b.minutes) ELSE 0 END AS by_hours
-  FROM now n FULL JOIN before b ON b.person_id = n.person_id)
+    n.minutes - b.minutes AS more_minutes, b.minutes AS minutes_before,
+    b.basic + b.overtime + b.weekend AS work_before,
+    n.basic - b.basic AS basic, n.overtime - b.overtime AS overtime, n.weekend - b.weekend AS weekend,
+    n.minutes <> 0 OR b.minutes <> 0 AS has_hours
+  FROM (SELECT * FROM slips WHERE is_now) n
+  FULL JOIN (SELECT * FROM slips WHERE NOT is_now) b ON b.person_id = n.person_id),
+told AS (
+  SELECT *, has_hours AND %(timesheets)s AS timed,
+    CASE WHEN NOT (has_hours AND %(timesheets)s) THEN 0
+      WHEN minutes_before > 0 THEN round(work_before::numeric * more_minutes / minutes_before)
+      ELSE basic + overtime + weekend END AS by_hours
+  FROM people)
 SELECT count(*) FILTER (WHERE has_joined), coalesce(sum(gross) FILTER (WHERE has_joined), 0)::bigint,
   count(*) FILTER (WHERE has_left), -coalesce(sum(gross_before) FILTER (WHERE has_left), 0)::bigint,
-  coalesce(sum(minutes - minutes_before) FILTER (WHERE NOT has_joined AND NOT has_left), 0)::bigint,
-  coalesce(sum(by_hours), 0)::bigint,
-  coalesce(sum(gross - gross_before - by_hours) FILTER (WHERE NOT has_joined AND NOT has_left), 0)::bigint
-FROM people
+  coalesce(sum(more_minutes) FILTER (WHERE timed), 0)::bigint,
+  coalesce(sum(by_hours) FILTER (WHERE timed), 0)::bigint,
+  coalesce(sum(basic) FILTER (WHERE NOT has_hours), 0)::bigint,
+  coalesce(sum(basic) FILTER (WHERE timed), 0)::bigint,
+  coalesce(sum(overtime) FILTER (WHERE timed), 0)::bigint,
+  coalesce(sum(weekend) FILTER (WHERE timed), 0)::bigint
+FROM told
+"""
+
+# Of people who are in only one of the two runs: every element, signed as it changes the sums of the runs.
+ALONE = """
+SELECT a.elements[u.place],
+  sum(CASE WHEN s.attempt_id = %(now)s THEN u.amount ELSE -u.amount END)::bigint
+FROM payroll_payslip s
+JOIN payroll_attempt a ON a.client_id = s.client_id AND a.id = s.attempt_id
+CROSS JOIN LATERAL unnest(s.amounts) WITH ORDINALITY AS u (amount, place)
+WHERE s.client_id = %(client)s AND s.attempt_id IN (%(now)s, %(before)s) AND s.person_id IN (
+  SELECT o.person_id FROM payroll_payslip o
+  WHERE o.client_id = %(client)s AND o.attempt_id IN (%(now)s, %(before)s)
+  GROUP BY o.person_id HAVING count(*) = 1)
+GROUP BY 1
 """
 
 
@@ -117,22 +164,54 @@ def variance(run: PayRun, before: PayRun | None) -> Variance | None:
     """Against the last run (`run_before`); None for a client's first, and before it is calculated."""
     if run.published_id is None or before is None:
         return None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            VARIANCE,
-            {"client": run.client_id, "now": run.published_id, "before": before.published_id},
-        )
-        row = cursor.fetchone()
     figures, figures_before = run_figures(run), run_figures(before)
     if not figures.payslips or not figures_before.payslips:
         return None
-    return Variance(before, figures, figures_before, *row)
+    values = {
+        "client": run.client_id,
+        "now": run.published_id,
+        "before": before.published_id,
+        "timesheets": run.schedule_id is None,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(VARIANCE, values)
+        joined, joined_minor, left, left_minor, minutes, by_hours, salaries, *timed = cursor.fetchone()
+        alone: dict[str, int] = {}
+        if joined or left:
+            cursor.execute(ALONE, values)
+            alone = dict(cursor.fetchall())
+    told = dict(zip(WORK, timed, strict=True))
+    told["basic_pay"] += salaries
+    elements = []
+    for element in jurisdiction(run.jurisdiction).elements:
+        if element.kind in ("earning", "reduction"):
+            now, was = figures.totals.get(element.code, 0), figures_before.totals.get(element.code, 0)
+            more = now - was - alone.get(element.code, 0) - told.get(element.code, 0)
+            if more:
+                elements.append((element.label, more if element.kind == "earning" else -more))
+    rates = sum(timed) - by_hours
+    known = joined_minor + left_minor + by_hours + rates + salaries + sum(by for _, by in elements)
+    return Variance(
+        before=before,
+        now_figures=figures,
+        before_figures=figures_before,
+        joined=joined,
+        joined_minor=joined_minor,
+        left=left,
+        left_minor=left_minor,
+        minutes=minutes,
+        hours_minor=by_hours,
+        rate_minor=rates,
+        salary_minor=salaries,
+        elements=tuple(elements),
+        other_minor=figures.totals["gross"] - figures_before.totals["gross"] - known,
+    )
 
 
 def in_words(v: Variance, currency: str) -> str:
     """The change in one sentence, for whoever would rather read: up or down, by how much, and because."""
     since = f"on run {v.before.number}"
-    if v.change == 0 and not (v.joined or v.left or v.minutes):
+    if v.change == 0 and not (v.joined or v.left or v.minutes or v.parts()):
         return f"Gross pay is what it was {since}."
     way = "up" if v.change > 0 else "down" if v.change < 0 else "unchanged"
     share = f" {percent(v.change, v.gross_before)}" if v.change and v.gross_before else ""
@@ -147,6 +226,12 @@ def in_words(v: Variance, currency: str) -> str:
             currency,
         ),
         _part(v.rate_minor, "other rates and kinds of hour", v.rate_minor, currency),
+        _part(v.salary_minor, "salaries", v.salary_minor, currency),
+        *(
+            f"{label} {format_money(abs(by), currency)} {'more' if by > 0 else 'less'}"
+            for label, by in v.elements
+        ),
+        _part(v.other_minor, "other", v.other_minor, currency),
     ]
     reasons = ", ".join(filter(None, because))
     return f"{head}, because {reasons}." if reasons else f"{head}."
@@ -222,19 +307,33 @@ WHERE m.client_id = %(client)s
 """
 
 
-def _unexpected(
-    values: Mapping[str, Any], starts: date, ends: date
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Whoever is paid with no day worked in the period, and whoever is paid for a day outside employment."""
+# Whose items in the run are all back pay: it is paid to leavers as well.
+BACK_PAID = """
+SELECT i.person_id FROM payroll_paiditem pi
+JOIN payroll_payitem i ON i.client_id = pi.client_id AND i.id = pi.id
+WHERE pi.client_id = %(client)s AND pi.run_id = %(run)s
+GROUP BY i.person_id HAVING bool_and(i.original_id IS NOT NULL)
+"""
+
+People = list[tuple[str, str]]
+
+
+def _unexpected(run: PayRun, values: Mapping[str, Any]) -> tuple[People, People]:
+    """Whoever is paid by timesheets with no day worked in the period, and whoever is paid for a day outside
+    employment."""
+    starts, ends = run.period_starts, run.period_ends
     with connection.cursor() as cursor:
         cursor.execute(PAID, values)
         paid = cursor.fetchall()
-        cursor.execute(DAYS, values)
-        days: dict[UUID, list[date]] = dict(cursor.fetchall())
         cursor.execute(EMPLOYED, values)
         employed: dict[UUID, list[tuple[date, date]]] = defaultdict(list)
         for person, first, last in cursor.fetchall():
             employed[person].append((first, last))
+        if run.schedule_id is not None:
+            cursor.execute(BACK_PAID, values)
+            return [], _not_employed(run, paid, employed, {row[0] for row in cursor.fetchall()})
+        cursor.execute(DAYS, values)
+        days: dict[UUID, list[date]] = dict(cursor.fetchall())
     idle = [
         (number, name)
         for person, number, name in paid
@@ -250,8 +349,32 @@ def _unexpected(
     return idle, gone
 
 
+def _not_employed(
+    run: PayRun,
+    paid: Sequence[tuple[UUID, str, str]],
+    employed: Mapping[UUID, Sequence[tuple[date, date]]],
+    back_paid: Collection[UUID],
+) -> People:
+    """Of a run of a schedule, which takes in no timesheets. A regular run pays who is employed on a day of
+    its period; a bonus, or what is paid off cycle, who is on the day itself. Of the other kinds (final pay,
+    corrections) it is no surprise that somebody has left."""
+    if run.kind == "regular":
+        starts, ends = run.period_starts, run.period_ends
+    elif run.kind in ("bonus", "off_cycle"):
+        starts = ends = run.law_date
+    else:
+        return []
+    return [
+        (number, name)
+        for person, number, name in paid
+        if person not in back_paid
+        and not any(first <= ends and last >= starts for first, last in employed.get(person, ()))
+    ]
+
+
 def oddities(run: PayRun) -> list[Oddity]:
-    """Accounts that several people share, pay without hours in the weeks paid, pay for days not employed."""
+    """Accounts that several people share, timesheets paid without hours in the weeks, pay for days not
+    employed."""
     if run.published_id is None:
         return []
     values: dict[str, Any] = {
@@ -265,7 +388,7 @@ def oddities(run: PayRun) -> list[Oddity]:
         cursor.execute(SHARED_ACCOUNTS, values)
         for account, number, name in cursor.fetchall():
             sharing[account].append((number, name))
-    idle, gone = _unexpected(values, run.period_starts, run.period_ends)
+    idle, gone = _unexpected(run, values)
     found = [
         Oddity(
             "account",
@@ -280,9 +403,12 @@ def oddities(run: PayRun) -> list[Oddity]:
         what = f"{format_count(len(idle), 'person is', 'people are')} paid without hours in the period"
         found.append(Oddity("no_hours", what, "Look at the weeks they are paid for", tuple(idle)))
     if gone:
+        paid_for = "hours" if run.schedule_id is None else "pay"
         what = f"{format_count(len(gone), 'person is', 'people are')} paid for days outside employment"
         found.append(
-            Oddity("left", what, "Look at their last day, and at who answered for the hours", tuple(gone))
+            Oddity(
+                "left", what, f"Look at their last day, and at who answered for the {paid_for}", tuple(gone)
+            )
         )
     return found + _odd_people(run, run.published_id)
 

@@ -345,6 +345,13 @@ class RunRow:
     owes_back: bool
     is_taken_back: bool
     frequency: str
+    schedule: str
+    """The name of its schedule; empty: the run of timesheets."""
+
+    @property
+    def kind_words(self) -> str:
+        """What it is and for whom: "Bonus, Monthly staff"."""
+        return f"{self.kind.replace('_', ' ').capitalize()}, {self.schedule or 'weekly timesheets'}"
 
     @property
     def tax_words(self) -> str:
@@ -417,7 +424,10 @@ SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, 
     JOIN foundation_release x ON x.client_id = v.client_id AND x.subject_kind = 'pay_run'
       AND x.subject_id = v.run_id
     WHERE v.client_id = r.client_id AND v.original_id = r.id) AS taken_back,
-  r.frequency
+  r.frequency,
+  coalesce((
+    SELECT p.name FROM payroll_payschedule p
+    WHERE p.client_id = r.client_id AND p.id = r.schedule_id), '') AS schedule
 FROM payroll_payrun r
 LEFT JOIN payroll_attempt k ON k.client_id = r.client_id AND k.id = r.published_id
 LEFT JOIN LATERAL (

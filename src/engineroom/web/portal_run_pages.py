@@ -98,15 +98,9 @@ def _variance_chart(v: review.Variance, currency: str) -> charts.Chart:
     def step(label: str, amount: int) -> charts.Bar:
         return charts.Bar(label, abs(amount), "up" if amount >= 0 else "down")
 
-    parts = [
-        ("Joined", v.joined_minor),
-        ("Not in it", v.left_minor),
-        ("Hours", v.hours_minor),
-        ("Rates and kinds of hour", v.rate_minor),
-    ]
     steps = [
         charts.Bar(f"Run {v.before.number}", v.gross_before, "total"),
-        *(step(label, amount) for label, amount in parts if amount),
+        *(step(label, amount) for label, amount in v.parts()),
         charts.Bar("This run", v.gross, "total"),
     ]
     return charts.waterfall_chart(steps, currency, title="Gross pay, from the last run to this one")
