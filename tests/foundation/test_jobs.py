@@ -175,7 +175,7 @@ def test_a_job_that_outlived_no_worker_is_given_up_and_others_are_not(client):
     ]
 
 
-PLAIN = ("timestamp", "chunk", "action", "pay_date", "context", "limits")
+PLAIN = ("timestamp", "chunk", "action", "pay_date", "context", "limits", "starts")
 """The context is the worker's own, and stands in no queue."""
 
 

@@ -163,9 +163,8 @@ def test_j_and_k_walk_the_rows_and_enter_opens_one(open_guide):
 
 def test_two_letters_go_to_a_place_and_a_asks_before_it_approves(open_guide):
     page = open_guide()
-    page.keyboard.press("g")
-    page.keyboard.press("c")
-    assert page.url.endswith("#elements")
+    page.keyboard.type("gc")
+    page.wait_for_url("**#elements")
     page.keyboard.press("a")
     assert page.locator("#approve-run").is_visible()
     page.click("#approve-run button:has-text('Cancel')")

@@ -13,13 +13,21 @@ import typer
 
 from engineroom.cli import show
 from engineroom.cli.arguments import Client
-from engineroom.cli.ground import client_named, identity, on_the_ground, reading, seal_everything, writing
+from engineroom.cli.ground import (
+    FIRM,
+    FIRM_AND_CLIENT,
+    client_named,
+    identity,
+    on_the_ground,
+    reading,
+    seal_everything,
+    writing,
+)
 from engineroom.kernel.errors import EngineroomError, NotFound, NotPermitted
 from engineroom.ui.display import format_count, format_moment
 
 if TYPE_CHECKING:
-    from engineroom.foundation.tenancy.models import Client as ClientRow
-    from engineroom.foundation.tenancy.scope import Identity, Scope
+    from engineroom.foundation.tenancy.scope import Scope
     from engineroom.sop.boards import CaseView
 
 cases = typer.Typer(no_args_is_help=True, help="Cases: procedures as they run.")
@@ -132,18 +140,6 @@ def _paths(given: list[str] | None) -> dict[str, Path]:
     return found
 
 
-def _client_asked(user: Identity, code: str) -> ClientRow:
-    """The client with that code, for its own people too. What a client is asked, and no more
-    of a case, is shown to them."""
-    from engineroom.foundation.access.sign_in import clients_of
-
-    if user.kind == "client":
-        for client, _ in clients_of(user):
-            if user.reaches(client.id) and client.code.lower() == code.lower():
-                return client
-    return client_named(user, code)
-
-
 def _open_task(client: str, number: int, step: str, **only: str) -> UUID:
     """The open task of a step, of the client of the scope."""
     from engineroom.foundation.tenancy.scope import current_client_id
@@ -175,7 +171,7 @@ def _at(
     from engineroom.sop import evidence, services
 
     user = identity()
-    there = client_named(user, client) if only is None else _client_asked(user, client)
+    there = client_named(user, client, FIRM if only is None else FIRM_AND_CLIENT)
     with acting(user, write=there.id) as scope:
         _require(scope, permission)
         task_id = _open_task(client, number, step, **(only or {}))
@@ -351,7 +347,7 @@ def requests(client: Client) -> None:
     from engineroom.sop.models import Task
 
     user = identity()
-    client_id = _client_asked(user, client).id
+    client_id = client_named(user, client, FIRM_AND_CLIENT).id
     rows = []
     with acting(user, read=[client_id]) as scope:
         if not scope.may("sop.answer"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,10 +142,15 @@ def write_token_file(email: str, token: str) -> Path:
     return path
 
 
-def client_named(user: Identity, code: str) -> Client:
+FIRM = ("firm",)
+FIRM_AND_CLIENT = ("firm", "client")
+"""Whose a command is: most are the firm's alone; a few are for a client's own people too, as their portal."""
+
+
+def client_named(user: Identity, code: str, faces: Collection[str] = FIRM) -> Client:
     from engineroom.foundation.access.selectors import client_named as find
 
-    return find(user, code)
+    return find(user, code, faces=faces)
 
 
 def house_of(user: Identity) -> UUID:
@@ -160,12 +165,12 @@ def house_of(user: Identity) -> UUID:
 
 
 @contextmanager
-def writing(code: str) -> Iterator[Client]:
+def writing(code: str, faces: Collection[str] = FIRM) -> Iterator[Client]:
     """Inside, whoever types writes this client; afterwards what was written is chained."""
     from engineroom.foundation.tenancy.scope import acting
 
     user = identity()
-    client = client_named(user, code)
+    client = client_named(user, code, faces)
     with acting(user, write=client.id):
         yield client
     seal_everything()

@@ -10,7 +10,14 @@ import typer
 
 from engineroom.cli import consent
 from engineroom.cli.arguments import Client, Reason, Run
-from engineroom.cli.ground import client_named, identity, on_the_ground, seal_everything, writing
+from engineroom.cli.ground import (
+    FIRM_AND_CLIENT,
+    client_named,
+    identity,
+    on_the_ground,
+    seal_everything,
+    writing,
+)
 from engineroom.cli.payroll import RUN, app
 from engineroom.kernel.errors import Conflict, NotFound
 
@@ -29,7 +36,7 @@ def approve(
 
     consent.require_content(yes=yes, content=content)
     user = identity()
-    row = client_named(user, client)
+    row = client_named(user, client, FIRM_AND_CLIENT)
     with acting(user, write=row.id):
         run_id, content_hash = _show(run, row.currency)
     consent.agree("Approve exactly this?", [content_hash], yes=yes, content=content)
@@ -94,7 +101,7 @@ def hand_over(
     """Let a colleague of the client approve in your place: a run, or every run until a day."""
     from engineroom.payroll import handing_over, selectors
 
-    with writing(client):
+    with writing(client, FIRM_AND_CLIENT):
         found = {one.email.lower(): one for one in handing_over.approvers_of_client()}
         if to.lower() not in found:
             raise NotFound(f"{to} is no approver of {client}; they are {', '.join(sorted(found)) or 'none'}")
@@ -118,7 +125,7 @@ def handed_over(
     from engineroom.payroll import handing_over
 
     user = identity()
-    row = client_named(user, client)
+    row = client_named(user, client, FIRM_AND_CLIENT)
     with acting(user, read=[row.id]):
         found = handing_over.handings()
     if take_back is not None:
