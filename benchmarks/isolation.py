@@ -87,7 +87,8 @@ def _fill(clients: list[UUID]) -> UUID:
         cursor.execute("ANALYZE guarded_task")
         cursor.execute("ANALYZE bare_task")
         cursor.execute("SELECT assignee_id FROM bare_task GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
-        return cursor.fetchone()[0]
+        assignee: UUID = cursor.fetchone()[0]
+    return assignee
 
 
 def _sample() -> list[tuple[UUID, UUID]]:
@@ -95,7 +96,7 @@ def _sample() -> list[tuple[UUID, UUID]]:
 
     with connection.cursor() as cursor:  # the bare table has no policy: any scope may read it
         cursor.execute("SELECT client_id, id FROM bare_task TABLESAMPLE SYSTEM (1) LIMIT %s", [READS])
-        found = cursor.fetchall()
+        found: list[tuple[UUID, UUID]] = cursor.fetchall()
     random.Random(1).shuffle(found)
     return found
 

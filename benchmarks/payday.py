@@ -50,7 +50,8 @@ def main() -> None:
         _, issuing = steps.release_and_issue(client.staff["checker"], client.id, PAY_DATE)
         assert issuing.result()
         marks.append(("release and post", time.perf_counter()))
-        assert done and done.published.payslips == PEOPLE and not done.published.blockers
+        assert done and done.published
+        assert done.published.payslips == PEOPLE and not done.published.blockers
         print(f"# {taken.counts}")
         for (_, before), (name, after) in pairwise(marks):
             print(f"#   {name}: {after - before:.2f} s")

@@ -125,7 +125,7 @@ def _batch(clients: Sequence[TestClient], action: str, role: str) -> float:
 
     user, ids, batch_id = clients[0].staff[role], [client.id for client in clients], uuid7()
     began = time.perf_counter()
-    batch.start(batch_id, ids, action, PAY_DATE, user.id)
+    batch.start(batch_id, ids, action, PAY_DATE, user)
     while True:
         with acting(user, read=ids):
             left = [p for p in batch.parts(batch_id) if p.outcome in ("queued", "working")]
@@ -196,9 +196,9 @@ def _master_data(client: TestClient, many: int) -> None:
         codes = ("1257L", "1257L", "1257L", "BR", "S1257L", "C1257L", "K475")
         details = [(n, "2026-01-01", codes[i % 7], "A", ("", "", "2")[i % 3]) for i, n in enumerate(part)]
         client.take("tax-details", client.file(f"tax-{first}.csv", headings, details))
-        headings = ("payroll_number", "schedule", "from_date")
+        columns = ("payroll_number", "schedule", "from_date")
         places = [(n, "MONTHLY", "2026-01-01") for n in part]
-        client.take("on-schedule", client.file(f"on-{first}.csv", headings, places))
+        client.take("on-schedule", client.file(f"on-{first}.csv", columns, places))
     _terms(client)
 
 
