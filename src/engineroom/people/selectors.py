@@ -439,35 +439,39 @@ class PersonWarning:
 
 
 # One statement for all the people of a run. Accounts are compared by fingerprints, which say nothing else.
+# Who is twice is counted in one pass over all of them: a join of everybody with everybody is the plan that
+# PostgreSQL takes where it thinks a client small.
 PERSON_WARNINGS = """
-WITH who AS (
-  SELECT p.client_id, p.id, p.payroll_number, p.name FROM people_person p
-  WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s),
-paid AS (
-  SELECT b.person_id, b.fingerprint, b.starts, p.payroll_number FROM people_bankaccount b
-  JOIN people_person p ON p.client_id = b.client_id AND p.id = b.person_id
+WITH paid AS MATERIALIZED (
+  SELECT b.person_id, b.fingerprint, b.starts, p.payroll_number, p.name,
+    count(*) OVER (PARTITION BY b.fingerprint) AS many
+  FROM people_bankaccount b JOIN people_person p ON p.client_id = b.client_id AND p.id = b.person_id
   WHERE b.client_id = %(client)s AND b.starts <= %(day)s AND (b.ends IS NULL OR b.ends >= %(day)s)),
-shared AS (SELECT fingerprint FROM paid GROUP BY fingerprint HAVING count(*) > 1)
-SELECT w.id, w.payroll_number, w.name, 'held account', NULL, h.starts FROM who w
-JOIN people_accountproposal h ON h.client_id = w.client_id AND h.person_id = w.id
-WHERE NOT EXISTS (SELECT FROM people_accountdecision d WHERE d.client_id = h.client_id AND d.id = h.id)
+twice AS MATERIALIZED (
+  SELECT * FROM (
+    SELECT p.id, p.payroll_number, p.name, p.ni_fingerprint,
+      count(*) OVER (PARTITION BY p.ni_fingerprint) AS many
+    FROM people_person p WHERE p.client_id = %(client)s AND p.ni_fingerprint IS NOT NULL) numbered
+  WHERE many > 1)
+SELECT p.id, p.payroll_number, p.name, 'held account', NULL, h.starts FROM people_accountproposal h
+JOIN people_person p ON p.client_id = h.client_id AND p.id = h.person_id
+WHERE h.client_id = %(client)s AND h.person_id BETWEEN %(first)s AND %(last)s
+  AND NOT EXISTS (SELECT FROM people_accountdecision d WHERE d.client_id = h.client_id AND d.id = h.id)
 UNION ALL
-SELECT w.id, w.payroll_number, w.name, 'shared account',
+SELECT m.person_id, m.payroll_number, m.name, 'shared account',
   (SELECT string_agg(o.payroll_number, ', ' ORDER BY o.payroll_number COLLATE "C") FROM paid o
-   WHERE o.fingerprint = m.fingerprint AND o.person_id <> w.id), NULL
-FROM who w JOIN paid m ON m.person_id = w.id JOIN shared s ON s.fingerprint = m.fingerprint
+   WHERE o.fingerprint = m.fingerprint AND o.person_id <> m.person_id), NULL
+FROM paid m WHERE m.many > 1 AND m.person_id BETWEEN %(first)s AND %(last)s
 UNION ALL
-SELECT w.id, w.payroll_number, w.name, 'leaver''s account', NULL, m.starts
-FROM who w JOIN paid m ON m.person_id = w.id
-JOIN LATERAL (SELECT e.ends FROM people_employment e WHERE e.client_id = w.client_id AND e.person_id = w.id
-  ORDER BY e.starts DESC LIMIT 1) last ON last.ends IS NOT NULL AND m.starts > last.ends
+SELECT m.person_id, m.payroll_number, m.name, 'leaver''s account', NULL, m.starts FROM paid m
+CROSS JOIN LATERAL (SELECT e.client_id, e.ends FROM people_employment e WHERE e.person_id = m.person_id
+  ORDER BY e.starts DESC LIMIT 1) last
+WHERE m.person_id BETWEEN %(first)s AND %(last)s AND last.client_id = %(client)s AND m.starts > last.ends
 UNION ALL
 SELECT w.id, w.payroll_number, w.name, 'number twice',
-  (SELECT string_agg(o.payroll_number, ', ' ORDER BY o.payroll_number COLLATE "C") FROM people_person o
-   WHERE o.client_id = w.client_id AND o.ni_fingerprint = p.ni_fingerprint AND o.id <> w.id), NULL
-FROM who w JOIN people_person p ON p.client_id = w.client_id AND p.id = w.id
-WHERE EXISTS (SELECT FROM people_person o
-  WHERE o.client_id = w.client_id AND o.ni_fingerprint = p.ni_fingerprint AND o.id <> w.id)
+  (SELECT string_agg(o.payroll_number, ', ' ORDER BY o.payroll_number COLLATE "C") FROM twice o
+   WHERE o.ni_fingerprint = w.ni_fingerprint AND o.id <> w.id), NULL
+FROM twice w WHERE w.id BETWEEN %(first)s AND %(last)s
 ORDER BY 2, 4
 """
 
