@@ -14,9 +14,9 @@ from engineroom.foundation.crypto.fields import reveal
 from engineroom.kernel.errors import Conflict, InputRefused
 from engineroom.payday import steps
 from engineroom.payroll import starters
+from engineroom.payroll.great_britain_leavers import leaver_figures
 from engineroom.payroll.models import TaxDetails
-from engineroom.payroll.starters import Declared
-from engineroom.payroll.starters_pages import leaver_figures
+from engineroom.payroll.tax_record import Said
 from engineroom.people import employment, selectors
 from engineroom.people.employment import Starter
 from engineroom.people.leaving import open_matters
@@ -29,7 +29,11 @@ TYPED = {
 }  # fmt: skip
 
 
-def start(client: TestClient, declared: Declared, number: str = "N1") -> TaxDetails:
+def declares(statement: str, tax_code: str = "", **more: object) -> Said:
+    return {"statement": statement, "tax_code": tax_code, "ni_category": "A", **more}  # type: ignore[dict-item]
+
+
+def start(client: TestClient, declared: Said, number: str = "N1") -> TaxDetails:
     with client.acting():
         who = Starter.of(number, "Nia New", email="", date_of_birth=None, ni_number="QQ123456C")
         done = starters.start_employee(who, declared, starts=BEGINS)
@@ -40,30 +44,30 @@ def start(client: TestClient, declared: Declared, number: str = "N1") -> TaxDeta
     ("statement", "code", "cumulative"), [("A", "1257L", True), ("B", "1257L", False), ("C", "BR", True)]
 )
 def test_a_statement_gives_the_code_until_a_notice_comes(client, statement, code, cumulative):
-    details = start(client, Declared(statement, student_loan_plan="2"))
+    details = start(client, declares(statement, student_loan_plan="2"))
     assert (details.tax_code, details.is_cumulative, details.starts) == (code, cumulative, BEGINS)
     assert (details.student_loan_plan, details.previous_pay) == ("2", 0)
 
 
 def test_a_p45_of_the_same_tax_year_brings_its_figures(client):
-    p45 = Declared("P45", "1100l", previous_pay=500_000, previous_tax=40_000, left=date(2026, 10, 30))
+    p45 = declares("P45", "1100l", previous_pay=500_000, previous_tax=40_000, left=date(2026, 10, 30))
     details = start(client, p45)
     assert (details.tax_code, details.previous_pay, details.previous_tax) == ("1100L", 500_000, 40_000)
-    old = Declared("P45", "1100L", previous_pay=500_000, previous_tax=40_000, left=date(2026, 4, 5))
+    old = declares("P45", "1100L", previous_pay=500_000, previous_tax=40_000, left=date(2026, 4, 5))
     assert start(client, old, "N2").previous_pay == 0
-    week1 = Declared("P45", "1100L", week1=True, previous_pay=9, previous_tax=1, left=date(2026, 10, 30))
+    week1 = declares("P45", "1100L", week1=True, previous_pay=9, previous_tax=1, left=date(2026, 10, 30))
     details = start(client, week1, "N3")
     assert (details.is_cumulative, details.previous_pay) == (False, 0)
 
 
 def test_everything_wrong_with_what_is_declared_is_said_and_nobody_begins(client):
     for declared, fields in (
-        (Declared("P45", "nonsense", previous_pay=-1), {"tax_code", "left", "previous_pay"}),
+        (declares("P45", "nonsense", previous_pay=-1), {"tax_code", "left", "previous_pay"}),
         (
-            Declared("D", ni_category="?", student_loan_plan="9"),
+            declares("D", ni_category="?", student_loan_plan="9"),
             {"statement", "ni_category", "student_loan_plan"},
         ),
-        (Declared("A", "1257L"), {"statement"}),
+        (declares("A", "1257L"), {"statement"}),
     ):
         with pytest.raises(InputRefused) as refused:
             start(client, declared)
@@ -73,9 +77,9 @@ def test_everything_wrong_with_what_is_declared_is_said_and_nobody_begins(client
 
 
 def test_a_payroll_number_is_one_persons_and_no_private_word_stands_in_the_audit_trail(client):
-    start(client, Declared("A"))
+    start(client, declares("A"))
     with pytest.raises(Conflict, match="somebody's already"):
-        start(client, Declared("A"))
+        start(client, declares("A"))
     with client.acting():
         assert not any("QQ123456C" in str(e.detail) for e in AuditEvent.objects.filter(client_id=client.id))
         [made] = Person.objects.filter(client_id=client.id)

@@ -1,19 +1,20 @@
 """A country made up for tests: a tenth of what was earned in the calendar year beyond 1,000.00.
 
-It shows that nothing of a run is British: other elements, other inputs, another year, no details of anybody,
-and back pay that is taxed again in the period that it is pay for.
+It shows that nothing of a run is British: other elements, other inputs, another year, another clock, other
+things kept of people, and back pay that is taxed again in the period that it is pay for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 
+from engineroom.kernel.calendar import Calendar
 from engineroom.kernel.tables import Version, parse_table, rules_hash
 from engineroom.payroll.engine.elements import PayElement
 from engineroom.payroll.engine.inputs import Inputs, NumberInput
@@ -22,6 +23,8 @@ from engineroom.payroll.engine.steps import Calculation, Element, rows_without
 from engineroom.payroll.itemised import Explained, Facts, Itemised, PapersAsked
 from engineroom.payroll.jurisdictions import Asked, BackPay, Details, PayYear
 from engineroom.payroll.postings import Agency, OwedPeriod, Part, Postings, cost
+from engineroom.payroll.tax_details import stated_on
+from engineroom.payroll.tax_record import Recorded, TaxField
 
 TITHE = parse_table(
     """
@@ -71,14 +74,30 @@ ITEMISED = Itemised("made up", lambda frequency, n: f"Moon {n}", "Cart", read_fa
 EXPLAINED = Explained({"tithe": ("The tithe", "tithe")}, {"tithe": "tithe"})
 
 
-class Anybody(dict[UUID, None]):
-    """Details of everybody: there are none to keep."""
+RECORD = Recorded(
+    (
+        TaxField("clan", "Clan", "choice", "Of the village", choices=("hill", "river"), hint="By birth."),
+        TaxField("relief", "Free of tithe", "money", "Of the village"),
+        TaxField("herd", "Goats", "count", "Of the farm"),
+        TaxField("share", "Share of the mill", "percent", "Of the farm"),
+        TaxField("sworn", "Sworn in", "day", "Of the farm"),
+        TaxField("elder", "An elder", "flag", "Of the farm"),
+    )
+)
+
+BANKS = Calendar("xx", {date(2026, 12, 25): "Hearth day"}, 2020, 2030, "made up")
+HARVEST = replace(BANKS, holidays={date(2026, 8, 24): "Harvest"}, weekend=frozenset((4, 5)))
+"""Banks that rest on Fridays and Saturdays, and at harvest."""
+
+
+class Anybody(dict[UUID, dict[str, Any]]):
+    """Details of everybody: nobody needs any."""
 
     def __contains__(self, person: object) -> bool:
         return True
 
-    def __missing__(self, person: UUID) -> None:
-        return None
+    def __missing__(self, person: UUID) -> dict[str, Any]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -94,10 +113,13 @@ class ToyTables:
 class Toyland:
     code: str = "xx"
     engine_version: int = 3
-    frequencies: tuple[str, ...] = ("weekly", "monthly")
+    frequencies: tuple[str, ...] = ("weekly", "semi_monthly", "monthly")
     paid_as: frozenset[str] = frozenset(("basic_pay", "overtime_pay", "weekend_pay", "minutes_worked"))
     stands: frozenset[str] = frozenset()
-    calendar: str = "ENG"
+    banks: Calendar = BANKS
+    zone: str = "Pacific/Kiritimati"
+    file_days: int = 1
+    tax_record: Recorded = RECORD
     back_pay: BackPay = "original period"
     orders: None = None
     claims: None = None
@@ -130,13 +152,17 @@ class Toyland:
         numbers = {
             name: NumberInput("pence", MOST)
             for name in (*(e.code for e in self.elements if e.kind == "earning"), *self.to_date)
-        } | {"minutes_worked": NumberInput("minutes", 10**6), "tax_period": NumberInput("count", 53, 1, None)}
+        } | {
+            "relief": NumberInput("pence", MOST),
+            "minutes_worked": NumberInput("minutes", 10**6),
+            "tax_period": NumberInput("count", 53, 1, None),
+        }
         columns, problems, n = Inputs(numbers, others=("frequency",)).read(chunk)
         rows = rows_without(problems, n)
         c = {name: column[rows] for name, column in columns.items()}
         law = tables.versions["tithe"]
         c["gross"] = c["basic_pay"] + c["overtime_pay"] + c["weekend_pay"]
-        liable = np.maximum(c["earned_before"] + c["gross"] - law["free_pence"], 0)
+        liable = np.maximum(c["earned_before"] + c["gross"] - law["free_pence"] - c["relief"], 0)
         c["tithe"] = liable // law["one_in"] - c["tithe_before"]
         c["net_pay"] = c["gross"] - c["tithe"]
         return Calculation(c, rows, problems)
@@ -145,6 +171,8 @@ class Toyland:
         return PayYear(str(pay_date.year), date(pay_date.year, 1, 1), date(pay_date.year, 12, 31))
 
     def period_of(self, frequency: str, pay_date: date) -> int:
+        if frequency == "semi_monthly":
+            return 2 * pay_date.month - (pay_date.day <= 15)
         return pay_date.month if frequency == "monthly" else (pay_date.timetuple().tm_yday - 1) // 7 + 1
 
     def pay_elements(self, day: date) -> tuple[PayElement, ...]:
@@ -153,8 +181,11 @@ class Toyland:
         )
 
     def read_details(self, asked: Asked) -> Details:
-        """Nobody tells Toyland anything: everybody in the run can be calculated."""
-        return Details(Anybody())
+        """Who says nothing has no relief: everybody in the run can be calculated."""
+        return Details(
+            Anybody(stated_on(asked)),
+            lambda rows: {"relief": np.array([row.get("relief", 0) for row in rows], dtype=np.int64)},
+        )
 
     def explain(self, row: int, columns: Mapping[str, Any], tables: ToyTables) -> list[Line]:
         return [Line("tithe", "tithe", int(columns["tithe"][row]), "a tenth of what is over", rule="Tithe")]

@@ -376,25 +376,32 @@ def tax_set(
     category: Annotated[str | None, typer.Option(help="the NI category's letter")] = None,
     loan: Annotated[str | None, typer.Option(help="the student loan's plan: 1, 2, 4, 5 or none")] = None,
     postgraduate: Annotated[bool | None, typer.Option("--postgraduate/--no-postgraduate")] = None,
+    other: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="anything that the client's country keeps, as in a file"
+        ),
+    ] = None,
 ) -> None:
     """Tax somebody otherwise from a day on; what is not named stays as it stands. Many at once: a file of the
-    kind tax-details, which says pensions, directors and earlier employment as well."""
-    from dataclasses import replace
-
+    kind tax-details. The first options are Great Britain's; --set says what any country keeps."""
     from engineroom.payroll import tax_details
     from engineroom.people.selectors import named_person
 
     named = {
-        "tax_code": code, "is_cumulative": cumulative, "ni_category": category and category.upper(),
-        "student_loan_plan": "" if loan == "none" else loan, "postgraduate_loan": postgraduate,
+        "tax_code": code, "basis": {True: "cumulative", False: "week1", None: None}[cumulative],
+        "ni_category": category and category.upper(), "student_loan_plan": "" if loan == "none" else loan,
+        "postgraduate_loan": postgraduate,
     }  # fmt: skip
     changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    typed = {name: value for name, equals, value in (text.partition("=") for text in other or ()) if equals}
+    if len(typed) < len(other or ()):
+        raise EngineroomError("write what is set as NAME=VALUE, each name once")
+    currency = client_named(identity(), client).currency
     with writing(client):
         person = named_person(payroll_number)
         stands = tax_details.standing(person.counterparty_id, starts.date())
-        if stands is None and code is None:
-            raise EngineroomError(f"{payroll_number} has no tax details yet: name a tax code with --code")
-        said = replace(stands or tax_details.TaxSaid(""), **changes)
+        said = (stands or {}) | changes | tax_details.as_typed(typed, currency)
         done = tax_details.set_tax_details(person.counterparty_id, said, starts=starts.date())
     typer.echo(f"{payroll_number} is taxed by {done.tax_code} from {done.starts}")
     typer.echo("next: calculate the run of that payday again, if it is calculated and not released")

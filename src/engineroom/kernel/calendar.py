@@ -14,7 +14,8 @@ from importlib import resources
 
 from engineroom.kernel.errors import EngineroomError
 
-SATURDAY = 5
+WEEKEND = frozenset((5, 6))
+"""Saturday and Sunday, as `date.weekday` counts."""
 
 
 class CalendarNotKnown(EngineroomError):
@@ -23,20 +24,22 @@ class CalendarNotKnown(EngineroomError):
 
 @dataclass(frozen=True)
 class Calendar:
-    """Days on which banks of a division are open: not a weekend, not a listed holiday."""
+    """Days on which banks of a division are open: not of the weekend, not a listed holiday. weekend: the
+    days of the week on which they rest, which are not Saturday and Sunday everywhere."""
 
     division: str
     holidays: dict[date, str]
     first_year: int
     last_year: int
     source: str
+    weekend: frozenset[int] = WEEKEND
 
     def is_banking_day(self, day: date) -> bool:
         if not self.first_year <= day.year <= self.last_year:
             raise CalendarNotKnown(
                 f"{self.division} holidays are known {self.first_year} to {self.last_year}, not for {day}"
             )
-        return day.weekday() < SATURDAY and day not in self.holidays
+        return day.weekday() not in self.weekend and day not in self.holidays
 
     def on_or_before(self, day: date) -> date:
         """The day itself when banks are open, else the last one before it."""

@@ -18,6 +18,7 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Conflict, EngineroomError, reason_given
 from engineroom.payroll.engine.schedules import Period
+from engineroom.payroll.jurisdictions import jurisdiction, today_of
 from engineroom.payroll.models import CutOffMoved, PayRun, PaySchedule
 from engineroom.payroll.schedules import find_schedule, paid_on, period_of_day, released_run_of
 
@@ -27,11 +28,12 @@ State = Literal["open", "let in", "closed", "released"]
 @dataclass(frozen=True)
 class CutOff:
     """Of one period. day: as the schedule says, None where it says nothing. moved: late inputs were let in,
-    until which day and why. run: the released regular run of the period."""
+    until which day and why. run: the released regular run of the period. today: where its people are."""
 
     day: date | None
     moved: CutOffMoved | None
-    run: PayRun | None = None
+    run: PayRun | None
+    today: date
 
     @property
     def closes(self) -> date | None:
@@ -40,12 +42,13 @@ class CutOff:
             return self.day
         return max(self.day, self.moved.until)
 
-    def state_on(self, today: date) -> State:
+    @property
+    def state(self) -> State:
         if self.run is not None:
             return "released"
-        if self.day is None or today <= self.day:
+        if self.day is None or self.today <= self.day:
             return "open"
-        return "let in" if self.closes is not None and today <= self.closes else "closed"
+        return "let in" if self.closes is not None and self.today <= self.closes else "closed"
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def cut_off_of(schedule: PaySchedule, period: Period) -> CutOff:
         period.cut_off if schedule.cut_off_days else None,
         moved.order_by("-at", "-id").first(),
         released_run_of(schedule, period.starts),
+        today_of(jurisdiction(schedule.jurisdiction)),
     )
 
 
@@ -116,7 +120,7 @@ TOO_LATE = """
 SELECT count(*) FROM payroll_payitem i
 WHERE i.client_id = %(client)s AND i.withdrawn = '' AND i.run_id IS NULL
   AND i.period BETWEEN %(starts)s AND %(ends)s
-  AND (i.added_at AT TIME ZONE 'Europe/London')::date > %(closes)s
+  AND (i.added_at AT TIME ZONE %(zone)s)::date > %(closes)s
   AND NOT EXISTS (SELECT FROM payroll_paiditem p WHERE p.client_id = i.client_id AND p.id = i.id)
   AND EXISTS (
     SELECT FROM payroll_onschedule o WHERE o.client_id = i.client_id AND o.person_id = i.person_id
@@ -134,7 +138,7 @@ def items_too_late(schedule: PaySchedule, period: Period, closes: date | None) -
             TOO_LATE,
             {
                 "client": schedule.client_id, "schedule": schedule.id, "starts": period.starts,
-                "ends": period.ends, "closes": closes,
+                "ends": period.ends, "closes": closes, "zone": jurisdiction(schedule.jurisdiction).zone,
             },
         )  # fmt: skip
         return int(cursor.fetchone()[0])

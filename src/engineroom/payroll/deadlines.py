@@ -11,19 +11,16 @@ from django.db.models.functions import Coalesce
 
 from engineroom.foundation import deadlines, duties
 from engineroom.foundation.deadlines import Deadline
-from engineroom.kernel.calendar import Calendar, CalendarNotKnown, calendar
+from engineroom.kernel.calendar import CalendarNotKnown
 from engineroom.payroll import selectors
 from engineroom.payroll.engine.schedules import LONGEST_WAIT, Period
-from engineroom.payroll.jurisdictions import jurisdiction
+from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import CutOffMoved, OnSchedule, PayRun, PaySchedule
 from engineroom.payroll.schedules import period_of_day
 from engineroom.ui.display import format_period
 
-SUBMIT_BEFORE = 2
-"""Banking days: a Bacs file is submitted two before it arrives (three-day cycle, settlement.engine.bacs)."""
-
-APPROVE_BEFORE = SUBMIT_BEFORE + 1
-"""A banking day before the file: whoever releases it needs the yes."""
+APPROVE_BEFORE = 1
+"""Banking days before the file is handed in: whoever releases it needs the yes."""
 
 DAY = timedelta(days=1)
 
@@ -36,20 +33,23 @@ def _of_runs(clients: Sequence[UUID], first: date, last: date) -> list[Deadline]
     found: list[Deadline] = []
     for row in selectors.paid_between(clients, first, last + REACH):
         if row.state.code != "given-up":
-            found += _of_run(row, calendar(jurisdiction(row.jurisdiction).calendar))
+            found += _of_run(row)
     return found
 
 
-def approve_by(pay_date: date) -> date:
-    """The last day on which a yes is in time for the payment file. Bacs keeps England's bank holidays."""
-    banks = calendar("ENG")
-    return banks.add(banks.on_or_before(pay_date), -APPROVE_BEFORE)
+def submit_by(law: Jurisdiction, pay_date: date) -> date:
+    """The last day on which the file that pays people is in time, as the banks of the country take it."""
+    return law.banks.add(law.banks.on_or_before(pay_date), -law.file_days)
 
 
-def _of_run(row: selectors.RunRow, banks: Calendar) -> list[Deadline]:
-    page = ("payroll:run", (row.number,))
-    arrives = banks.on_or_before(row.pay_date)
-    approve, submit = banks.add(arrives, -APPROVE_BEFORE), banks.add(arrives, -SUBMIT_BEFORE)
+def approve_by(law: Jurisdiction, pay_date: date) -> date:
+    """The last day on which a yes is in time for the payment file."""
+    return law.banks.add(submit_by(law, pay_date), -APPROVE_BEFORE)
+
+
+def _of_run(row: selectors.RunRow) -> list[Deadline]:
+    page, law = ("payroll:run", (row.number,)), jurisdiction(row.jurisdiction)
+    approve, submit = approve_by(law, row.pay_date), submit_by(law, row.pay_date)
     run, done = f"pay run {row.number}", row.is_released
     return [
         Deadline(row.client_id, approve, "approval", f"Approve {run}", page, done or row.is_approved),
@@ -123,15 +123,14 @@ def _closing(schedule: PaySchedule, period: Period, until: date | None) -> Deadl
 
 def _of_coming(schedule: PaySchedule, period: Period) -> list[Deadline]:
     """Of a run that is not opened yet."""
-    banks = calendar(jurisdiction(schedule.jurisdiction).calendar)
+    law = jurisdiction(schedule.jurisdiction)
     page: tuple[str, tuple[object, ...]] = ("payroll:schedules", ())
     run = f"the run of {schedule}, {format_period(period.starts, period.ends)}"
     client = schedule.client_id
     return [
-        Deadline(client, banks.add(period.paid, -APPROVE_BEFORE), "approval", f"Approve {run}", page),
+        Deadline(client, approve_by(law, period.paid), "approval", f"Approve {run}", page),
         Deadline(
-            client, banks.add(period.paid, -SUBMIT_BEFORE), "payment file",
-            f"Release {run} and submit its file", page,
+            client, submit_by(law, period.paid), "payment file", f"Release {run} and submit its file", page
         ),
         Deadline(client, period.paid, "pay date", f"Pay day of {run}", page),
     ]  # fmt: skip

@@ -11,14 +11,15 @@ from django.db import connection
 
 from engineroom.foundation import duties
 from engineroom.foundation.duties import Duty
-from engineroom.kernel.calendar import calendar
+from engineroom.foundation.tenancy.models import Client
 from engineroom.payroll import selectors
-from engineroom.payroll.jurisdictions import KNOWN
+from engineroom.payroll.deadlines import submit_by
+from engineroom.payroll.jurisdictions import KNOWN, jurisdiction
 from engineroom.ui.display import format_period, format_weekday
 
 WEEKS = """
-SELECT t.client_id, count(*), min(t.week_ending), max(t.week_ending)
-FROM timesheets_timesheet t
+SELECT t.client_id, min(c.jurisdiction), count(*), min(t.week_ending), max(t.week_ending)
+FROM timesheets_timesheet t JOIN foundation_client c ON c.id = t.client_id
 WHERE t.client_id = ANY(%(clients)s) AND t.week_ending >= %(since)s
   AND NOT EXISTS (SELECT FROM payroll_paidtimesheet p WHERE p.client_id = t.client_id AND p.id = t.id)
 GROUP BY t.client_id
@@ -69,7 +70,8 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
         "kinds": list(_words_of_agencies()),
     }
     runs = selectors.unreleased(clients, asked["since"])
-    found = [duty for row in runs if (duty := _run(row)) is not None]
+    paid_in = dict(Client.objects.filter(id__in={r.client_id for r in runs}).values_list("id", "currency"))
+    found = [duty for row in runs if (duty := _run(row, paid_in[row.client_id])) is not None]
     with connection.cursor() as cursor:
         cursor.execute(WEEKS, asked)
         found += [_weeks(*row) for row in cursor.fetchall()]
@@ -78,13 +80,12 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
     return found
 
 
-def _run(row: selectors.RunRow) -> Duty | None:
-    """The next step of a run that is not released. Money leaves two banking days before it arrives."""
+def _run(row: selectors.RunRow, currency: str) -> Duty | None:
+    """The next step of a run that is not released, by the day on which its file must leave."""
     state = row.state
     what = WORDS.get(state.code)
     if what is None:
         return None
-    submit_by = calendar("ENG").add(calendar("ENG").on_or_before(row.pay_date), -2)
     if state.code == "open":
         note = "its calculation is under way, or was cut off"
     else:
@@ -95,21 +96,19 @@ def _run(row: selectors.RunRow) -> Duty | None:
         note,
         state.permission or "payroll.prepare",
         ("payroll:run", (row.number,)),
-        submit_by,
+        submit_by(jurisdiction(row.jurisdiction), row.pay_date),
         row.net if row.is_calculated else None,
+        currency,
         subject=("pay_run", row.id) if state.code in ("calculated", *LETS_OUT) else None,
         lets_out=state.code in LETS_OUT,
     )
 
 
-def _weeks(client_id: UUID, sheets: int, first: date, last: date) -> Duty:
+def _weeks(client_id: UUID, country: str, sheets: int, first: date, last: date) -> Duty:
     """Hours that no run has taken in. Temps are paid on the Friday after the week's end."""
     weeks = f"{'week' if first == last else 'weeks'} ending {format_period(first, last)}"
-    pay_date = first + timedelta(days=5)
-    submit_by = calendar("ENG").add(calendar("ENG").on_or_before(pay_date), -2)
-    return Duty(
-        client_id, f"Pay {sheets} timesheets", weeks, "payroll.prepare", ("payroll:runs", ()), submit_by
-    )
+    by = submit_by(jurisdiction(country), first + timedelta(days=5))
+    return Duty(client_id, f"Pay {sheets} timesheets", weeks, "payroll.prepare", ("payroll:runs", ()), by)
 
 
 def _owed(client_id: UUID, kind: str, due: date, currency: str, amount: int) -> Duty:

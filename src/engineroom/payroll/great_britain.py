@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
+from engineroom.kernel.calendar import Calendar, calendar
 from engineroom.kernel.periods import GbTaxYear
 from engineroom.kernel.rounding import half_up
 from engineroom.payroll import jurisdictions
@@ -23,6 +24,7 @@ from engineroom.payroll.engine.gb.pay_periods import FREQUENCIES, tax_period
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation, Element
 from engineroom.payroll.great_britain_claims import GB_CLAIMS, GbClaims
+from engineroom.payroll.great_britain_details import GB_TAX_RECORD, GbTaxRecord
 from engineroom.payroll.great_britain_orders import GB_ORDERS, GbOrders
 from engineroom.payroll.great_britain_papers import EXPLAINED, ITEMISED
 from engineroom.payroll.great_britain_postings import POSTINGS
@@ -31,6 +33,9 @@ from engineroom.payroll.jurisdictions import Asked, BackPay, Details, PayYear
 from engineroom.payroll.postings import Postings
 
 WEEKS_OF_A_SALARY = 52
+
+BACS_DAYS = 2
+"""A Bacs file is submitted two banking days before it arrives (three-day cycle, settlement.engine.bacs)."""
 
 DETAILS = """
 SELECT d.person_id, d.tax_code, d.is_cumulative, d.ni_category, d.student_loan_plan, d.postgraduate_loan,
@@ -61,13 +66,20 @@ class GreatBritain:
     frequencies: tuple[str, ...] = FREQUENCIES
     paid_as: frozenset[str] = frozenset((*PAY, "minutes_worked"))
     stands: frozenset[str] = frozenset(("taxable_pay_to_date", "tax_to_date"))
-    calendar: str = "ENG"
+    zone: str = "Europe/London"
+    file_days: int = BACS_DAYS
+    tax_record: GbTaxRecord = GB_TAX_RECORD
     back_pay: BackPay = "period of payment"
     orders: GbOrders = GB_ORDERS
     claims: GbClaims = GB_CLAIMS
     postings: Postings = POSTINGS
     itemised: Itemised = ITEMISED
     explained: Explained = EXPLAINED
+
+    @property
+    def banks(self) -> Calendar:
+        """Bacs keeps the bank holidays of England."""
+        return calendar("ENG")
 
     @property
     def engine_version(self) -> int:

@@ -105,7 +105,7 @@ RECURRING = """
 SELECT c.person_id, c.element, sum(c.amount)::bigint FROM payroll_recurringpay c
 WHERE c.client_id = %(client)s AND c.person_id BETWEEN %(first)s AND %(last)s
   AND c.starts <= %(ends)s AND (c.ends IS NULL OR c.ends >= %(starts)s) AND c.withdrawn = ''
-  AND (%(closes)s::date IS NULL OR (c.added_at AT TIME ZONE 'Europe/London')::date <= %(closes)s)
+  AND (%(closes)s::date IS NULL OR (c.added_at AT TIME ZONE %(zone)s)::date <= %(closes)s)
 GROUP BY c.person_id, c.element ORDER BY c.person_id, c.element
 """
 
@@ -369,6 +369,7 @@ def _bounds(run: PayRun, first: UUID, last: UUID) -> dict[str, Any]:
         "period": run.tax_period,
         "number": run.number,
         "closes": closes(run),
+        "zone": jurisdiction(run.jurisdiction).zone,
         "stated": list(STATED),
         "replaces": run.kind == REPLACEMENT,
         "taxed_now": run.kind == REPLACEMENT

@@ -10,7 +10,6 @@ from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Schema
 
-from engineroom.foundation import duties
 from engineroom.foundation.api import (
     Asked,
     Day,
@@ -621,7 +620,7 @@ def period_inputs(client: Client, schedule: Name, pay_date: Day) -> PeriodInputs
         cut_off=found.day,
         closes=found.closes,
         let_in_because=found.moved.reason if found.moved else "",
-        state=found.state_on(duties.today()),
+        state=found.state,
         people=len(workbook_imports.of_period(row, period).people),
         workbooks=len(workbook_imports.workbooks_taken(row, period)),
         late=cut_off.items_too_late(row, period, found.closes),

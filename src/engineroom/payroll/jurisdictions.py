@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from engineroom.kernel.calendar import Calendar
 from engineroom.kernel.errors import EngineroomError, Problem
 from engineroom.kernel.tables import Version
 from engineroom.payroll.engine.elements import PayElement
@@ -23,6 +25,7 @@ from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation, Element
 from engineroom.payroll.itemised import Explained, Itemised
 from engineroom.payroll.postings import Postings
+from engineroom.payroll.tax_record import TaxRecord
 
 BackPay = Literal["period of payment", "original period"]
 """By which period's law a difference of earlier pay is taxed: that in which it is paid, or that which it is
@@ -229,9 +232,11 @@ class Jurisdiction(Protocol):
 
     elements: of a payslip, in order. frequencies: those its tables know. to_date: for each input that goes on
     from the year so far, the element that it is the sum of. paid_as: elements that are inputs of their own
-    name. stands: elements that are no amounts of a payslip but how far something is. calendar: whose bank
-    holidays move a pay day. postings: what a run posts and owes. itemised: the payslip on paper. explained:
-    the groups of its answers.
+    name. stands: elements that are no amounts of a payslip but how far something is. banks: the days on which
+    they are open, which move a pay day. zone: whose clock says which day it is, such as Europe/London.
+    file_days: how many banking days before people are paid the file that pays them is handed in. tax_record:
+    what is kept of how people are taxed. postings: what a run posts and owes. itemised: the payslip on paper.
+    explained: the groups of its answers.
     """
 
     @property
@@ -249,7 +254,13 @@ class Jurisdiction(Protocol):
     @property
     def stands(self) -> frozenset[str]: ...
     @property
-    def calendar(self) -> str: ...
+    def banks(self) -> Calendar: ...
+    @property
+    def zone(self) -> str: ...
+    @property
+    def file_days(self) -> int: ...
+    @property
+    def tax_record(self) -> TaxRecord: ...
     @property
     def back_pay(self) -> BackPay: ...
     @property
@@ -317,6 +328,11 @@ def jurisdiction(code: str) -> Jurisdiction:
     if found is None:
         raise NoJurisdiction(f"no law is known for {code!r}; known are {', '.join(sorted(_known))}")
     return found
+
+
+def today_of(law: Jurisdiction) -> date:
+    """The day that it is there."""
+    return datetime.now(ZoneInfo(law.zone)).date()
 
 
 class InPeriod(Protocol):

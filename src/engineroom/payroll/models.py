@@ -19,13 +19,13 @@ from engineroom.timesheets.models import Timesheet
 
 
 class TaxDetails(ClientModel):
-    """How a person is taxed from a day on: tax code, NI category, loans, pension, and figures of an earlier
-    employer."""
+    """How a person is taxed from a day on. Great Britain's record has columns; of another country they hold
+    nothing, and `stated` what it keeps."""
 
     person = ClientKey(Person)
     starts = models.DateField()
     ends = models.DateField(null=True)
-    tax_code = models.CharField(max_length=12)
+    tax_code = models.CharField(max_length=12, default="")
     is_cumulative = models.BooleanField(default=True)
     ni_category = models.CharField(max_length=1, default="A")
     student_loan_plan = models.CharField(max_length=2, default="")
@@ -41,6 +41,15 @@ class TaxDetails(ClientModel):
     previous_pay = models.BigIntegerField(default=0)
     """Taxable pay and tax of earlier employment in the tax year of `starts` (P45), minor units."""
     previous_tax = models.BigIntegerField(default=0)
+    stated = models.JSONField(default=dict, db_default={})
+    """What a country keeps that has no columns here, by the fields that it declares (tax_record)."""
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(tax_code="") | models.Q(stated={}), name="tax_details_one_record"
+            )
+        ]
 
 
 class PaySchedule(ClientModel):

@@ -56,6 +56,7 @@ from engineroom.payroll import (
     selectors,
     services,
     starters_pages,
+    tax_details,
     tax_details_pages,
     variance_pages,
     why,
@@ -706,7 +707,7 @@ def _of_person(request: PageRequest, person: Person) -> SafeString | None:
     standing = orders.pay_orders(timezone.now().date(), person.counterparty_id)
     owes = debts.debts(timezone.now().date(), person.counterparty_id)
     context = {
-        "details": details,
+        "details": tax_details.listed(details),
         "slips": slips,
         "orders": standing,
         "debts": owes,

@@ -18,6 +18,7 @@ from engineroom.payroll import (  # noqa: F401  registers what each offers
     duties,
     great_britain,
     great_britain_deadlines,
+    great_britain_leavers,
     great_britain_words,
     imports,
     item_imports,

@@ -20,7 +20,6 @@ from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.commands import command
 from engineroom.foundation.tenancy.scope import current_client_id
-from engineroom.kernel.calendar import calendar
 from engineroom.kernel.errors import (
     LONGEST_REASON,
     Conflict,
@@ -144,7 +143,7 @@ def _day_of(original: PayRun, asked: date | None) -> date:
     last = runs.order_by("-pay_date").values_list("pay_date", flat=True).first() or original.pay_date
     if asked is not None and asked < last:
         raise Conflict(f"a run of {last} is released; take back on that day or later")
-    banking = calendar(jurisdiction(original.jurisdiction).calendar)
+    banking = jurisdiction(original.jurisdiction).banks
     return banking.on_or_after(asked or max(last, timezone.now().date()))
 
 

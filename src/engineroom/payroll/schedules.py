@@ -13,7 +13,6 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.dated import lasts_until
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
-from engineroom.kernel.calendar import calendar
 from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound, Problem
 from engineroom.payroll.engine import schedules as engine
 from engineroom.payroll.engine.proration import BASES
@@ -200,7 +199,7 @@ def pay_schedules() -> list[PaySchedule]:
 
 def period_of_day(schedule: PaySchedule, day: date) -> Period:
     """The period that the day lies in."""
-    return engine.period_at(schedule.rhythm, day, calendar(jurisdiction(schedule.jurisdiction).calendar))
+    return engine.period_at(schedule.rhythm, day, jurisdiction(schedule.jurisdiction).banks)
 
 
 def periods_from(schedule: PaySchedule, day: date, count: int = SHOWN_PERIODS) -> list[Period]:
@@ -213,7 +212,7 @@ def periods_from(schedule: PaySchedule, day: date, count: int = SHOWN_PERIODS) -
 
 def paid_on(schedule: PaySchedule, pay_date: date) -> Period:
     """The period paid on a day. Raises NoSuchPayday with the paydays beside it."""
-    banks = calendar(jurisdiction(schedule.jurisdiction).calendar)
+    banks = jurisdiction(schedule.jurisdiction).banks
     found = engine.period_paid_on(schedule.rhythm, pay_date, banks)
     if found is None:
         near = [p.paid for p in periods_from(schedule, pay_date - timedelta(days=31), 4)]

@@ -31,7 +31,6 @@ from engineroom.foundation.prepared import planned_anew
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
-from engineroom.kernel.calendar import calendar
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column
 from engineroom.kernel.periods import week_ending
@@ -162,7 +161,7 @@ def _open_scheduled(schedule: PaySchedule, pay_date: date, kind: str) -> PayRun:
     else:
         within = period_of_day(schedule, pay_date)
         starts, ends, due = within.starts, within.ends, pay_date
-        paid = calendar(law.calendar).on_or_before(pay_date)
+        paid = law.banks.on_or_before(pay_date)
     _refuse_before_released(schedule, paid)
     return PayRun.objects.create(
         client_id=schedule.client_id,
@@ -282,7 +281,7 @@ SELECT i.id, i.client_id, %(run)s FROM payroll_payitem i
 WHERE i.client_id = %(client)s AND i.withdrawn = ''
   AND NOT EXISTS (SELECT FROM payroll_paiditem p WHERE p.client_id = i.client_id AND p.id = i.id)
   AND CASE WHEN %(regular)s THEN i.run_id IS NULL AND i.period <= %(ends)s AND ({of_run} OR {of_leaver})
-    AND (%(closes)s::date IS NULL OR (i.added_at AT TIME ZONE 'Europe/London')::date <= %(closes)s)
+    AND (%(closes)s::date IS NULL OR (i.added_at AT TIME ZONE %(zone)s)::date <= %(closes)s)
     ELSE i.run_id = %(run)s END
 FOR UPDATE OF i
 """
@@ -317,6 +316,7 @@ def _take_items(run: PayRun) -> int:
                 "starts": run.period_starts,
                 "ends": run.period_ends,
                 "closes": closes(run),
+                "zone": jurisdiction(run.jurisdiction).zone,
             },
         )
         return int(cursor.rowcount)

@@ -17,7 +17,6 @@ from uuid import UUID
 
 from django.db import connection
 
-from engineroom.foundation import duties
 from engineroom.foundation.access.roles import masked
 from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.imports.models import ImportCommit
@@ -321,7 +320,7 @@ def _too_late(period: Period, cut_off: CutOff) -> tuple[str, str] | None:
     if cut_off.run is not None:
         remedy = "Download the workbook of the next period"
         return f"inputs of {words} are closed: {cut_off.run} is released", remedy
-    if cut_off.state_on(duties.today()) == "closed" and cut_off.closes is not None:
+    if cut_off.state == "closed" and cut_off.closes is not None:
         remedy = "Put them into the workbook of the next period, or have a lead at the bureau let them in"
         return f"inputs of {words} closed on {format_day(cut_off.closes)}", remedy
     return None

@@ -214,7 +214,7 @@ def _my_kinds(request: PageRequest) -> list[imports.Importer]:
 
 
 def _kind_of_file(handler: imports.Importer) -> KindOfFile:
-    columns = handler.columns if isinstance(handler, TableImporter) else ()
+    columns = handler.columns_here() if isinstance(handler, TableImporter) else ()
     limit_mb = handler.limit_bytes // imports.MEGABYTE
     named = [(c.name, _holds(c), c.required) for c in columns]
     return KindOfFile(handler.kind, handler.summary, limit_mb, named)

@@ -98,7 +98,7 @@ def _inputs(request: PageRequest, client: str) -> HttpResponse:
     """Every schedule with the periods whose inputs are asked for now."""
     today = duties.today()
     rows = [
-        _row(request, schedule, period, today)
+        _row(request, schedule, period)
         for schedule in schedules.pay_schedules()
         for period in _current(schedule, today)
     ]
@@ -114,9 +114,9 @@ def _current(schedule: PaySchedule, today: date) -> list[Period]:
     return [p for p in found if p.paid >= today - PAID_SINCE][:SHOWN_PERIODS]
 
 
-def _row(request: PageRequest, schedule: PaySchedule, period: Period, today: date) -> PeriodRow:
+def _row(request: PageRequest, schedule: PaySchedule, period: Period) -> PeriodRow:
     closes = cut_off.cut_off_of(schedule, period)
-    shape, word = SHAPES[closes.state_on(today)]
+    shape, word = SHAPES[closes.state]
     taken = len(workbook_imports.workbooks_taken(schedule, period))
     url = _address(request, "inputs_period", schedule.code, period.paid.isoformat())
     return PeriodRow(schedule, period, closes, shape, word, taken, url)
@@ -135,7 +135,7 @@ def _period(request: PageRequest, client: str, schedule: str, pay_date: str) -> 
     """One period: until when its inputs are in time, its workbook, and the workbooks that came."""
     row, period = _named(schedule, pay_date)
     closes = cut_off.cut_off_of(row, period)
-    state = closes.state_on(duties.today())
+    state = closes.state
     shape, word = SHAPES[state]
     taken = workbook_imports.workbooks_taken(row, period)
     users = dict(User.objects.filter(id__in={t.by_user_id for t in taken}).values_list("id", "name"))

@@ -21,10 +21,10 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.dated import is_over
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import acting
-from engineroom.kernel.calendar import calendar
 from engineroom.kernel.errors import Conflict, EngineroomError
 from engineroom.payroll import selectors
 from engineroom.payroll.deadlines import approve_by
+from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import blockers_of, find_run
 from engineroom.ui.display import format_day
@@ -109,7 +109,7 @@ def _tell(run: PayRun, people: list[User], kind: str, opening: str, template: st
         raise Conflict(f"there is nobody to tell about {run}")
     client = Client.objects.get(id=run.client_id)
     subject = f"{opening} pay run {run.number} of {client.name}"
-    day, by = format_day(run.pay_date), format_day(approve_by(run.pay_date))
+    day, by = format_day(run.pay_date), format_day(approve_by(jurisdiction(run.jurisdiction), run.pay_date))
     drafts = [
         draft_to(user, "pay_run", run.id, subject, template, run=run.number, day=day, by=by)
         for user in people
@@ -147,9 +147,10 @@ def _due(client_id: UUID, today: date) -> list[tuple[UUID, UUID, bool]]:
         run = PayRun.objects.get(client_id=client_id, id=row.id)
         if row.state.code not in ("calculated", "checked") or selectors.approval_asked_at(run) is None:
             continue
-        by = approve_by(row.pay_date)
+        law = jurisdiction(row.jurisdiction)
+        by = approve_by(law, row.pay_date)
         escalates = today >= by
-        near = today >= calendar("ENG").add(by, -REMIND_BEFORE)
+        near = today >= law.banks.add(by, -REMIND_BEFORE)
         if not near or _said_of(run, ESCALATED if escalates else REMINDED):
             continue
         if standing.released("pay_run", run.id) is None and (asked := _asked_by(run)):

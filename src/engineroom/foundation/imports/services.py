@@ -63,7 +63,7 @@ class Importer(ABC):
 
     @abstractmethod
     def parse(self, path: Path, file_name: str) -> Parsed:
-        """Bytes to records, with every problem of form. Touches no database."""
+        """Bytes to records, with every problem of form. Reads of the database what the client is alone."""
 
     @abstractmethod
     def check(self, parsed: Parsed) -> list[Problem]:

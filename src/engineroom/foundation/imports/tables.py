@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from engineroom.foundation.imports.services import Importer, Parsed
 from engineroom.foundation.imports.sheets import Column, Sheet, read_sheet
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.errors import Problem
 
 
 class TableImporter(Importer):
-    """An importer of CSV and XLSX whose columns are declared."""
+    """An importer of CSV and XLSX whose columns are declared. Amounts are in the client's currency."""
 
     columns: ClassVar[Sequence[Column]]
 
+    def columns_here(self) -> Sequence[Column]:
+        """The columns of a file of the client at hand, where not every client's are the same."""
+        return self.columns
+
     def parse(self, path: Path, file_name: str) -> Parsed:
-        sheet = read_sheet(path, file_name=file_name, columns=self.columns)
+        columns = self.columns_here()
+        if any(column.kind == "money" for column in columns):
+            currency = Client.objects.values_list("currency", flat=True).get(id=current_client_id())
+            columns = in_currency(columns, currency)
+        sheet = read_sheet(path, file_name=file_name, columns=columns)
         # All rows of the file: one that could not be read is a row with errors, not a row less.
         return Parsed(sheet, len(sheet.row_numbers) + sheet.rows_refused, list(sheet.problems))
+
+
+def in_currency(columns: Sequence[Column], currency: str) -> list[Column]:
+    """The columns, with amounts in a currency."""
+    return [replace(one, currency=currency) if one.kind == "money" else one for one in columns]
 
 
 class Findings:
