@@ -22,11 +22,15 @@ DAYS = st.dates(date(2025, 1, 1), date(2028, 6, 30))
 @st.composite
 def rhythms(draw: st.DrawFn) -> Rhythm:
     frequency = draw(st.sampled_from(list(schedules.PERIODS_IN_YEAR)))
-    weeks = frequency in schedules.WEEKS
-    anchor = draw(DAYS.filter(lambda day: weeks or day.day <= schedules.LAST_ANCHOR_DAY))
-    rule = schedules.DAYS_AFTER if weeks else draw(st.sampled_from(schedules.PAY_RULES))
+    weeks, halves = frequency in schedules.WEEKS, frequency == schedules.TWICE_A_MONTH
+    none = (14, 15) if halves else ()
+    anchor = draw(
+        DAYS.filter(lambda day: weeks or (day.day <= schedules.LAST_ANCHOR_DAY and day.day not in none))
+    )
+    rules = (schedules.DAY_OF_MONTH, schedules.DAYS_AFTER) if halves else schedules.PAY_RULES
+    rule = schedules.DAYS_AFTER if weeks else draw(st.sampled_from(rules))
     days = {schedules.DAYS_AFTER: st.integers(0, 30), schedules.LAST_BANKING_DAY: st.just(0)}
-    pay_day = draw(days.get(rule, st.integers(1, 31)))
+    pay_day = draw(days.get(rule, st.integers(1, 15 if halves else 31)))
     return Rhythm(frequency, anchor, rule, pay_day, draw(st.integers(0, 10)))
 
 
@@ -44,6 +48,7 @@ def test_every_day_is_in_exactly_one_period_and_paydays_follow_one_another(
         assert after.due > before.due
         assert after.paid > before.paid
     for period in found:
+        assert period.due >= period.ends or rhythm.frequency in schedules.MONTHS, "nobody is paid before"
         assert BANKS.is_banking_day(period.paid)
         assert period.cut_off <= period.paid <= period.due
         assert schedules.period_at(rhythm, period.ends, BANKS) == period
@@ -68,6 +73,17 @@ def test_every_day_is_in_exactly_one_period_and_paydays_follow_one_another(
          (date(2026, 5, 4), date(2026, 5, 31)), date(2026, 6, 5)),
         (Rhythm("quarterly", date(2026, 4, 1), "last_banking_day"), date(2026, 6, 30),
          (date(2026, 4, 1), date(2026, 6, 30)), date(2026, 6, 30)),
+        # Twice a month: on the 15th and the last; on the 5th and the 20th; the 26th to the 10th on the 15th.
+        (Rhythm("semi_monthly", date(2026, 1, 16), "day_of_month", 15), date(2026, 9, 3),
+         (date(2026, 9, 1), date(2026, 9, 15)), date(2026, 9, 15)),
+        (Rhythm("semi_monthly", date(2026, 1, 1), "day_of_month", 15), date(2026, 2, 16),
+         (date(2026, 2, 16), date(2026, 2, 28)), date(2026, 2, 27)),
+        (Rhythm("semi_monthly", date(2026, 1, 1), "day_of_month", 5), date(2026, 12, 31),
+         (date(2026, 12, 16), date(2026, 12, 31)), date(2027, 1, 5)),
+        (Rhythm("semi_monthly", date(2026, 1, 26), "day_of_month", 15), date(2026, 3, 1),
+         (date(2026, 2, 26), date(2026, 3, 10)), date(2026, 3, 13)),
+        (Rhythm("semi_monthly", date(2026, 1, 11), "days_after", 5), date(2026, 6, 11),
+         (date(2026, 6, 11), date(2026, 6, 25)), date(2026, 6, 30)),
     ],
 )  # fmt: skip
 def test_periods_whose_days_a_person_can_look_up(
@@ -114,6 +130,9 @@ def test_the_extra_payday_of_a_year_is_week_53_54_or_56(frequency: str, anchor: 
         (Rhythm("monthly", date(2026, 1, 1), "last_banking_day", 9), "pay_day"),
         (Rhythm("monthly", date(2126, 1, 1), "last_banking_day"), "anchor"),
         (Rhythm("weekly", date(2026, 1, 5), "days_after", -1), "pay_day"),
+        (Rhythm("semi_monthly", date(2026, 1, 14), "days_after", 5), "anchor"),
+        (Rhythm("semi_monthly", date(2026, 1, 1), "last_banking_day"), "pay_rule"),
+        (Rhythm("semi_monthly", date(2026, 1, 1), "day_of_month", 20), "pay_day"),
         (Rhythm("weekly", date(2026, 1, 5), "days_after", 5, 99), "cut_off_days"),
     ],
 )

@@ -2,7 +2,8 @@
 
 A schedule counts from an anchor, the first day of any one of its periods. Those of weeks follow one another
 every 7, 14 or 28 days; those of months begin on the anchor's day of the month, which is 28 at most, so every
-month has it. Periods therefore follow one another without a gap or an overlap, for as long as anybody asks.
+month has it; those of half months begin on that day and fifteen days later or earlier, so that each month has
+two. Periods therefore follow one another without a gap or an overlap, for as long as anybody asks.
 
 *Due* is the day that the rule names; *paid* is that day, or the banking day before it where banks are closed.
 Which tax period a payday is in follows from the due day: a usual payday that banks move is still that payday
@@ -20,16 +21,20 @@ from engineroom.kernel.calendar import Calendar
 DAY = timedelta(days=1)
 WEEKS = {"weekly": 1, "biweekly": 2, "four_weekly": 4}
 MONTHS = {"monthly": 1, "quarterly": 3, "semi_annual": 6, "annual": 12}
+TWICE_A_MONTH = "semi_monthly"
+HALF = 15
+"""Days from the beginning of a month's first half to that of its second."""
 PERIODS_IN_YEAR = {
-    "weekly": 52, "biweekly": 26, "four_weekly": 13, "monthly": 12, "quarterly": 4, "semi_annual": 2,
-    "annual": 1,
+    "weekly": 52, "biweekly": 26, "four_weekly": 13, TWICE_A_MONTH: 24, "monthly": 12, "quarterly": 4,
+    "semi_annual": 2, "annual": 1,
 }  # fmt: skip
 
 DAY_OF_MONTH, DAY_OF_NEXT_MONTH = "day_of_month", "day_of_next_month"
 LAST_BANKING_DAY, DAYS_AFTER = "last_banking_day", "days_after"
 PAY_RULES = (DAY_OF_MONTH, DAY_OF_NEXT_MONTH, LAST_BANKING_DAY, DAYS_AFTER)
 """When a period is paid: on a day of the month in which it ends, of the month after that, on the last banking
-day of the month in which it ends, or so many days after its end."""
+day of the month in which it ends, or so many days after its end. Of half months a day of the month means that
+day and fifteen days later, 15 the 15th and the last: each period is paid on the one that follows its end."""
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 LAST_ANCHOR_DAY = 28
@@ -81,8 +86,17 @@ def wrong_with(rhythm: Rhythm) -> list[tuple[str, str, str]]:
     if rhythm.frequency in MONTHS and rhythm.anchor.day > LAST_ANCHOR_DAY:
         problem = f"not every month has a day {rhythm.anchor.day}"
         found.append(("anchor", problem, f"Begin on day 1 to {LAST_ANCHOR_DAY} of a month"))
+    if rhythm.frequency == TWICE_A_MONTH and rhythm.anchor.day in (14, 15, 29, 30, 31):
+        problem = f"not every month has two halves of which one begins on day {rhythm.anchor.day}"
+        found.append(("anchor", problem, "Begin on day 1 to 13, or 16 to 28, of a month"))
     if rhythm.pay_rule not in PAY_RULES:
         found.append(("pay_rule", f"{rhythm.pay_rule!r} is not a rule", f"Use one of {', '.join(PAY_RULES)}"))
+    if rhythm.pay_rule in (DAY_OF_NEXT_MONTH, LAST_BANKING_DAY) and rhythm.frequency == TWICE_A_MONTH:
+        problem = "both periods of a month would be paid on one day"
+        found.append(("pay_rule", problem, f"Use {DAY_OF_MONTH}, the earlier of two, or {DAYS_AFTER}"))
+    if (rhythm.pay_rule, rhythm.frequency) == (DAY_OF_MONTH, TWICE_A_MONTH) and HALF < rhythm.pay_day <= 31:
+        problem = f"{rhythm.pay_day} is not the earlier of two paydays of a month"
+        found.append(("pay_day", problem, "Give 1 to 15; the other is fifteen days later, after 15 the last"))
     if rhythm.pay_rule in (DAY_OF_MONTH, DAY_OF_NEXT_MONTH, LAST_BANKING_DAY) and rhythm.frequency in WEEKS:
         problem = "several periods that end in one month would be paid on one day"
         found.append(("pay_rule", problem, f"Use {DAYS_AFTER} for pay of weeks"))
@@ -134,6 +148,8 @@ def _number_at(rhythm: Rhythm, day: date) -> int:
     """The number of the day's period; the anchor begins number 0."""
     if weeks := WEEKS.get(rhythm.frequency):
         return (day - rhythm.anchor).days // (7 * weeks)
+    if rhythm.frequency == TWICE_A_MONTH:
+        return _half_of(rhythm, day) - _half_of(rhythm, rhythm.anchor)
     months = (day.year - rhythm.anchor.year) * 12 + day.month - rhythm.anchor.month
     whole = months if day.day >= rhythm.anchor.day else months - 1
     return whole // MONTHS[rhythm.frequency]
@@ -142,19 +158,48 @@ def _number_at(rhythm: Rhythm, day: date) -> int:
 def _starts(rhythm: Rhythm, number: int) -> date:
     if weeks := WEEKS.get(rhythm.frequency):
         return rhythm.anchor + timedelta(weeks=weeks * number)
+    if rhythm.frequency == TWICE_A_MONTH:
+        month, second = divmod(_half_of(rhythm, rhythm.anchor) + number, 2)
+        return date(month // 12, month % 12 + 1, _first_half(rhythm) + HALF * second)
     months = rhythm.anchor.year * 12 + rhythm.anchor.month - 1 + MONTHS[rhythm.frequency] * number
     return date(months // 12, months % 12 + 1, rhythm.anchor.day)
 
 
+def _first_half(rhythm: Rhythm) -> int:
+    """The day of the month on which its first half begins."""
+    return rhythm.anchor.day - HALF if rhythm.anchor.day > HALF else rhythm.anchor.day
+
+
+def _half_of(rhythm: Rhythm, day: date) -> int:
+    """The half month that a day lies in, two to each month since the beginning of years."""
+    begins = _first_half(rhythm)
+    return (day.year * 12 + day.month - 1) * 2 + (day.day >= begins) + (day.day >= begins + HALF) - 1
+
+
 def _period(rhythm: Rhythm, number: int, banks: Calendar) -> Period:
     starts, ends = _starts(rhythm, number), _starts(rhythm, number + 1) - DAY
-    due = _due(rhythm, ends, banks)
+    due = _due(rhythm, starts, ends, banks)
     paid = banks.on_or_before(due)
     cut_off = banks.add(paid, -rhythm.cut_off_days) if rhythm.cut_off_days else paid
     return Period(starts, ends, due, paid, cut_off)
 
 
-def _due(rhythm: Rhythm, ends: date, banks: Calendar) -> date:
+def _due_of_half(rhythm: Rhythm, starts: date) -> date:
+    """The payday that follows the end of a half month; which of them it is does not depend on the length of a
+    month. Paydays are numbered as half months are."""
+    begins, earlier = _first_half(rhythm), rhythm.pay_day
+    waits = 0 if (begins, earlier) == (1, HALF) else 1 if earlier >= begins - 1 else 2
+    month, is_later = divmod(_half_of(rhythm, starts) + waits, 2)
+    first = date(month // 12, month % 12 + 1, 1)
+    last = _month_after(first) - DAY
+    if not is_later:
+        return first.replace(day=earlier)
+    return last if earlier == HALF else min(last, first + timedelta(days=earlier + HALF - 1))
+
+
+def _due(rhythm: Rhythm, starts: date, ends: date, banks: Calendar) -> date:
+    if rhythm.frequency == TWICE_A_MONTH and rhythm.pay_rule == DAY_OF_MONTH:
+        return _due_of_half(rhythm, starts)
     if rhythm.pay_rule == DAYS_AFTER:
         return ends + timedelta(days=rhythm.pay_day)
     month = _month_after(ends) if rhythm.pay_rule == DAY_OF_NEXT_MONTH else ends.replace(day=1)
