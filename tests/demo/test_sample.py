@@ -24,8 +24,8 @@ from engineroom.demo.sample import (
     write_sample,
 )
 from engineroom.foundation.access.roles import ROLES
-from engineroom.foundation.imports.services import find_importer
-from engineroom.foundation.imports.sheets import Sheet
+from engineroom.foundation.imports.services import Parsed, find_importer
+from engineroom.foundation.imports.sheets import Sheet, read_sheet
 from engineroom.foundation.imports.tables import TableImporter
 from engineroom.kernel.errors import Problem
 from engineroom.kernel.periods import GbTaxYear, gb_tax_week, week_ending
@@ -33,6 +33,8 @@ from engineroom.ledger.charts import STAFFING
 from engineroom.ledger.models import ACCOUNT_TYPES
 from engineroom.payroll import imports as payroll_imports
 from engineroom.payroll.engine.gb.gross_to_net import calculate, resolve_tables
+from engineroom.payroll.great_britain_details import GB_TAX_RECORD
+from engineroom.payroll.tax_details import column_of
 from engineroom.people import imports as people_imports
 from engineroom.timesheets import engine
 from engineroom.timesheets import imports as timesheet_imports
@@ -52,8 +54,14 @@ def importer_of(kind: str) -> TableImporter:
     return found
 
 
-def parsed(kind: str, path: Path) -> Any:
-    return importer_of(kind).parse(path, path.name)
+def parsed(kind: str, path: Path) -> Parsed:
+    """As a British client's importer reads it, without a client."""
+    columns = [
+        *importer_of(kind).columns,
+        *(map(column_of, GB_TAX_RECORD.fields) if kind == "tax-details" else ()),
+    ]
+    sheet = read_sheet(path, file_name=path.name, columns=columns)
+    return Parsed(sheet, len(sheet), list(sheet.problems))
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +160,7 @@ def answer_from_files(sheets: dict[str, Sheet], monkeypatch: pytest.MonkeyPatch)
         "current_scope": lambda: scope,
     }.items():
         monkeypatch.setattr(timesheet_imports, name, answer)
+    monkeypatch.setattr(payroll_imports, "record_here", lambda: GB_TAX_RECORD)
     monkeypatch.setattr(payroll_imports, "_people", lambda: people)
     monkeypatch.setattr(payroll_imports, "_latest", dict)
     monkeypatch.setattr(people_imports, "_standing", lambda numbers: {})
