@@ -12,9 +12,11 @@ import pytest
 from django.test import Client as Browser
 
 from engineroom.foundation.access.roles import ROLES
+from engineroom.openitems.models import Counterparty
 from engineroom.payroll import batch, schedules
 from engineroom.people.models import Person
 from engineroom.templates import services as templates
+from engineroom.timesheets import rates
 from tests.api.conftest import Caller, Worked, new_id, worked_client
 from tests.firm import Firm, TestClient
 from tests.templates.writing import published
@@ -32,6 +34,7 @@ TEMPLATES = (
     "check_template", "follow", "stop_following", "have_otherwise", "accept_as_own", "be_without",
     "have_as_template", "rehearse", "apply_template",
 )  # fmt: skip
+RATES = ("add_site", "add_agreement", "add_rate_card", "edit_rate_card", "follow_agreement")
 WORK = (
     "inbox", "start_case", "comment", "send_message", "cancel_case", "claim", "release", "delegate",
     "keep_file", "add_evidence", "complete", "run_step", "accept", "reject", "skip", "escalate",
@@ -46,6 +49,7 @@ MAY: dict[str, set[str]] = {
     "payroll.payslip_pdf": {"lead", "specialist", "checker"},
     "settlement.payment_file": {"owner", "lead", "checker", "bookkeeper"},
     "timesheets.end_holds": HOURS,
+    **dict.fromkeys([f"timesheets.{what}" for what in RATES], HOURS),
     "people.set_terms": HOURS,
     "people.withdraw_terms": HOURS,
     "people.propose_account": HOURS,
@@ -141,6 +145,21 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 
 BODIES: dict[str, Any] = {
     "timesheets.end_holds": {"outcome": "billable", "reason": "agreed"},
+    "timesheets.add_site": {"customer": "NONE", "code": "N", "name": "North"},
+    "timesheets.add_agreement": {"customer": "NONE", "number": "AG-2"},
+    "timesheets.add_rate_card": {
+        "role": "Operative",
+        "starts": "2026-01-05",
+        "pay_rate_minor": 1500,
+        "bill_rate_minor": 2100,
+    },
+    "timesheets.edit_rate_card": {
+        "pay_rate_minor": 1500,
+        "bill_rate_minor": 2100,
+        "content_hash": "0" * 64,
+        "reason": "no",
+    },
+    "timesheets.follow_agreement": {"agreement_id": NOBODY, "starts": "2026-11-02"},
     "payroll.open_pay_run": {"pay_date": "2026-11-27"},
     "payroll.add_pay_schedule": {
         "code": "M",
@@ -303,6 +322,7 @@ BODIES: dict[str, Any] = {
 
 QUERY = {
     "leave.balances": {"as_at": "2026-11-27"},
+    "timesheets.preview_rate_card": {"pay_rate_minor": 1600, "bill_rate_minor": 2200},
     "payroll.deadlines_of": {"first": "2026-11-01", "last": "2026-11-30"},
     "payroll.owed_payslips": {
         "agency": "HMRC",
@@ -340,7 +360,15 @@ def ids(firm: Firm, worked: Worked) -> dict[str, str]:
         templates.keep_outcome(
             template_batch_id, version.version_id, date(2026, 12, 1), action="rehearse", outcome="done"
         )
+    with worked.client.acting("specialist"):
+        customer = (
+            Counterparty.objects.filter(client_id=worked.client.id, kind="customer").earliest("code").code
+        )
+        agreement = rates.add_agreement(customer, "AG-1").agreement_id
+        card = rates.add_rate_card(agreement, "Operative", date(2026, 1, 5), pay_rate=1500, bill_rate=2100)
     return {
+        "agreement_id": str(agreement),
+        "card_id": str(card.card_id),
         "template_batch_id": str(template_batch_id),
         "pay_batch_id": str(pay_batch_id),
         "person_id": worked.first("/people")["id"],

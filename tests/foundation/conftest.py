@@ -59,8 +59,9 @@ from engineroom.sop import drafts
 from engineroom.sop import services as sop
 from engineroom.sop.models import CaseMove, Task
 from engineroom.templates import services as templates
+from engineroom.timesheets import rates
 from engineroom.timesheets import services as timesheets
-from engineroom.timesheets.models import Hold
+from engineroom.timesheets.models import Assignment, Hold
 from engineroom.web import letters
 from engineroom.web.models import Letter, Link
 
@@ -103,6 +104,7 @@ def busy(firm: Firm) -> TestClient:
     _explain_and_take_back(client)
     _work(firm, client)
     _away(client)
+    _agree_on_rates(client)
     _follow(firm, client)
     with client.acting("bookkeeper"):
         ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
@@ -287,6 +289,29 @@ def _away(client: TestClient) -> None:
         file = vault.store(b"ill", name="note.txt", kind="leave.evidence", subject_id=booked.booking_id)
         leave.add_evidence(booked.booking_id, "self_certificate", PAY_DATE, PAY_DATE, file_id=file.id)
         leave.cancel(booked.booking_id, reason="it was another day")
+
+
+def _agree_on_rates(client: TestClient) -> None:
+    """A card under an agreement for a site, edited once an hour was recorded by it."""
+    day = PAY_DATE + timedelta(days=10)
+    with client.acting():
+        row = (
+            Assignment.objects.filter(client_id=client.id)
+            .select_related("customer", "person")
+            .earliest("code")
+        )
+        rates.add_site(row.customer.code, "N", "North")
+        agreement = rates.add_agreement(row.customer.code, "AG-1", site="N").agreement_id
+        card = rates.add_rate_card(agreement, row.role, day, pay_rate=15_00, bill_rate=21_00)
+        rates.follow_agreement(row.id, agreement, day)
+    headings = ("assignment", "payroll_number", "date", "hours")
+    line = (row.code, row.person.payroll_number, day.isoformat(), "8")
+    client.take("timesheets", client.file("by-card.csv", headings, [line]))
+    with client.acting():
+        seen = rates.preview_edit(card.card_id, rates.Terms(15_00, 22_00))
+        rates.edit_rate_card(
+            card.card_id, **vars(seen.after), content_hash=seen.content_hash, reason="rehearsed"
+        )
 
 
 def _follow(firm: Firm, client: TestClient) -> None:

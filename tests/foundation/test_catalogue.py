@@ -302,6 +302,7 @@ def test_what_triggers_write_the_app_cannot_write_by_hand(look):
         "foundation_numberseries": ("INSERT", "UPDATE", "DELETE"),
         "ledger_delta": ("INSERT", "UPDATE", "DELETE"),
         "web_linkuse": ("INSERT", "UPDATE", "DELETE"),
+        "timesheets_chargebefore": ("INSERT", "UPDATE", "DELETE"),
     }.items():
         for verb in verbs:
             assert not rows(look, "SELECT WHERE has_table_privilege(%s, %s, %s)", APP, table, verb), (

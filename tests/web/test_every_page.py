@@ -42,6 +42,7 @@ from engineroom.settlement.models import BankLine, OwnAccount
 from engineroom.sop import drafts, services
 from engineroom.sop.models import Task
 from engineroom.templates import services as templates
+from engineroom.timesheets import rates
 from engineroom.timesheets.models import Timesheet
 from engineroom.web import links
 from engineroom.web.context import surroundings
@@ -162,6 +163,14 @@ TABLE: dict[str, Row] = {
     "timesheets:list": get(READERS),
     "timesheets:timesheet": get(READERS),
     "timesheets:end_holds": post(SERVICES),
+    "timesheets:agreements": get(READERS),
+    "timesheets:agreement": get(READERS),
+    "timesheets:agreement_add": post(SERVICES),
+    "timesheets:agreement_follow": post(SERVICES),
+    "timesheets:site_add": post(SERVICES),
+    "timesheets:card_add": post(SERVICES),
+    "timesheets:card_edit": get(SERVICES),
+    "timesheets:card_change": post(SERVICES),
     "people:list": get(READERS),
     "people:person": get(READERS),
     "people:terms": get(READERS),
@@ -579,6 +588,11 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
         schedules.put_on_schedule(person, "M", starts=date(2026, 11, 1))
         batch.keep_batch_result(batch_id, action="calculate", outcome="done", words="Run 1: 2 payslips.")
 
+    with client.acting("specialist"):
+        agreement = rates.add_agreement("ACME", "AG-1")
+        made = rates.add_rate_card(agreement.agreement_id, "Operative", MONDAY, pay_rate=1500, bill_rate=2100)
+        card = rates.card_of(made.card_id)
+
     with client.acting("lead"):
         run = PayRun.objects.get(client_id=client.id, number=1)
         slip = Payslip.objects.get(client_id=client.id, run_id=run.id, person__payroll_number="T1")
@@ -610,6 +624,8 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "mailing_id": told.mailing_id,
             "job_id": Attempt.objects.get(client_id=client.id, run__number=2).id,
             "timesheet_id": first(Timesheet),
+            "agreement_id": card.agreement_id,
+            "card_id": card.id,
             "agency": "HMRC",
             **{f"payroll:{name}.year": "2026-27" for name in ("liability_book", "owed", "owed_slips")},
             **{f"payroll:{name}.number": 8 for name in ("owed", "owed_slips")},

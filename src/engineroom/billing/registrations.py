@@ -11,8 +11,14 @@ from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.money import format_minor
 from engineroom.openitems import kinds
+from engineroom.timesheets.selectors import register_biller
 
 kinds.register("invoice", "invoice")
+register_biller(
+    """(SELECT b.client_id, b.id AS charge_id, i.number FROM billing_billed b
+  JOIN billing_invoiceline l ON l.client_id = b.client_id AND l.id = b.invoice_line_id
+  JOIN billing_invoice i ON i.client_id = l.client_id AND i.id = l.invoice_id)"""
+)
 
 
 LINES = """

@@ -30,6 +30,7 @@ from engineroom.ledger.services import EntryColumns, LineColumns, account_ids, b
 from engineroom.openitems.models import Counterparty
 from engineroom.openitems.services import ItemColumns, add_items
 from engineroom.timesheets.models import PurchaseOrder
+from engineroom.timesheets.rates import cards_behind
 
 INVOICE_SERIES = "invoice"
 
@@ -87,10 +88,12 @@ def _take_in_makers(run: BillRun, found: Sequence[Draft]) -> None:
     supplier, or ended a hold, made the bill run too."""
     lines = [line for d in found for line in d.lines]
     charges = {c for line in lines for c in line.charge_ids}
+    assignments = list({line.assignment_id for line in lines})
     approvals.takes_in("bill_run", run.id, "import", selectors.imports_to_bill(run.through))
     for kind, parts in (
         ("hold", [hold for hold in selectors.holds_to_bill(run.through) if hold in charges]),
-        ("assignment", list({line.assignment_id for line in lines})),
+        ("assignment", assignments),
+        ("rate_card", cards_behind(assignments)),
         ("order", _orders_of(found)),
         ("counterparty", [c.id for c in _customers_of(found)]),
         ("client", [run.client_id]),

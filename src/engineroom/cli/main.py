@@ -315,6 +315,7 @@ def _add_groups() -> None:
         payroll,
         people,
         procedures,
+        rates,
         serving,  # noqa: F401
         sla,
         templates,
@@ -332,6 +333,7 @@ def _add_groups() -> None:
     app.add_typer(templates.app, name="templates")
     app.add_typer(books.ledger, name="ledger")
     app.add_typer(books.audit, name="audit")
+    app.add_typer(rates.app, name="rates")
     app.add_typer(books.billing, name="billing")
     app.add_typer(books.payments, name="payments")
     app.add_typer(bank.bank, name="bank")

@@ -100,6 +100,7 @@ PARTS = {
     "import": "a file that it took in",
     "person": "its people and their terms",
     "assignment": "its assignments",
+    "rate_card": "the rate cards of its assignments",
     "counterparty": "its customers",
     "order": "its orders",
     "hold": "a hold that ended",

@@ -34,6 +34,7 @@ from engineroom.payroll.models import PayItem, PayRun, PaySchedule
 from engineroom.payroll.schedules import find_schedule
 from engineroom.people.models import Person
 from engineroom.timesheets import engine as hours_engine
+from engineroom.timesheets.dated_rates import RATES_NOW
 from engineroom.ui.display import format_period
 
 SOURCE = "back pay"
@@ -137,17 +138,17 @@ WHERE t.client_id = %(client)s AND t.run_id = %(run)s GROUP BY i.person_id, i.el
 """
 
 # The hours that a run took in, with the rates of their days as they are known now.
-HOURS_NOW = """
+HOURS_NOW = f"""
 SELECT a.person_id, t.id, e.day, e.minutes, r.weekly_threshold_minutes, r.pay_rate, r.bill_rate,
   r.overtime_ppm, r.weekend_ppm
 FROM payroll_paidtimesheet pt
 JOIN timesheets_timesheet t ON t.client_id = pt.client_id AND t.id = pt.id
 JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
 JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
-JOIN timesheets_assignmentrate r ON r.client_id = a.client_id AND r.assignment_id = a.id
+JOIN {RATES_NOW} r ON r.client_id = a.client_id AND r.assignment_id = a.id
   AND r.starts <= e.day AND (r.ends IS NULL OR r.ends >= e.day)
 WHERE pt.client_id = %(client)s AND pt.run_id = %(run)s ORDER BY t.id, e.day
-"""
+"""  # noqa: S608 ours
 
 
 @planned_anew()

@@ -72,6 +72,7 @@ from engineroom.payroll.returned import open_comments
 from engineroom.payroll.schedules import find_schedule, paid_on, period_of_day
 from engineroom.payroll.sickness import claim_lines, find_claims, has_claims, write_claims
 from engineroom.payroll.withheld import content_lines, has_orders, kept_arrays, write_taken
+from engineroom.timesheets.rates import cards_behind
 
 CHUNK_PEOPLE = 16_384
 
@@ -574,6 +575,7 @@ def _take_in_makers(run: PayRun) -> None:
         )
         assignments = [row[0] for row in cursor.fetchall()]
     approvals.makers_of_parts("pay_run", run.id, "assignment", assignments)
+    approvals.makers_of_parts("pay_run", run.id, "rate_card", cards_behind(assignments))
     approvals.makers_of_parts("pay_run", run.id, "person", people_in(run))
 
 

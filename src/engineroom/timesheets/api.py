@@ -12,10 +12,9 @@ from ninja import Query, Schema
 
 from engineroom.foundation.api import Asked, Day, Page, PageAsked, Reason, Room, cut, hides, log_read, one
 from engineroom.foundation.tenancy.models import Client
-from engineroom.timesheets import services
+from engineroom.timesheets import selectors, services
 from engineroom.timesheets.models import (
     Assignment,
-    AssignmentRate,
     Charge,
     Hold,
     HoldEnd,
@@ -149,7 +148,6 @@ def assignments(client: Client, page: Query[PageAsked]) -> Page[AssignmentOut]:
 def assignment(client: Client, assignment_id: UUID) -> AssignmentDetailOut:
     """What the placement pays and bills, from which day. The read is logged."""
     row = one(Assignment.objects.select_related("order"), "assignment", assignment_id)
-    rates = AssignmentRate.objects.filter(client_id=client.id, assignment=row).order_by("starts", "id")
     log_read("assignment", row.id, "pay rates")
     hidden = hides("pay")
     return AssignmentDetailOut(
@@ -165,7 +163,7 @@ def assignment(client: Client, assignment_id: UUID) -> AssignmentDetailOut:
                 weekly_threshold_minutes=r.weekly_threshold_minutes,
                 currency=client.currency,
             )
-            for r in rates
+            for r in selectors.rates_of(row.id)
         ],
     )
 

@@ -23,13 +23,22 @@ from engineroom.kernel.periods import week_ending
 from engineroom.kernel.rates import PPM, format_ppm
 from engineroom.openitems.models import Counterparty
 from engineroom.people.models import Person
-from engineroom.timesheets.models import Assignment, AssignmentRate, PurchaseOrder, TimeEntry, Timesheet
+from engineroom.timesheets.models import (
+    Agreement,
+    Assignment,
+    AssignmentRate,
+    PurchaseOrder,
+    RateCard,
+    TimeEntry,
+    Timesheet,
+)
+from engineroom.timesheets.rates import MAX_RATE
 from engineroom.timesheets.services import Hours, record_hours
 
 MINUTES_A_DAY = 24 * 60
-MAX_RATE = 10_000_00
-"""Minor units an hour. More is a slipped decimal point, and it keeps minutes x rate x multiplier inside
-int64."""
+RATES = ("pay_rate", "bill_rate", "overtime", "weekend", "weekly_hours")
+Cards = dict[tuple[str, str], tuple[UUID, dict[str, list[tuple[date, date | None]]]]]
+"""By customer and number of an agreement: its id, and the days of its rate cards by role."""
 
 
 FOR_E_INVOICES = {
@@ -171,11 +180,12 @@ class Assignments(TableImporter):
         Column("role", required=True, max_length=100),
         Column("start_date", "date", required=True),
         Column("end_date", "date"),
-        Column("pay_rate", "money", required=True),
-        Column("bill_rate", "money", required=True),
+        Column("pay_rate", "money"),
+        Column("bill_rate", "money"),
         Column("overtime", "percent"),
         Column("weekend", "percent"),
         Column("weekly_hours", "hours"),
+        Column("agreement", max_length=40),
     )
 
     def check(self, parsed: Parsed) -> list[Problem]:
@@ -183,6 +193,7 @@ class Assignments(TableImporter):
         found = Findings(sheet)
         c = sheet.columns
         people, customers, orders = _people(), _customers(), _orders()
+        cards = _cards() if any(c["agreement"]) else {}
         taken = set(
             Assignment.objects.filter(client_id=current_scope().client_id).values_list("code", flat=True)
         )
@@ -199,13 +210,35 @@ class Assignments(TableImporter):
                 found.at(i, "customer", f"there is no customer {customer!r}", "Import the customer first")
             elif order and (customer, order) not in orders:
                 found.at(i, "order_number", f"{customer} has no order {order!r}", "Import the order first")
-            self._check_terms(found, i, row)
+            if row["agreement"]:
+                self._check_agreement(found, i, row, cards)
+            else:
+                self._check_terms(found, i, row)
+            self._check_dates(found, i, row)
         return found.problems
+
+    @staticmethod
+    def _check_agreement(found: Findings, i: int, row: dict[str, Any], cards: Cards) -> None:
+        """Its rates are the agreement's card of the role, from the first day on."""
+        said = [name for name in RATES if row[name] is not None]
+        if said:
+            problem = f"{said[0]} is given beside an agreement, whose rate card says it"
+            found.at(i, said[0], problem, "Leave one of the two empty")
+        number, role = row["agreement"], row["role"]
+        if (row["customer"], number) not in cards:
+            problem = f"{row['customer']} has no agreement {number!r}"
+            found.at(i, "agreement", problem, "Import its rate cards first, or correct the number")
+        elif not _covers(cards[row["customer"], number][1].get(role, []), row["start_date"]):
+            problem = f"agreement {number} has no rate card of {role!r} on {row['start_date']}"
+            found.at(i, "role", problem, "Correct the role or the day, or import the card first")
 
     @staticmethod
     def _check_terms(found: Findings, i: int, row: dict[str, Any]) -> None:
         for name in ("pay_rate", "bill_rate"):
-            if not 0 < row[name] <= MAX_RATE:
+            if row[name] is None:
+                remedy = "Write pounds an hour, or name the agreement whose rate card says it"
+                found.at(i, name, f"there is no {name}", remedy)
+            elif not 0 < row[name] <= MAX_RATE:
                 problem = f"{format_minor(row[name])} is not a rate for an hour"
                 found.at(i, name, problem, "Write pounds an hour, as 12.71")
         for name in ("overtime", "weekend"):
@@ -215,6 +248,9 @@ class Assignments(TableImporter):
         if row["weekly_hours"] is not None and not 0 <= row["weekly_hours"] <= 7 * MINUTES_A_DAY:
             problem = f"{row['weekly_hours'] / 60:g} hours are not hours of a week"
             found.at(i, "weekly_hours", problem, "Write 0 to 168")
+
+    @staticmethod
+    def _check_dates(found: Findings, i: int, row: dict[str, Any]) -> None:
         if row["end_date"] and row["end_date"] < row["start_date"]:
             problem = f"ends on {row['end_date']} before starting on {row['start_date']}"
             found.at(i, "end_date", problem, "Correct one of the dates")
@@ -226,6 +262,11 @@ class Assignments(TableImporter):
         ids = uuid7s(n)
         order_ids = [
             orders.get((k, o)) if o else None for k, o in zip(c["customer"], c["order_number"], strict=True)
+        ]
+        cards = _cards() if any(c["agreement"]) else {}
+        follows = [
+            cards[customer, number][0] if number else None
+            for customer, number in zip(c["customer"], c["agreement"], strict=True)
         ]
         insert_columns(
             Assignment,
@@ -239,24 +280,33 @@ class Assignments(TableImporter):
                 "role": c["role"],
                 "starts": c["start_date"],
                 "ends": c["end_date"],
+                "agreement_id": follows,
+                "follows_from": [
+                    day if of else None for day, of in zip(c["start_date"], follows, strict=True)
+                ],
             },
             n,
-            casts={"ends": "date", "order_id": "uuid"},
+            casts={"ends": "date", "order_id": "uuid", "agreement_id": "uuid", "follows_from": "date"},
         )
+        own = [i for i in range(n) if follows[i] is None]
+
+        def of_own(name: str, otherwise: int = 0) -> np.ndarray[Any, np.dtype[np.int64]]:
+            return _column([c[name][i] for i in own], otherwise)
+
         insert_columns(
             AssignmentRate,
             {
-                "id": uuid7s(n),
+                "id": uuid7s(len(own)),
                 "client_id": client_id,
-                "assignment_id": ids,
-                "starts": c["start_date"],
-                "pay_rate": _column(c["pay_rate"], 0),
-                "bill_rate": _column(c["bill_rate"], 0),
-                "overtime_ppm": _column(c["overtime"], 1_500_000),
-                "weekend_ppm": _column(c["weekend"], 1_500_000),
-                "weekly_threshold_minutes": _column(c["weekly_hours"], 40 * 60),
+                "assignment_id": [ids[i] for i in own],
+                "starts": [c["start_date"][i] for i in own],
+                "pay_rate": of_own("pay_rate"),
+                "bill_rate": of_own("bill_rate"),
+                "overtime_ppm": of_own("overtime", 1_500_000),
+                "weekend_ppm": of_own("weekend", 1_500_000),
+                "weekly_threshold_minutes": of_own("weekly_hours", 40 * 60),
             },
-            n,
+            len(own),
         )
         return {"assignments": n}
 
@@ -420,6 +470,19 @@ def _employments(numbers: set[str]) -> dict[str, list[tuple[date, date | None]]]
         )
         for number, starts, ends in cursor.fetchall():
             found[number].append((starts, ends))
+    return found
+
+
+def _cards() -> Cards:
+    client_id = current_scope().client_id
+    found: Cards = {}
+    for g in Agreement.objects.filter(client_id=client_id).select_related("customer"):
+        found[g.customer.code, g.number] = (g.id, defaultdict(list))
+    rows = RateCard.objects.filter(client_id=client_id)
+    for customer, number, role, starts, ends in rows.values_list(
+        "agreement__customer__code", "agreement__number", "role", "starts", "ends"
+    ):
+        found[customer, number][1][role].append((starts, ends))
     return found
 
 

@@ -30,8 +30,83 @@ class PurchaseOrder(ClientModel):
         ]
 
 
+class Site(ClientModel):
+    """A place of a customer's at which people work."""
+
+    customer = ClientKey(Counterparty)
+    code = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    address = models.CharField(max_length=500, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "customer", "code"], name="site_code")]
+
+
+class Agreement(ClientModel):
+    """What was agreed with a customer: under it stand the rate cards, by role."""
+
+    customer = ClientKey(Counterparty)
+    number = models.CharField(max_length=40)
+    title = models.CharField(max_length=200, default="")
+    site = ClientKey(Site, null=True)
+    """The only site that it is for, where it says one."""
+    agreed_on = models.DateField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "customer", "number"], name="agreement_number")
+        ]
+
+
+class RateCard(ClientModel):
+    """A version of what a role pays and bills under an agreement: its days. Versions of a role never
+    overlap; what it says is its latest terms."""
+
+    agreement = ClientKey(Agreement)
+    role = models.CharField(max_length=100)
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+
+
+class RateTerms(ClientModel):
+    """What a card says: an edit is a further revision, and values the card's hours anew.
+
+    Rates are minor units an hour; multipliers (ppm) are of the basic rate, for pay and bill alike.
+    """
+
+    history = True
+
+    card = ClientKey(RateCard, indexed=False)
+    revision = models.IntegerField()
+    pay_rate = models.BigIntegerField()
+    bill_rate = models.BigIntegerField()
+    overtime_ppm = models.BigIntegerField()
+    weekend_ppm = models.BigIntegerField()
+    weekly_threshold_minutes = models.BigIntegerField()
+    reason = models.CharField(max_length=300, default="")
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "card", "revision"], name="rate_terms_revision"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    revision__gte=1,
+                    pay_rate__gte=1,
+                    bill_rate__gte=1,
+                    overtime_ppm__gte=1_000_000,
+                    weekend_ppm__gte=1_000_000,
+                ),
+                name="rate_terms_values",
+            ),
+        ]
+
+
 class Assignment(ClientModel):
-    """A person placed with a customer."""
+    """A person placed with a customer. Its rates are its own, or its agreement's card of the role from
+    `follows_from` on."""
 
     code = models.CharField(max_length=20)
     person = ClientKey(Person)
@@ -40,9 +115,18 @@ class Assignment(ClientModel):
     role = models.CharField(max_length=100)
     starts = models.DateField()
     ends = models.DateField(null=True)
+    agreement = ClientKey(Agreement, null=True)
+    follows_from = models.DateField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "code"], name="assignment_code")]
+        constraints = [
+            models.UniqueConstraint(fields=["client", "code"], name="assignment_code"),
+            models.CheckConstraint(
+                condition=models.Q(agreement__isnull=True, follows_from__isnull=True)
+                | models.Q(agreement__isnull=False, follows_from__isnull=False),
+                name="assignment_follows_from",
+            ),
+        ]
 
 
 class AssignmentRate(ClientModel):
@@ -113,10 +197,9 @@ class TimeEntry(ClientModel):
 class Charge(ClientModel):
     """What part of a time entry became: the payable side and the billable side of the same minutes.
 
-    Rates are minor units per hour with the kind's multiplier applied; amounts are minor units.
+    Rates are minor units per hour with the kind's multiplier applied; amounts are minor units. An edit of a
+    rate card moves what is neither paid nor billed; what stood before is kept (ChargeBefore).
     """
-
-    history = True
 
     time_entry = ClientKey(TimeEntry, implied="the charges of an entry add to its minutes (check_charges)")
     kind = models.CharField(max_length=10, choices=[(k, k) for k in CHARGE_KINDS])
@@ -125,6 +208,20 @@ class Charge(ClientModel):
     pay_amount = models.BigIntegerField()
     bill_rate = models.BigIntegerField()
     bill_amount = models.BigIntegerField()
+
+
+class ChargeBefore(ClientModel):
+    """What a charge was worth until an edit of its rate card. Written by trigger."""
+
+    history = True
+
+    charge = ClientKey(Charge)
+    pay_rate = models.BigIntegerField()
+    pay_amount = models.BigIntegerField()
+    bill_rate = models.BigIntegerField()
+    bill_amount = models.BigIntegerField()
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
 
 
 class Hold(ClientModel):

@@ -12,7 +12,7 @@ from django.db import connection
 from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.money import format_minor
-from engineroom.timesheets import imports, search  # noqa: F401  registers the importers and what is found
+from engineroom.timesheets import imports, rate_imports, search  # noqa: F401  registers files and what is found
 from engineroom.ui.display import format_count, format_duration, printable
 
 HOURS = """

@@ -10,6 +10,9 @@ from uuid import UUID
 from django.db import connection
 
 from engineroom.foundation.tenancy.scope import current_client_id
+from engineroom.kernel.errors import Problem
+from engineroom.openitems.models import Counterparty
+from engineroom.timesheets.dated_rates import RATES_NOW
 from engineroom.ui.listing import Order, Slice, read_slice
 
 State = Literal["waiting", "in_run", "disputed", "held"]
@@ -34,6 +37,29 @@ def register_payer(table: str, url_name: str) -> None:
 
 def run_page() -> str:
     return _payer.url_name
+
+
+def payer_table() -> str:
+    return _payer.table
+
+
+@dataclass
+class _Biller:
+    """What bills charges: a table with client_id, charge_id, number (of the invoice)."""
+
+    table: str = "(SELECT NULL::uuid AS client_id, NULL::uuid AS charge_id, '' AS number WHERE false)"
+
+
+_biller = _Biller()
+
+
+def register_biller(table: str) -> None:
+    """A higher room says on which of its invoices a charge stands."""
+    _biller.table = table
+
+
+def biller_table() -> str:
+    return _biller.table
 
 
 @dataclass(frozen=True)
@@ -187,6 +213,16 @@ def customers() -> list[tuple[str, str]]:
             {"client": current_client_id()},
         )
         return [(code, name) for code, name in cursor.fetchall()]
+
+
+def all_customers() -> list[tuple[str, str]]:
+    """(code, name) of every customer, by name."""
+    rows = Counterparty.objects.filter(client_id=current_client_id(), kind="customer")
+    return list(rows.order_by("name", "code").values_list("code", "name"))
+
+
+def no_assignment(code: str) -> Problem:
+    return Problem(f"there is no assignment {code!r}", "Correct the code", field="assignment")
 
 
 @dataclass(frozen=True)
@@ -360,6 +396,31 @@ def hours_of_import(import_id: UUID, *, after: int = 0, most: int = 50) -> tuple
 
 
 @dataclass(frozen=True)
+class DatedRate:
+    """What an hour of an assignment pays and bills on some days: its own, or its agreement's card's."""
+
+    starts: date
+    ends: date | None
+    pay_rate: int
+    bill_rate: int
+    overtime_ppm: int
+    weekend_ppm: int
+    weekly_threshold_minutes: int
+
+
+def rates_of(assignment_id: UUID) -> list[DatedRate]:
+    """By day."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT r.starts, r.ends, r.pay_rate, r.bill_rate, r.overtime_ppm, r.weekend_ppm, "  # noqa: S608
+            f"r.weekly_threshold_minutes FROM {RATES_NOW} r "
+            "WHERE r.client_id = %s AND r.assignment_id = %s ORDER BY r.starts",
+            [current_client_id(), assignment_id],
+        )
+        return [DatedRate(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
 class Placement:
     """An assignment with the rates that hold on its last day so far."""
 
@@ -378,11 +439,11 @@ def placements(person_id: UUID) -> list[Placement]:
     """A person's assignments with every rate, newest first: dated rows, none of them changed."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT a.code, k.name, a.role, coalesce(o.number, ''), a.starts, a.ends, r.starts, r.pay_rate, "
+            "SELECT a.code, k.name, a.role, coalesce(o.number, ''), a.starts, a.ends, r.starts, r.pay_rate, "  # noqa: S608
             "r.bill_rate FROM timesheets_assignment a "
             "JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id "
             "LEFT JOIN timesheets_purchaseorder o ON o.client_id = a.client_id AND o.id = a.order_id "
-            "LEFT JOIN timesheets_assignmentrate r ON r.client_id = a.client_id AND r.assignment_id = a.id "
+            f"LEFT JOIN {RATES_NOW} r ON r.client_id = a.client_id AND r.assignment_id = a.id "
             "WHERE a.client_id = %(client)s AND a.person_id = %(person)s "
             "ORDER BY a.starts DESC, a.code, r.starts DESC",
             {"client": current_client_id(), "person": person_id},

@@ -19,6 +19,7 @@ from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason
 from engineroom.kernel.ids import uuid7_column, uuids_to_column
 from engineroom.kernel.periods import week_ending
 from engineroom.timesheets import engine
+from engineroom.timesheets.dated_rates import RATES_NOW
 from engineroom.timesheets.models import (
     Charge,
     Hold,
@@ -152,13 +153,13 @@ def _rates_by_assignment(codes: set[str]) -> dict[str, list[Rate]]:
     """Dated rates by assignment code, in one read."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT a.code, r.starts, r.ends, r.pay_rate, r.bill_rate, r.overtime_ppm, r.weekend_ppm,
               r.weekly_threshold_minutes
-            FROM timesheets_assignmentrate r
+            FROM {RATES_NOW} r
             JOIN timesheets_assignment a ON a.client_id = r.client_id AND a.id = r.assignment_id
             WHERE r.client_id = %s AND a.code = ANY(%s)
-            """,
+            """,  # noqa: S608 ours
             [current_scope().client_id, list(codes)],
         )
         rates: dict[str, list[Rate]] = {}
