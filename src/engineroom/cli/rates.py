@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engineroom.cli import show
-from engineroom.cli.arguments import Client, Day, Reason
+from engineroom.cli.arguments import Client, Reason
 from engineroom.cli.consent import agree, require_content, short
 from engineroom.cli.ground import on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, Problem
@@ -111,7 +111,7 @@ def edit(
     customer: Customer,
     number: Number,
     role: Role,
-    day: Annotated[Day, typer.Argument(help="a day of the version")],
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="a day of the version")],
     reason: Reason,
     pays: Annotated[str | None, typer.Option("--pays", help="an hour, as 12.71")] = None,
     bills: Annotated[str | None, typer.Option("--bills", help="an hour, as 17.80")] = None,
