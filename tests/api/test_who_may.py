@@ -14,11 +14,12 @@ from django.test import Client as Browser
 from engineroom.foundation.access.roles import ROLES
 from engineroom.openitems.models import Counterparty
 from engineroom.payroll import batch, schedules
+from engineroom.payroll import services as payroll
 from engineroom.people.models import Person
 from engineroom.templates import services as templates
 from engineroom.timesheets import rates
 from tests.api.conftest import Caller, Worked, new_id, worked_client
-from tests.firm import Firm, TestClient
+from tests.firm import PAY_DATE, Firm, TestClient
 from tests.templates.writing import published
 
 READERS = {
@@ -60,6 +61,8 @@ MAY: dict[str, set[str]] = {
     "foundation.preview": HOURS,
     "foundation.take": HOURS,
     "payroll.open_pay_run": PAY,
+    "payroll.preview_pay_run": PAY,
+    "payroll.preview_payday": PAY,
     "payroll.calculate": PAY,
     "payroll.add_pay_schedule": PAY,
     "payroll.let_late_inputs_in": {"lead"},
@@ -324,6 +327,7 @@ QUERY = {
     "leave.balances": {"as_at": "2026-11-27"},
     "timesheets.preview_rate_card": {"pay_rate_minor": 1600, "bill_rate_minor": 2200},
     "payroll.deadlines_of": {"first": "2026-11-01", "last": "2026-11-30"},
+    "payroll.preview_payday": {"pay_date": "2026-12-24", "schedule": "M"},
     "payroll.owed_payslips": {
         "agency": "HMRC",
         "year": "2026-27",
@@ -353,7 +357,10 @@ def ids(firm: Firm, worked: Worked) -> dict[str, str]:
     run = worked.first("/pay-runs")["id"]
     pay_batch_id = new_id()
     with worked.client.acting("specialist"):
-        batch.keep_batch_result(pay_batch_id, action="calculate", outcome="done", words="Run 1: 2 payslips.")
+        batch.keep_batch_result(
+            pay_batch_id, action="calculate", pay_date=PAY_DATE, outcome="done", words="Run 1: 2 payslips."
+        )
+        open_run = payroll.open_pay_run(PAY_DATE, schedule="M")
     version, template_batch_id = published(firm, key="the_usual"), new_id()
     with worked.client.acting("lead"):
         templates.follow(version.key, reason="as agreed")
@@ -371,6 +378,7 @@ def ids(firm: Firm, worked: Worked) -> dict[str, str]:
         "card_id": str(card.card_id),
         "template_batch_id": str(template_batch_id),
         "pay_batch_id": str(pay_batch_id),
+        "open_run_id": str(open_run.run_id),
         "person_id": worked.first("/people")["id"],
         "assignment_id": worked.first("/assignments")["id"],
         "timesheet_id": worked.first("/timesheets")["id"],
@@ -419,6 +427,8 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
     given |= {"procedure": "pay_month", "batch": NOBODY, "template": "the_usual"}
     given |= {"schedule": "M", "pay_date": "2026-11-27", "recurring_id": NOBODY, "comment_id": NOBODY}
     given |= {"handover_id": NOBODY, "order_id": NOBODY, "debt_id": NOBODY}
+    if name == "payroll.preview_pay_run":
+        given["run_id"] = ids["open_run_id"]
     if name == "timesheets.time_entry":
         given["entry_id"] = ids["time_entry"]
     if name == "foundation.thread_from":

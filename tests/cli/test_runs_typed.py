@@ -20,8 +20,13 @@ def test_a_run_is_listed_batched_explained_returned_and_reopened(
     temps = [Temp("T1", "Jo Bloggs"), Temp("T2", "Al Smith")]
     set_up(staffed, temps)
     staffed.take("timesheets", hours_file(staffed, temps))
+    would = cli("payroll", "preview", code, "--pay-date", day, who=priya)
+    assert would.code == 0 and "which is not open" in would.out and "2 payslips, gross 1200.00" in would.out
     done = cli("payroll", "batch", "calculate", "--pay-date", day, "--client", code, who=priya)
     assert done.code == 0 and "payslip" in done.out, done.err
+    would = cli("payroll", "preview", code, "1", who=priya)
+    assert would.code == 0 and "Jo Bloggs" in would.out and "it is as calculated" in would.out, would.err
+    assert "say which run" in cli("payroll", "preview", code, who=priya).err
     listed = cli("payroll", "runs", code, who=priya).out
     assert "Calculated, waits for approval" in listed and "Check it and approve it" in listed
     changed = cli("payroll", "variance", code, "1", who=priya)

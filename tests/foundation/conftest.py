@@ -183,7 +183,9 @@ def _calculate_a_month(client: TestClient) -> None:
         debts.vary_debt(debt.debt_id, starts=later, instalment=4_00, leaves=0, reason="sooner")
         items.add_pay_item(person, "bonus_pay", 100_00, period=PAY_DATE, reason="a good month")
         items.carry_in(person, "2026-27", "taxable_pay", 1_000_00, reason="from the bureau before")
-        batch.keep_batch_result(uuid7(), action="calculate", outcome="done", words="rehearsed")
+        batch.keep_batch_result(
+            uuid7(), action="calculate", pay_date=PAY_DATE, outcome="done", words="rehearsed"
+        )
         entitling.offer_ready_kinds()
         kind, ill = LeaveKind.objects.get(client_id=client.id, code="sickness"), PAY_DATE - timedelta(days=4)
         leave.record(person, kind.id, leave.Stretch(ill, ill))

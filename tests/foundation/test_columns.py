@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from engineroom.foundation import columns
 from engineroom.foundation.columns import column_of, insert_columns, insert_together
 
 TABLE = "pg_temp.arrivals"
@@ -39,12 +41,18 @@ def database(firm) -> Iterator[None]:
 
 
 def there_and_back(sql_type: str, values: Any, n: int) -> list[Any]:
-    """Insert one column into a table of that type and read it again, in order.
+    """Insert one column into a table of that type and read it again, in order: the same by either way.
 
     A table of each type, because PostgreSQL refuses a prepared statement whose answer became another type.
     """
+    staged = _there_and_back(sql_type, values, n, few_rows=0)
+    assert _there_and_back(sql_type, values, n, few_rows=n) == staged
+    return staged
+
+
+def _there_and_back(sql_type: str, values: Any, n: int, *, few_rows: int) -> list[Any]:
     table = "arrivals_" + "".join(c for c in sql_type if c.isalnum())
-    with transaction.atomic():
+    with patch.object(columns, "FEW_ROWS", few_rows), transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE TEMPORARY TABLE {table} (at serial, value {sql_type}) ON COMMIT DROP")
         model = SimpleNamespace(_meta=SimpleNamespace(db_table=table))
@@ -57,7 +65,7 @@ def there_and_back(sql_type: str, values: Any, n: int) -> list[Any]:
 
 
 several = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -138,7 +146,7 @@ def test_columns_of_all_kinds_stay_together_in_their_rows(database, rows):
                 "(at serial, a text, b bigint, c uuid, d date, e boolean, f text)"
             )
         model = SimpleNamespace(_meta=SimpleNamespace(db_table="arrivals"))
-        columns = {
+        given_columns = {
             "a": text,
             "b": np.array(number, dtype=np.int64),
             "c": ident,
@@ -146,7 +154,7 @@ def test_columns_of_all_kinds_stay_together_in_their_rows(database, rows):
             "e": np.array(flag),
             "f": "same",
         }
-        insert_columns(model, columns, len(rows), casts={"c": "uuid", "d": "date"})
+        insert_columns(model, given_columns, len(rows), casts={"c": "uuid", "d": "date"})
         with connection.cursor() as cursor:
             cursor.execute("SELECT a, b, c, d, e, f FROM arrivals ORDER BY at")
             assert cursor.fetchall() == [(*row, "same") for row in rows]
@@ -167,7 +175,9 @@ def test_no_rows_are_no_statement(firm):
         (np.zeros((1, 16), dtype=np.uint8), 3),
     ],
 )
-def test_a_column_of_another_length_is_refused_and_not_repeated(firm, values, n):
+@pytest.mark.parametrize("few_rows", [0, 200])
+def test_a_column_of_another_length_is_refused_and_not_repeated(firm, monkeypatch, values, n, few_rows):
+    monkeypatch.setattr(columns, "FEW_ROWS", few_rows)
     with pytest.raises(ValueError, match=f"not {n}"), transaction.atomic():
         insert_columns(ARRIVALS, {"value": values}, n)
 
@@ -199,7 +209,7 @@ def test_every_guard_of_the_table_applies(client, other_client):
     from engineroom.kernel.ids import uuid7
     from engineroom.ledger.models import Book
 
-    columns = {
+    row = {
         "id": [uuid7()],
         "client_id": other_client.id,
         "code": ["x"],
@@ -207,7 +217,7 @@ def test_every_guard_of_the_table_applies(client, other_client):
         "currency": ["GBP"],
     }
     with pytest.raises(Exception, match="row-level security"), client.acting():
-        insert_columns(Book, columns, 1)
+        insert_columns(Book, row, 1)
 
 
 def test_several_tables_are_written_in_one_statement(firm):

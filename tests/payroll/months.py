@@ -10,7 +10,8 @@ from uuid import UUID
 from tests.firm import TestClient
 
 from engineroom.foundation.approvals import services as approvals
-from engineroom.payroll import schedules, selectors, services
+from engineroom.payroll import attempts, schedules, selectors, services
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.models import AttemptChunk, PayRun
 from engineroom.people import terms
 from engineroom.people.engine import Agreed
@@ -73,13 +74,13 @@ def open_run(client: TestClient, pay_date: date, kind: str = "regular", schedule
         return services.open_pay_run(pay_date, schedule=schedule, kind=kind).run_id
 
 
-def calculated(client: TestClient, run_id: UUID) -> services.Published:
+def calculated(client: TestClient, run_id: UUID) -> attempts.Published:
     with client.acting():
-        plan = services.plan_calculation(run_id)
+        plan = attempts.plan_calculation(run_id)
         chunks = AttemptChunk.objects.filter(client_id=client.id, attempt_id=plan.attempt_id, done_at=None)
         for chunk in chunks.order_by("chunk"):
-            services.calculate_chunk(plan.attempt_id, chunk.chunk)
-        return services.publish_attempt(plan.attempt_id)
+            attempts.calculate_chunk(plan.attempt_id, chunk.chunk)
+        return attempts.publish_attempt(plan.attempt_id)
 
 
 def released(client: TestClient, run_id: UUID) -> services.RunReleased:
@@ -109,4 +110,4 @@ def figures(client: TestClient, run_id: UUID) -> dict[str, dict[str, int]]:
 def blocked(client: TestClient, run_id: UUID) -> list[tuple[str, str]]:
     """Payroll number and field of every blocker."""
     with client.acting("lead"):
-        return [(b.payroll_number, b.field) for b in services.blockers_of(services.find_run(run_id))]
+        return [(b.payroll_number, b.field) for b in blockers_of(services.find_run(run_id))]

@@ -18,7 +18,7 @@ from engineroom.foundation.approvals import services as approvals
 from engineroom.foundation.approvals.services import ContentChanged
 from engineroom.kernel.errors import Conflict, NotFound
 from engineroom.payday import steps
-from engineroom.payroll import items, jurisdictions, retro, reversal, schedules, selectors, services
+from engineroom.payroll import attempts, items, jurisdictions, retro, reversal, schedules, selectors, services
 from engineroom.payroll.models import OnSchedule, PaidItem, PayItem, PayRun, RecurringPay
 from engineroom.people import employment, terms
 from engineroom.people.engine import Agreed
@@ -190,7 +190,7 @@ def test_what_was_taken_back_is_due_again_unless_it_was_replaced(one: TestClient
     months.released(one, opened.run_id)
     assert found(one).differences == (), "what waits in the replacement is in the view"
     with one.acting():
-        services.plan_calculation(opened.replacement_id)
+        attempts.plan_calculation(opened.replacement_id)
         services.abandon_pay_run(opened.replacement_id, reason="not after all")
         for item in PayItem.objects.filter(client_id=one.id, run_id=opened.replacement_id):
             items.withdraw_pay_item(item.id, reason="not after all")

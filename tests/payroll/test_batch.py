@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
@@ -162,10 +162,15 @@ def test_a_program_begins_a_batch_once_for_its_key(firm: Firm) -> None:
         assert len(batch.parts(first)) == 1
         with pytest.raises(Conflict, match="another batch"):
             batch.begin("k1", [client.id], "ask", PAY_DATE, user)
+        with pytest.raises(Conflict, match="another batch"):
+            batch.begin("k1", [client.id], "calculate", PAY_DATE + timedelta(days=7), user)
         assert [row.left for row in batch.batches([client.id]).rows] == [1]
     run_worker(wait=False)
     with acting(user, read=[client.id]):
         assert [row.failed for row in batch.batches([client.id]).rows] == [1]
+        assert batch.begin("k1", [client.id], "calculate", PAY_DATE, user) == first
+        with pytest.raises(Conflict, match="another batch"):  # its job is gone; its result says the day
+            batch.begin("k1", [client.id], "calculate", PAY_DATE + timedelta(days=7), user)
 
 
 def test_a_narrowed_token_does_no_more_by_a_job_than_by_hand(firm: Firm, three: list[TestClient]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.firm import PAY_DATE, Temp, TestClient, hours_file, set_up, superuser
 from tests.payroll.toy import TITHE, Toyland
 
-from engineroom.payroll import jurisdictions, selectors, services
+from engineroom.payroll import attempts, jurisdictions, selectors, services
 from engineroom.payroll.great_britain import GB
 from engineroom.payroll.models import AttemptChunk, PayRun
 
@@ -33,10 +33,10 @@ def paid(client: TestClient, temps: list[Temp], pay_date: object = PAY_DATE) -> 
     )
     with client.acting():
         opened = services.open_pay_run(pay_date)
-        plan = services.plan_calculation(opened.run_id)
+        plan = attempts.plan_calculation(opened.run_id)
         for chunk in AttemptChunk.objects.filter(client_id=client.id, attempt_id=plan.attempt_id):
-            services.calculate_chunk(plan.attempt_id, chunk.chunk)
-        services.publish_attempt(plan.attempt_id)
+            attempts.calculate_chunk(plan.attempt_id, chunk.chunk)
+        attempts.publish_attempt(plan.attempt_id)
         return PayRun.objects.select_related("published").get(client_id=client.id, id=opened.run_id)
 
 

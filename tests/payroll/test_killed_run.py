@@ -30,7 +30,7 @@ import django
 django.setup()
 from engineroom.foundation.access.services import identity
 from engineroom.payday import steps
-from engineroom.payroll import services
+from engineroom.payroll import attempts
 
 user, client, run, dies_in = *map(UUID, sys.argv[1:4]), int(sys.argv[4])
 chunks = iter(range(dies_in, -1, -1))
@@ -39,7 +39,7 @@ def failpoint(name):
     if name == "calculate" and next(chunks) == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
-services.CHUNK_PEOPLE, services.failpoint = 2, failpoint
+attempts.CHUNK_PEOPLE, attempts.failpoint = 2, failpoint
 steps.calculate_run(identity(user), client, run)
 """
 

@@ -14,7 +14,7 @@ from tests.payroll.months import Employee, monthly, open_run, people
 from tests.payroll.test_pay_runs import approve, prepare, tax_details
 
 from engineroom.payday import steps
-from engineroom.payroll import moved, services
+from engineroom.payroll import attempts, blockers, moved, services
 from engineroom.payroll.inputs import read_inputs
 from engineroom.payroll.models import Attempt, AttemptChunk, InputMoved, PayRun
 
@@ -28,7 +28,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[PayRun]:
         found.append(run)
         return read_inputs(run, *people)
 
-    monkeypatch.setattr(services, "read_inputs", read)
+    for where in (attempts, blockers):
+        monkeypatch.setattr(where, "read_inputs", read)
     return found
 
 

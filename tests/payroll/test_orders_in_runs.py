@@ -35,6 +35,7 @@ from engineroom.ledger import selectors as ledger
 from engineroom.openitems import selectors as openitems
 from engineroom.openitems.models import OpenItem
 from engineroom.payroll import explained, items, orders, papers, selectors, services
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.models import OrderTaken, PayOrder, PayRun, Payslip
 from engineroom.payroll.orders import OrderSaid
 
@@ -392,7 +393,7 @@ def test_two_orders_that_may_not_stand_together_block_the_person_by_name(client:
     run_id = open_run(client, JUNE)
     assert calculated(client, run_id).payslips == 1
     with client.acting("lead"):
-        (problem,) = services.blockers_of(services.find_run(run_id))
+        (problem,) = blockers_of(services.find_run(run_id))
     assert problem.payroll_number == "E1" and "second earnings arrestment" in problem.problem
 
 

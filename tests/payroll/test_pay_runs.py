@@ -30,7 +30,7 @@ from engineroom.kernel.errors import Conflict, InputRefused
 from engineroom.ledger import selectors as ledger
 from engineroom.openitems import selectors as openitems
 from engineroom.payday import steps
-from engineroom.payroll import selectors, services
+from engineroom.payroll import attempts, selectors, services
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.payroll.models import Attempt, AttemptChunk, PayRun, Payslip
 
@@ -250,7 +250,7 @@ def test_chunks_of_any_size_give_the_same_pennies(
     for at in (client, other_client):
         set_up(at, temps)
     prepare(client, temps)
-    monkeypatch.setattr(services, "CHUNK_PEOPLE", chunk)
+    monkeypatch.setattr(attempts, "CHUNK_PEOPLE", chunk)
     prepare(other_client, temps)
     assert figures(client) == figures(other_client)
     with other_client.acting():
@@ -269,10 +269,10 @@ def test_workers_in_the_background_give_the_same_pennies(
         set_up(at, temps)
         take_hours(at, temps)
     calculate(client)
-    monkeypatch.setattr(services, "CHUNK_PEOPLE", 2)
+    monkeypatch.setattr(attempts, "CHUNK_PEOPLE", 2)
     with other_client.acting():
         run = services.open_pay_run(PAY_DATE)
-        plan = services.plan_calculation(run.run_id, in_background=True)
+        plan = attempts.plan_calculation(run.run_id, in_background=True)
     assert plan.chunks == 2
     run_worker(wait=False)
     assert figures(other_client) == figures(client)
@@ -324,7 +324,7 @@ def test_a_run_waits_for_the_one_before_it(client: TestClient) -> None:
 def test_a_pay_date_without_hours_leaves_no_run_behind(client: TestClient) -> None:
     """A mistyped date would else stand in the way of every later run."""
     set_up(client, [Temp("T1")])
-    with pytest.raises(services.NothingToPay, match="import timesheets first"):
+    with pytest.raises(attempts.NothingToPay, match="import timesheets first"):
         calculate(client, PAY_DATE - WEEK)
     with client.acting():
         assert not PayRun.objects.filter(client_id=client.id).exists()
@@ -508,7 +508,7 @@ def test_a_released_run_is_frozen_whoever_asks(client: TestClient) -> None:
                 with pytest.raises(psycopg.errors.InsufficientPrivilege), db.transaction():
                     db.execute(sql)
     with client.acting(), pytest.raises(Conflict, match="frozen; correct it in another run"):
-        services.plan_calculation(run.id)
+        attempts.plan_calculation(run.id)
     with client.acting("checker"), pytest.raises(Conflict, match="released already"):
         services.release_pay_run(run.id)
 
@@ -682,7 +682,7 @@ def test_hours_taken_into_a_run_but_not_on_its_payslips_keep_it_from_being_relea
     prepare(client, temps[:1])
     take_hours(client, temps[1:], name="late.csv")
     with client.acting():
-        services.plan_calculation(run_of_here().id)  # and then the process is killed
+        attempts.plan_calculation(run_of_here().id)  # and then the process is killed
     with pytest.raises(services.PayRunNotReady, match="T2: 2400 minutes were taken in, the payslip pays 0"):
         approve(client)
     calculate(client)
@@ -698,7 +698,7 @@ def test_an_older_attempt_is_not_published_over_a_later_one(client: TestClient) 
     take_hours(client, temps[1:], name="late.csv")
     calculate(client)
     with client.acting(), pytest.raises(Conflict, match="a later attempt has begun"):
-        services.publish_attempt(first.published.attempt_id)
+        attempts.publish_attempt(first.published.attempt_id)
 
 
 def test_a_tax_week_has_one_regular_run(client: TestClient) -> None:

@@ -16,6 +16,7 @@ from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.payday import steps
 from engineroom.payroll import reopening, returned, review, selectors, services
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.models import PayRun
 
 TEMPS = [Temp("T1", "Jo Bloggs"), Temp("T2", "Al Smith")]
@@ -79,7 +80,7 @@ def test_a_comment_keeps_the_run_until_it_is_answered_by_words(waiting: Waiting)
     assert done.approvals == 1 and waiting.state() == "blocked"
     with waiting.client.acting():
         assert yeses.approvals("pay_run", waiting.run.id)[0].void == "returned with a comment"
-        (blocker,) = services.blockers_of(waiting.run)
+        (blocker,) = blockers_of(waiting.run)
         assert blocker.payroll_number == "T1" and "Jo was ill on Tuesday" in blocker.problem
     with pytest.raises(services.PayRunNotReady):
         waiting.yes()

@@ -23,7 +23,7 @@ from tests.payroll.months import (
 from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotFound
 from engineroom.ledger import selectors as ledger
 from engineroom.openitems import selectors as openitems
-from engineroom.payroll import items, schedules, selectors, services
+from engineroom.payroll import attempts, items, schedules, selectors, services
 from engineroom.payroll.engine.gb import gross_to_net as gb
 from engineroom.payroll.models import OnSchedule, PayItem, PayRun
 from engineroom.people import terms
@@ -294,7 +294,7 @@ def test_a_correction_that_takes_back_more_than_the_period_paid_blocks_by_name(c
 def test_a_run_of_another_kind_without_items_or_schedule_says_what_is_missing(client: TestClient) -> None:
     monthly(client, people(client, Employee()))
     run_id = open_run(client, JUNE, "bonus")
-    with pytest.raises(services.NothingToPay, match="no items are for pay run"):
+    with pytest.raises(attempts.NothingToPay, match="no items are for pay run"):
         calculated(client, run_id)
     with pytest.raises(EngineroomError, match="name it"):
         open_run(client, JUNE, "bonus", schedule="")

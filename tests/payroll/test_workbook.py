@@ -22,7 +22,9 @@ from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, NotPermitted
 from engineroom.payday import steps
 from engineroom.payroll import cut_off, items, schedules, services, workbook, workbook_imports
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.engine.schedules import Period
+from engineroom.payroll.inputs import Missing
 from engineroom.payroll.models import PaidItem, PayItem, PaySchedule, PayWorkbook, RecurringPay
 from engineroom.payroll.workbook import Heading, Label, Line
 from engineroom.people import terms
@@ -216,7 +218,7 @@ def test_a_corrected_workbook_takes_the_place_of_the_one_before_and_history_stay
         "new items": 2, "unchanged": 0, "taken back": 2, "changes of recurring pay": 1
     }  # fmt: skip
     with two.acting("lead"):
-        assert [b.field for b in services.blockers_of(services.find_run(run_id))] == ["inputs"]
+        assert [b.field for b in blockers_of(services.find_run(run_id))] == ["inputs"]
         rows = PayItem.objects.filter(client_id=two.id).order_by("id").values_list("amount", "withdrawn")
         assert [(amount, bool(gone)) for amount, gone in rows] == [
             (250_00, True), (145_00, True), (300_00, False), (174_00, False)
@@ -342,9 +344,9 @@ def named(schedule: str, pay_date: date) -> tuple[PaySchedule, Period]:
     return row, schedules.paid_on(row, pay_date)
 
 
-def blockers(client: TestClient, run_id: object) -> list[services.Missing]:
+def blockers(client: TestClient, run_id: object) -> list[Missing]:
     with client.acting("lead"):
-        return services.blockers_of(services.find_run(run_id))  # type: ignore[arg-type]
+        return blockers_of(services.find_run(run_id))  # type: ignore[arg-type]
 
 
 def test_inputs_of_a_schedule_without_cut_off_are_let_in_by_nobody(two: TestClient) -> None:

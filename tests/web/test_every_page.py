@@ -31,7 +31,7 @@ from engineroom.leave import services as leave
 from engineroom.leave.models import Booking, Evidence, LeaveKind
 from engineroom.ledger.models import Entry
 from engineroom.openitems.models import OpenItem
-from engineroom.payroll import batch, schedules
+from engineroom.payroll import attempts, batch, schedules
 from engineroom.payroll import services as payroll
 from engineroom.payroll.models import Attempt, PayRun, Payslip
 from engineroom.people import services as people
@@ -212,6 +212,7 @@ TABLE: dict[str, Row] = {
     # Pay.
     "payroll:runs": get(READERS),
     "payroll:run": get(READERS),
+    "payroll:preview": get(SERVICES),
     "payroll:progress": get(READERS),
     "payroll:printing": get(READERS),
     # A payslip on paper shows pay, identity and bank data: as its single PDF.
@@ -511,7 +512,7 @@ def _calculate_in_the_background(client: TestClient) -> None:
     client.take("timesheets", hours_file(client, TEMPS, MONDAY + timedelta(days=7), "next.csv"))
     with client.acting("specialist"):
         run = payroll.open_pay_run(DAY + timedelta(days=7))
-        payroll.plan_calculation(run.run_id, in_background=True)
+        attempts.plan_calculation(run.run_id, in_background=True)
     run_worker(wait=False)
 
 
@@ -586,7 +587,9 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
         )
         person = Person.objects.get(client_id=client.id, payroll_number="T1").counterparty_id
         schedules.put_on_schedule(person, "M", starts=date(2026, 11, 1))
-        batch.keep_batch_result(batch_id, action="calculate", outcome="done", words="Run 1: 2 payslips.")
+        batch.keep_batch_result(
+            batch_id, action="calculate", pay_date=MONDAY, outcome="done", words="Run 1: 2 payslips."
+        )
 
     with client.acting("specialist"):
         agreement = rates.add_agreement("ACME", "AG-1")
@@ -598,6 +601,7 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
         slip = Payslip.objects.get(client_id=client.id, run_id=run.id, person__payroll_number="T1")
         return {
             "number": 1,
+            "payroll:preview.number": 2,
             "schedule": "M",
             "pay_date": "2026-11-27",
             "key": procedure,

@@ -8,7 +8,7 @@ from engineroom.foundation.jobs.shown import Shown
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.ids import uuid7
-from engineroom.payroll import calculations, services
+from engineroom.payroll import attempts, calculations, services
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, connect, hours_file, set_up, superuser
 from tests.web.conftest import signed_in
 
@@ -21,7 +21,7 @@ def asked(client: TestClient) -> TestClient:
     client.take("timesheets", hours_file(client, temps))
     with client.acting("specialist"):
         run = services.open_pay_run(PAY_DATE)
-        services.plan_calculation(run.run_id, in_background=True)
+        attempts.plan_calculation(run.run_id, in_background=True)
     return client
 
 
@@ -93,7 +93,7 @@ def test_what_stopped_a_job_is_said_so_that_a_person_can_act(firm: Firm, asked: 
     set_status(found, "cancelled")
     assert "Nothing works on it" in job(asked).why
     with asked.acting("specialist"):
-        services.calculate_chunk(found.id, 0)
+        attempts.calculate_chunk(found.id, 0)
     assert "not published" in job(asked).why
     browser = signed_in(asked.staff["specialist"])
     browser.post(f"/c/{asked.code}/jobs/calculation/{found.id}/again", {"form_key": str(uuid7())})

@@ -19,7 +19,7 @@ from engineroom.foundation.api import (
 )
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.payday import steps
-from engineroom.payroll.services import Published
+from engineroom.payroll.attempts import Published
 
 router = Router(tags=["payroll"])
 

@@ -24,7 +24,9 @@ from engineroom.kernel.errors import EngineroomError, InputRefused, NotPermitted
 from engineroom.payday import steps
 from engineroom.payday.steps import AnotherPersonNeeded
 from engineroom.payroll import selectors as payroll
-from engineroom.payroll.services import Published, RunOpened, blockers_of, find_run
+from engineroom.payroll.attempts import Published
+from engineroom.payroll.blockers import blockers_of
+from engineroom.payroll.services import RunOpened, find_run
 from engineroom.settlement.clearing import open_exceptions
 from engineroom.settlement.models import Cleared
 from engineroom.ui.display import format_count as counted

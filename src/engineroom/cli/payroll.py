@@ -266,6 +266,59 @@ def variance(
 
 @app.command(rich_help_panel=RUN)
 @on_the_ground
+def preview(
+    client: Client,
+    run: Annotated[int | None, typer.Argument(help="the run's number; or say its payday")] = None,
+    pay_date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="of a regular run, opened or not")
+    ] = None,
+    schedule: Annotated[str, typer.Option(help="a pay schedule's code; else the weekly run of hours")] = "",
+) -> None:
+    """What a run would come to if it were calculated now; nothing of it is kept."""
+    from engineroom.cli import show
+    from engineroom.foundation.audit import services as audit
+    from engineroom.payroll import preview as previews
+    from engineroom.payroll import review, selectors
+
+    if (run is None) == (pay_date is None):
+        raise EngineroomError("say which run: its number, or --pay-date and the schedule it is of")
+    with writing(client) as row:
+        if pay_date is not None:
+            would = previews.preview_payday(pay_date.date(), schedule=schedule)
+        else:
+            would = previews.preview_run(selectors.named_run(run or 0))
+        read = would.run.id if would.is_open else None
+        audit.record("read", subject_kind="pay_run", subject_id=read, detail={"purpose": "preview"})
+    people = [
+        (
+            slip.payroll_number,
+            slip.name,
+            show.money(slip.gross, row.currency),
+            show.money(slip.net, row.currency),
+            show.money(slip.change, row.currency),
+        )
+        for slip in would.slips
+    ]
+    of = f"run {would.run.number}" if would.is_open else f"a run of {would.run.pay_date}, which is not open"
+    headings = ("number", "name", "gross", "net", f"on run {would.before.number}" if would.before else "")
+    show.table(f"Preview of {of}", headings, people, right=[2, 3, 4])
+    for number, name, _ in would.left:
+        typer.echo(f"in the last run and not in this one: {number} {name}")
+    for one in would.blockers:
+        typer.echo(f"it would be kept by {one.payroll_number}: {one.problem}. {one.remedy}")
+    for odd in would.oddities:
+        typer.echo(f"look at: {odd.what} ({', '.join(number for number, _ in odd.people[:20])}). {odd.look}")
+    total = {
+        name: show.money(would.figures.totals.get(name, 0), row.currency) for name in ("gross", "net_pay")
+    }
+    typer.echo(f"{would.figures.payslips} payslips, gross {total['gross']}, net {total['net_pay']}")
+    if would.change:
+        typer.echo(review.in_words(would.change, row.currency))
+    typer.echo("nothing of this is kept" + ("; it is as calculated" if would.is_as_calculated else ""))
+
+
+@app.command(rich_help_panel=RUN)
+@on_the_ground
 def returned(
     client: Client,
     run: Run,
@@ -415,6 +468,7 @@ def calculate(
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.payday import steps
     from engineroom.payroll import selectors, services
+    from engineroom.payroll.blockers import blockers_of
 
     user = identity()
     row = client_named(user, client)
@@ -423,7 +477,7 @@ def calculate(
     done = steps.calculate_run(user, row.id, found.id)
     typer.echo(f"pay run {run} is calculated: {done.payslips} payslips, {done.blockers} blockers")
     with acting(user, write=row.id):
-        for blocker in services.blockers_of(services.find_run(found.id)):
+        for blocker in blockers_of(services.find_run(found.id)):
             typer.echo(f"  {blocker.payroll_number}: {blocker.problem}. {blocker.remedy}")
     ready = f"look at it with `engineroom payroll variance {client} {run}`; another person approves it"
     typer.echo(f"next: {'solve what keeps it, then calculate it again' if done.blockers else ready}")

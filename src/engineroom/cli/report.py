@@ -26,9 +26,9 @@ from engineroom.openitems import selectors as openitems
 from engineroom.payday.steps import Payday, payday_of
 from engineroom.payroll import posting
 from engineroom.payroll import selectors as payroll
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import PaidTimesheet, PayRun
-from engineroom.payroll.services import blockers_of
 from engineroom.settlement.clearing import open_exceptions
 from engineroom.settlement.formats.bacs18 import unverified_fields
 from engineroom.settlement.models import PaymentBatch

@@ -379,16 +379,24 @@ class Room(Router):
         self.room = room
 
     def read(
-        self, path: str, answer: Any, summary: str, *, permission: str | None = None, media: str | None = None
+        self,
+        path: str,
+        answer: Any,
+        summary: str,
+        *,
+        permission: str | None = None,
+        media: str | None = None,
+        tries: bool = False,
     ) -> Callable[[Callable[..., R]], Callable[..., R]]:
-        """A question, in a scope that only reads. media: the type of the file it answers with."""
+        """A question, in a scope that only reads. media: the type of the file it answers with. tries: what
+        would come of a change, which it makes and takes back, in a scope that writes."""
         needed = permission or f"{self.room}.read"
 
         def hang(view: Callable[..., R]) -> Callable[..., R]:
             def run(request: HttpRequest, code: str, **given: Any) -> R:
                 caller = caller_of(request)
                 client = client_of(caller, code)
-                with acting(caller, read=[client.id]) as scope:
+                with acting(caller, read=[client.id], write=client.id if tries else None) as scope:
                     require(scope, needed)
                     return view(client, **given)
 

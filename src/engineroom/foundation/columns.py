@@ -1,5 +1,8 @@
 """Columns into tables: binary COPY into a temporary table, then one INSERT .. SELECT under every guard.
 
+A few rows go with the statement itself: making a temporary table, filling it and dropping it are five
+statements, and dearer than what goes into it.
+
 PostgreSQL refuses COPY into a table with row security, and Django's `bulk_create` manages 9,000 guarded rows
 a second where this way manages 34,000 and more (facts/platform.md section 3). Rows are laid out by NumPy,
 never one by one.
@@ -12,7 +15,9 @@ or a single value that all rows share.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -28,6 +33,8 @@ HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
 POSTGRES_EPOCH = np.datetime64("2000-01-01", "D")
 INT8_OID = 20
+FEW_ROWS = 200
+"""So many rows go with the statement."""
 
 
 class Column:
@@ -182,6 +189,76 @@ def stage(name: str, columns: Mapping[str, Any], n: int) -> None:
             copy.write(binary_rows(list(ready.values()), n))
 
 
+@dataclass(frozen=True)
+class Rows:
+    """n rows by column, as a statement reads them: `FROM {rows.source}`, asked with `rows.values`."""
+
+    source: str
+    values: Mapping[str, Any]
+
+
+@contextmanager
+def rows_of(name: str, columns: Mapping[str, Any], n: int) -> Iterator[Rows]:
+    """n rows for one statement: with it, or of a temporary table of that name that is gone afterwards.
+
+    name: the prefix of the parameters too, for a statement that reads several.
+    """
+    if n <= FEW_ROWS:
+        yield _rows_in_statement(name, columns, n)
+        return
+    stage(name, columns, n)
+    yield Rows(f"pg_temp.{name}", {})
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE pg_temp.{name}")
+
+
+def _rows_in_statement(name: str, columns: Mapping[str, Any], n: int) -> Rows:
+    """Each column as an array of texts, which PostgreSQL reads as the column's type; what all rows share is
+    said once."""
+    values: dict[str, Any] = {f"{name}_rows": n}
+    selected, arrays = [], [f"generate_series(1, %({name}_rows)s)"]
+    named = ["row_of_all"]  # of which there is one where all columns are shared
+    for key, column in columns.items():
+        sql_type, parameter = column_of(column, n).sql_type, f"{name}_{key}"
+        is_shared = not isinstance(column, np.ndarray | list | tuple)
+        given = _texts([column] if is_shared else column)
+        if not is_shared and len(given) != n:
+            raise ValueError(f"{key} has {len(given)} rows, not {n}")
+        if is_shared:
+            values[parameter] = given[0]
+            selected.append(f"%({parameter})s::text::{sql_type} AS {key}")
+        else:
+            values[parameter] = given
+            arrays.append(f"unnest(%({parameter})s::text[])")
+            named.append(key)
+            selected.append(f"r.{key}::{sql_type} AS {key}")
+    rows = f"ROWS FROM ({', '.join(arrays)}) AS r ({', '.join(named)})"
+    return Rows(f"(SELECT {', '.join(selected)} FROM {rows}) AS {name}", values)  # noqa: S608 names are ours
+
+
+def _texts(values: Any) -> list[str | None]:
+    """As PostgreSQL reads them."""
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind == "u":
+            return [row.tobytes().hex() for row in values]
+        if values.dtype.kind == "M":
+            values = values.astype("datetime64[D]").astype("O")
+        elif values.ndim == 2:
+            return ["{" + ",".join(map(str, row)) + "}" for row in values.tolist()]
+        return [_text(value) for value in values.tolist()]
+    return [_text(value) for value in values]
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, UUID):
+        return value.hex
+    if isinstance(value, bytes | memoryview):
+        return f"\\x{value.hex()}"
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
 def insert_columns(
     model: Any, columns: Mapping[str, Any], n: int, casts: Mapping[str, str] | None = None
 ) -> int:
@@ -193,29 +270,28 @@ def insert_columns(
     if n == 0:
         return 0
     table = model._meta.db_table
-    name = f"stage_{table}"
-    stage(name, columns, n)
     listed = ", ".join(columns)
     selected = ", ".join(f"{c}::{casts[c]}" if casts and c in casts else c for c in columns)
-    with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({listed}) SELECT {selected} FROM pg_temp.{name}")  # noqa: S608 names are ours
-        cursor.execute(f"DROP TABLE pg_temp.{name}")
+    with rows_of(f"stage_{table}", columns, n) as rows, connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} ({listed}) SELECT {selected} FROM {rows.source}", rows.values)  # noqa: S608 names are ours
     many_rows_written(table, n)
     return n
 
 
 def insert_together(*parts: tuple[Any, Mapping[str, Any], int]) -> None:
     """Insert into several tables in one statement, for triggers that see them all: (model, columns, n)."""
-    inserts = []
-    for model, columns, n in parts:
-        table = model._meta.db_table
-        stage(f"stage_{table}", columns, n)
-        listed = ", ".join(columns)
-        inserts.append(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM pg_temp.stage_{table}")  # noqa: S608 names are ours
-    *first, last = inserts
-    named = ", ".join(f"part{i} AS ({sql})" for i, sql in enumerate(first))
-    with connection.cursor() as cursor:
-        cursor.execute(f"WITH {named} {last}" if first else last)
-        for model, _, n in parts:
-            cursor.execute(f"DROP TABLE pg_temp.stage_{model._meta.db_table}")
-            many_rows_written(model._meta.db_table, n)
+    inserts: list[str] = []
+    values: dict[str, Any] = {}
+    with ExitStack() as staged:
+        for model, columns, n in parts:
+            table = model._meta.db_table
+            rows = staged.enter_context(rows_of(f"stage_{table}", columns, n))
+            listed = ", ".join(columns)
+            inserts.append(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM {rows.source}")  # noqa: S608 names are ours
+            values |= rows.values
+        *first, last = inserts
+        named = ", ".join(f"part{i} AS ({sql})" for i, sql in enumerate(first))
+        with connection.cursor() as cursor:
+            cursor.execute(f"WITH {named} {last}" if first else last, values)
+    for model, _, n in parts:
+        many_rows_written(model._meta.db_table, n)

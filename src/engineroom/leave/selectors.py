@@ -206,8 +206,8 @@ def in_lieu(first_person: UUID, last_person: UUID, starts: date, ends: date) -> 
         for row in terms_between(first_person, last_person, starts, ends)
         if row.employed_until is not None and starts <= row.employed_until <= ends
     }
-    of_kinds = {kind.id: kind for kind in kinds() if kind.entitles}
-    if not leaving or not of_kinds:
+    of_kinds = {kind.id: kind for kind in kinds() if kind.entitles} if leaving else {}
+    if not of_kinds:
         return []
     rules = Policies(of_kinds)
     found = _sums_of(first_person, last_person, list(of_kinds), ends)
@@ -305,12 +305,12 @@ def taken_between(first_person: UUID, last_person: UUID, starts: date, ends: dat
         "client": current_client_id(), "first": first_person, "last": last_person,
         "starts": starts, "ends": ends,
     }  # fmt: skip
-    of_kinds = {kind.id: kind for kind in kinds()}
     with connection.cursor() as cursor:
         cursor.execute(TAKEN, asked)
         rows = cursor.fetchall()
     if not rows:
         return []
+    of_kinds = {kind.id: kind for kind in kinds()}
     spells = {s.stretch.key: s for s in linked_sickness(first_person, last_person, ends)}
     found = []
     for person_id, booking_id, kind_id, days, minutes, parts in rows:
@@ -331,13 +331,16 @@ def taken_between(first_person: UUID, last_person: UUID, starts: date, ends: dat
 
 def linked_sickness(first_person: UUID, last_person: UUID, through: date) -> list[engine.Linked]:
     """Every stretch of sickness that has begun by a day, with its spell and the chain it is linked into."""
-    client = Client.objects.get(id=current_client_id())
+    client_id = current_client_id()
     with connection.cursor() as cursor:
         cursor.execute(
             STRETCHES,
-            {"client": client.id, "first": first_person, "last": last_person, "through": through},
+            {"client": client_id, "first": first_person, "last": last_person, "through": through},
         )
         stretches = [engine.Stretch(*row) for row in cursor.fetchall()]
+    if not stretches:
+        return []
+    client = Client.objects.get(id=client_id)
     return list(engine.linked(stretches, law.spell_laws(client.jurisdiction)))
 
 

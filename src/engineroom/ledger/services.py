@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import DatabaseError, IntegrityError, connection
 
-from engineroom.foundation.columns import stage
+from engineroom.foundation.columns import Rows, rows_of
 from engineroom.foundation.commands import command
 from engineroom.foundation.numbering import take
 from engineroom.foundation.statistics import many_rows_written
@@ -82,23 +82,21 @@ def post(
     _refuse_unbalanced(entries, lines)
     batch_id = uuid7()
     entry_ids, line_no = uuid7_column(n), _line_numbers(lines.entry)
-    _stage_entries(book_id, entry_ids, entries, counts, n)
-    stage(
-        "stage_ledger_line",
-        {
-            "id": uuid7_column(m),
-            "entry_id": entry_ids[lines.entry],
-            "line_no": line_no.astype(np.int32),
-            "account_id": lines.account,
-            "day": entries.day[lines.entry],
-            "currency": lines.currency if not isinstance(lines.currency, str) else [lines.currency] * m,
-            "amount": lines.amount,
-            "dimension": lines.dimension if lines.dimension is not None else NIL,
-        },
-        m,
-    )
-    with _explained(kind, subject):
-        _write(batch_id, kind, subject, n)
+    written = {
+        "id": uuid7_column(m),
+        "entry_id": entry_ids[lines.entry],
+        "line_no": line_no.astype(np.int32),
+        "account_id": lines.account,
+        "day": entries.day[lines.entry],
+        "currency": lines.currency,
+        "amount": lines.amount,
+        "dimension": lines.dimension if lines.dimension is not None else NIL,
+    }
+    with ExitStack() as staged:
+        headed = staged.enter_context(_entry_rows(book_id, entry_ids, entries, counts, n))
+        lined = staged.enter_context(rows_of("stage_ledger_line", written, m))
+        with _explained(kind, subject):
+            _write(batch_id, kind, subject, n, headed, lined)
     many_rows_written("ledger_entry", n)
     many_rows_written("ledger_posting", m)
     return PostedBatch(batch_id, column_to_uuids(entry_ids))
@@ -150,10 +148,10 @@ def _refuse_unbalanced(entries: EntryColumns, lines: LineColumns) -> None:
         )
 
 
-def _stage_entries(
+def _entry_rows(
     book_id: UUID, ids: Uuids, entries: EntryColumns, counts: npt.NDArray[np.int64], n: int
-) -> None:
-    stage(
+) -> AbstractContextManager[Rows]:
+    return rows_of(
         "stage_ledger_entry",
         {
             "id": ids,
@@ -168,12 +166,14 @@ def _stage_entries(
     )
 
 
-def _write(batch_id: UUID, kind: str, subject: tuple[str, UUID], entries: int) -> None:
+def _write(
+    batch_id: UUID, kind: str, subject: tuple[str, UUID], entries: int, headed: Rows, lined: Rows
+) -> None:
     """All three tables in one statement: the triggers at its end see the whole batch."""
     scope = current_scope()
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH b AS (
               INSERT INTO ledger_batch
                 (id, client_id, kind, subject_kind, subject_id, by_user_id, entry_count)
@@ -183,14 +183,16 @@ def _write(batch_id: UUID, kind: str, subject: tuple[str, UUID], entries: int) -
                 (id, client_id, batch_id, number, book_id, day, narrative, line_count, reverses_id)
               SELECT id, %(client)s, %(batch)s, number, book_id, day, narrative, line_count,
                      nullif(reverses_id, %(nil)s)
-              FROM pg_temp.stage_ledger_entry)
+              FROM {headed.source})
             INSERT INTO ledger_posting
               (id, client_id, entry_id, line_no, account_id, day, currency, amount, dimension)
             SELECT id, %(client)s, entry_id, line_no, account_id, day, currency, amount,
                    nullif(dimension, %(nil)s)
-            FROM pg_temp.stage_ledger_line
-            """,
+            FROM {lined.source}
+            """,  # noqa: S608 names are ours
             {
+                **headed.values,
+                **lined.values,
                 "batch": batch_id,
                 "client": scope.client_id,
                 "kind": kind,
@@ -201,7 +203,6 @@ def _write(batch_id: UUID, kind: str, subject: tuple[str, UUID], entries: int) -
                 "nil": NIL,
             },
         )
-        cursor.execute("DROP TABLE pg_temp.stage_ledger_entry, pg_temp.stage_ledger_line")
 
 
 @dataclass(frozen=True)

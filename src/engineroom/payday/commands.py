@@ -22,6 +22,7 @@ from engineroom.kernel.errors import Conflict, EngineroomError, InputRefused, No
 from engineroom.ledger import selectors as ledger
 from engineroom.openitems import selectors as openitems
 from engineroom.payday import steps
+from engineroom.payroll import attempts
 from engineroom.payroll import papers as payroll_papers
 from engineroom.payroll import selectors as payroll_selectors
 from engineroom.payroll import services as payroll
@@ -51,10 +52,10 @@ def calculate(pay_date: date) -> DayCalculated:
     day = steps.payday_of(pay_date)
     if day.run_released:
         raise Conflict(f"the pay run of {pay_date} is released; it is calculated no more")
-    plan = payroll.plan_calculation(run.run_id)
+    plan = attempts.plan_calculation(run.run_id)
     for chunk in steps.chunks_left(plan):
-        payroll.calculate_chunk(plan.attempt_id, chunk)
-    payroll.publish_attempt(plan.attempt_id)
+        attempts.calculate_chunk(plan.attempt_id, chunk)
+    attempts.publish_attempt(plan.attempt_id)
     if not day.issued:
         billing.prepare_bill_run(pay_date, run.period_ends)
     stands = steps.content_of(steps.payday_of(pay_date))
@@ -165,10 +166,10 @@ def calculate_run(schedule: str, pay_date: date) -> RunCalculated:
     run = payroll.open_pay_run(pay_date, schedule=schedule)
     if approvals.released("pay_run", run.run_id):
         raise Conflict(f"pay run {run.number} is released; it is calculated no more")
-    plan = payroll.plan_calculation(run.run_id)
+    plan = attempts.plan_calculation(run.run_id)
     for chunk in steps.chunks_left(plan):
-        payroll.calculate_chunk(plan.attempt_id, chunk)
-    done = payroll.publish_attempt(plan.attempt_id)
+        attempts.calculate_chunk(plan.attempt_id, chunk)
+    done = attempts.publish_attempt(plan.attempt_id)
     return RunCalculated(run.run_id, run.number, done.payslips, done.content_hash)
 
 

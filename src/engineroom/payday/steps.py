@@ -25,6 +25,7 @@ from engineroom.foundation.side_by_side import beside
 from engineroom.foundation.tenancy.scope import Identity, acting, current_client_id, current_scope
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, NotPermitted, Problem, errors_of
 from engineroom.kernel.periods import week_ending
+from engineroom.payroll import attempts
 from engineroom.payroll import papers as payroll_papers
 from engineroom.payroll import selectors as payroll_selectors
 from engineroom.payroll import services as payroll
@@ -137,7 +138,7 @@ class Calculated:
     """published: None when the run is released, so nothing of it moves. bill_run: None when it is issued."""
 
     run: payroll.RunOpened
-    published: payroll.Published | None
+    published: attempts.Published | None
     bill_run: billing.BillRunPrepared | None
 
 
@@ -149,7 +150,7 @@ def calculate(user: Identity, client_id: UUID, pay_date: date) -> Calculated:
     """
     with acting(user, write=client_id):
         run = payroll.open_pay_run(pay_date)
-        plan = None if payday_of(pay_date).run_released else payroll.plan_calculation(run.run_id)
+        plan = None if payday_of(pay_date).run_released else attempts.plan_calculation(run.run_id)
     with beside(lambda: _prepare_bills(user, client_id, pay_date, run.period_ends)) as preparing:
         published = _calculate_and_publish(user, client_id, plan) if plan else None
     failpoint("publish:after")
@@ -164,34 +165,34 @@ def _prepare_bills(
 
 
 def _calculate_and_publish(
-    user: Identity, client_id: UUID, plan: payroll.AttemptPlanned
-) -> payroll.Published:
+    user: Identity, client_id: UUID, plan: attempts.AttemptPlanned
+) -> attempts.Published:
     _calculate_chunks(user, client_id, plan)
     with acting(user, write=client_id):
-        return payroll.publish_attempt(plan.attempt_id)
+        return attempts.publish_attempt(plan.attempt_id)
 
 
 def calculate_run(
     user: Identity, client_id: UUID, run_id: UUID, *, key: str | None = None
-) -> payroll.Published:
+) -> attempts.Published:
     """Calculate what is left of one open run and publish it; the same key again gives the same receipt."""
     with acting(user, write=client_id), keyed(key):
-        plan = payroll.plan_calculation(run_id)
+        plan = attempts.plan_calculation(run_id)
     _calculate_chunks(user, client_id, plan)
     with acting(user, write=client_id), keyed(key):
-        return payroll.publish_attempt(plan.attempt_id)
+        return attempts.publish_attempt(plan.attempt_id)
 
 
-def _calculate_chunks(user: Identity, client_id: UUID, plan: payroll.AttemptPlanned) -> None:
+def _calculate_chunks(user: Identity, client_id: UUID, plan: attempts.AttemptPlanned) -> None:
     with acting(user, read=[client_id]):
         chunks = chunks_left(plan)
     for chunk in chunks:
         with acting(user, write=client_id):
-            payroll.calculate_chunk(plan.attempt_id, chunk)
+            attempts.calculate_chunk(plan.attempt_id, chunk)
     failpoint("calculate:after")
 
 
-def chunks_left(plan: payroll.AttemptPlanned) -> list[int]:
+def chunks_left(plan: attempts.AttemptPlanned) -> list[int]:
     """Inside `acting`: what of an attempt is not calculated yet."""
     left = AttemptChunk.objects.filter(
         client_id=current_client_id(), attempt_id=plan.attempt_id, done_at=None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Literal
@@ -33,11 +34,14 @@ from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import NotFound
 from engineroom.payroll import (
     papers,
+    preview,
     reopening,
     review,
     selectors,
     services,
 )
+from engineroom.payroll.blockers import blockers_of
+from engineroom.payroll.inputs import Missing
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun, Payslip
 from engineroom.payroll.state import Code
@@ -186,22 +190,151 @@ def pay_run(client: Client, run_id: UUID) -> PayRunDetailOut:
     released = approvals.released("pay_run", run.id)
     log_read("pay_run", run.id, "totals of pay")
     attempt = run.published
-    blockers = services.blockers_of(run) if attempt else []
+    blockers = blockers_of(run) if attempt else []
     standing = replace(selectors.run_rows([run.id])[run.id], blockers=len(blockers))
     return PayRunDetailOut(
         **_run(run, standing).dict(),
         currency=client.currency,
         payslips=Payslip.objects.filter(client_id=client.id, attempt=attempt).count() if attempt else 0,
         figures=[] if hides("pay") else _figures(run.jurisdiction, selectors.run_figures(run).totals),
-        blockers=[
-            BlockerOut(payroll_number=b.payroll_number, field=b.field, problem=b.problem, remedy=b.remedy)
-            for b in blockers
-        ],
+        blockers=_blockers(blockers),
         approved_by=approval.user_id if approval else None,
         released_by=released.user_id if released else None,
         engine_version=attempt.engine_version if attempt else None,
         rules_hash=attempt.rules_hash if attempt else None,
     )
+
+
+class PreviewedSlipOut(Schema):
+    """A payslip as it would be. net_before_minor: in the last comparable run; null for who was not in it.
+    Amounts are absent where the role does not see pay."""
+
+    person_id: UUID
+    payroll_number: str
+    name: str
+    tax_code: str
+    net_before_minor: int | None
+    figures: list[FigureOut]
+
+
+class WarningOut(Schema):
+    """What an approver would look at. people: payroll numbers."""
+
+    kind: str
+    what: str
+    look: str
+    people: list[str]
+
+
+class VariancePartOut(Schema):
+    """A part of the change of gross pay."""
+
+    label: str
+    amount_minor: int
+
+
+class PreviewOut(Schema):
+    """A run as it would be if it were calculated now. number: null where it is not open yet.
+    is_as_calculated: it was calculated before, and would come to the same. before: the last comparable run;
+    variance: gross pay against it, in words and in parts that add up to the change."""
+
+    number: int | None
+    pay_date: date
+    period_starts: date
+    period_ends: date
+    currency: str
+    is_as_calculated: bool
+    payslips: int
+    figures: list[FigureOut]
+    before: int | None
+    variance: str
+    variance_parts: list[VariancePartOut]
+    left: list[str]
+    blockers: list[BlockerOut]
+    warnings: list[WarningOut]
+    people: list[PreviewedSlipOut]
+
+
+@router.read(
+    "/pay-runs/{run_id}/preview",
+    PreviewOut,
+    "A pay run as it would be if it were calculated now",
+    permission="payroll.prepare",
+    tries=True,
+)
+def preview_pay_run(client: Client, run_id: UUID) -> PreviewOut:
+    """Figures, variance, blockers and warnings, for up to 2,000 people; nothing of it is kept. The read is
+    logged."""
+    run = one(PayRun.objects.all(), "pay run", run_id)
+    return _previewed(client, preview.preview_run(run, at_most=preview.MOST_AT_ONCE))
+
+
+class PaydayAsked(Schema):
+    """The regular run of a payday. schedule: its code; without one, the weekly run of timesheets."""
+
+    pay_date: Day
+    schedule: Text = ""
+
+
+@router.read(
+    "/pay-run-preview",
+    PreviewOut,
+    "The run of a payday as it would be, opened or not",
+    permission="payroll.prepare",
+    tries=True,
+)
+def preview_payday(client: Client, asked: Query[PaydayAsked]) -> PreviewOut:
+    """As the preview of a run; one that is not open is opened for it, and that is taken back too."""
+    would = preview.preview_payday(asked.pay_date, schedule=asked.schedule, at_most=preview.MOST_AT_ONCE)
+    return _previewed(client, would)
+
+
+def _previewed(client: Client, would: preview.Preview) -> PreviewOut:
+    log_read("pay_run", would.run.id if would.is_open else None, "preview", len(would.slips))
+    run, hidden = would.run, hides("pay")
+    change = None if hidden else would.change
+    return PreviewOut(
+        number=run.number if would.is_open else None,
+        pay_date=run.pay_date,
+        period_starts=run.period_starts,
+        period_ends=run.period_ends,
+        currency=client.currency,
+        is_as_calculated=would.is_as_calculated,
+        payslips=would.figures.payslips,
+        figures=[] if hidden else _figures(run.jurisdiction, would.figures.totals),
+        before=would.before.number if would.before else None,
+        variance=review.in_words(change, client.currency) if change else "",
+        variance_parts=[
+            VariancePartOut(label=label, amount_minor=amount)
+            for label, amount in (change.parts() if change else ())
+        ],
+        left=[number for number, _, _ in would.left],
+        blockers=_blockers(would.blockers),
+        warnings=[
+            WarningOut(
+                kind=odd.kind, what=odd.what, look=odd.look, people=[number for number, _ in odd.people]
+            )
+            for odd in would.oddities
+        ],
+        people=[
+            PreviewedSlipOut(
+                person_id=slip.person_id,
+                payroll_number=slip.payroll_number,
+                name=slip.name,
+                tax_code=slip.tax_code,
+                net_before_minor=None if hidden else slip.net_before,
+                figures=[] if hidden else _figures(run.jurisdiction, slip.figures),
+            )
+            for slip in would.slips
+        ],
+    )
+
+
+def _blockers(found: Sequence[Missing]) -> list[BlockerOut]:
+    return [
+        BlockerOut(payroll_number=b.payroll_number, field=b.field, problem=b.problem, remedy=b.remedy)
+        for b in found
+    ]
 
 
 @router.read("/pay-runs/{run_id}/payslips", Page[PayslipOut], "The payslips of a run")

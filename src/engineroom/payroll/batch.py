@@ -1,7 +1,8 @@
 """One action over many clients: a job and a result for each; what one client cannot do stops nobody else.
 
 A batch is an id that its jobs and results share; between clients nothing crosses. A client's job works in
-scopes of that client alone and leaves one result; cut off and run again, it goes on where it was.
+scopes of that client alone and leaves one result, in the transaction of what it did; cut off and run again,
+it goes on where it was. A client of few people, as most are, is one transaction.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from django.db import connection
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.commands import REGISTRY, command, keyed
+from engineroom.foundation.prepared import of_few
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 from engineroom.kernel.calendar import CalendarNotKnown
 from engineroom.kernel.errors import Conflict, EngineroomError
 from engineroom.kernel.periods import week_ending
-from engineroom.payroll import schedules, selectors, services
+from engineroom.payroll import attempts, schedules, selectors, services
 from engineroom.payroll.models import AttemptChunk, BatchResult
 from engineroom.ui.display import format_count
 from engineroom.ui.listing import Order, Slice, read_slice
@@ -58,14 +60,20 @@ class ResultKept:
 
 
 @command("payroll.read")
-def keep_batch_result(batch_id: UUID, *, action: str, outcome: str, words: str) -> ResultKept:
+def keep_batch_result(batch_id: UUID, *, action: str, pay_date: date, outcome: str, words: str) -> ResultKept:
     """What became of one client in a batch: kept once, whoever says it again."""
     scope = current_scope()
     who = scope.on_behalf or scope.user
     kept, _ = BatchResult.objects.get_or_create(
         client_id=scope.client_id,
         batch_id=batch_id,
-        defaults={"action": action, "outcome": outcome, "words": words[:2000], "by_user_id": who.id},
+        defaults={
+            "action": action,
+            "pay_date": pay_date,
+            "outcome": outcome,
+            "words": words[:2000],
+            "by_user_id": who.id,
+        },
     )
     return ResultKept(batch_id, kept.outcome)
 
@@ -75,20 +83,22 @@ def run_part(batch_id: UUID, client_id: UUID, action: str, pay_date: date, user:
 
     user: with what their token is narrowed to.
     """
+    part = _Part(user, client_id, action, pay_date, batch_id)
     with acting(user, read=[client_id]):
         if BatchResult.objects.filter(client_id=client_id, batch_id=batch_id).exists():
             return
-    outcome: Outcome
-    try:
-        words = ACTIONS[action](_Part(user, client_id, pay_date, batch_id))
-        outcome = "done" if words else "nothing"
-    except EngineroomError as error:
-        outcome, words = "failed", str(error)
-    except Exception:
-        log.exception("batch %s, client %s: %s", batch_id, client_id, action)
-        outcome, words = "failed", DEFECT
-    with acting(access.system_user(), write=client_id, on_behalf=user):
-        keep_batch_result(batch_id, action=action, outcome=outcome, words=words or NOTHING[action])
+        has_few = selectors.has_few_people(client_id)
+    with of_few() if has_few else nullcontext():
+        try:
+            ACTIONS[action](part)
+            return
+        except EngineroomError as error:
+            words = str(error)
+        except Exception:
+            log.exception("batch %s, client %s: %s", batch_id, client_id, action)
+            words = DEFECT
+        with part.for_user():
+            part.keep("failed", words)
 
 
 NOTHING = {
@@ -102,6 +112,7 @@ NOTHING = {
 class _Part:
     user: Identity
     client_id: UUID
+    action: str
     pay_date: date
     batch_id: UUID
 
@@ -113,25 +124,43 @@ class _Part:
         """Every run of the pay date."""
         return selectors.paid_between([self.client_id], self.pay_date, self.pay_date)
 
-    def runs(self, action: str) -> list[selectors.RunRow]:
-        return _for(action, self.paid())
+    def of(self, rows: Sequence[selectors.RunRow]) -> list[selectors.RunRow]:
+        """Those that the action is for."""
+        return [row for row in rows if row.state.code in KINDS[self.action].states]
 
     def key(self, row_id: UUID) -> str:
         return f"batch-{self.batch_id.hex}-{row_id.hex}"
 
+    def did(self, said: Sequence[str]) -> None:
+        """Keep what was done, in the transaction that does it."""
+        self.keep("done" if said else "nothing", " ".join(said) or NOTHING[self.action])
 
-def _for(action: str, rows: Sequence[selectors.RunRow]) -> list[selectors.RunRow]:
-    return [row for row in rows if row.state.code in KINDS[action].states]
+    def keep(self, outcome: Outcome, words: str) -> None:
+        keep_batch_result(
+            self.batch_id, action=self.action, pay_date=self.pay_date, outcome=outcome, words=words
+        )
 
 
-def _calculate(part: _Part) -> str:
+def _calculate(part: _Part) -> None:
+    """In one transaction, but for runs of several chunks: they are calculated a chunk a transaction."""
     with part.for_user():
         _open_scheduled(part.pay_date)
         there = part.paid()
         if _opened_weekly(part, there):
             there = part.paid()
-        plans = [(row.number, services.plan_calculation(row.id)) for row in _for("calculate", there)]
-    return " ".join(_calculated(part, number, plan) for number, plan in plans)
+        rows = part.of(there)
+        done = [attempts.calculate_pay_run(row.id) for row in rows]
+        said = [_followed(row, one.published) for row, one in zip(rows, done, strict=True) if one.published]
+        larger = [(row, one.plan) for row, one in zip(rows, done, strict=True) if not one.published]
+        if not larger:
+            part.did(said)
+            return
+    for row, plan in larger:
+        _calculate_chunks(part, plan)
+        with part.for_user():
+            said.append(_followed(row, attempts.publish_attempt(plan.attempt_id)))
+    with part.for_user():
+        part.did(said)
 
 
 def _opened_weekly(part: _Part, there: Sequence[selectors.RunRow]) -> bool:
@@ -153,20 +182,21 @@ def _open_scheduled(pay_date: date) -> None:
                 services.open_pay_run(pay_date, schedule=schedule.code)
 
 
-def _calculated(part: _Part, number: int, plan: services.AttemptPlanned) -> str:
+def _calculate_chunks(part: _Part, plan: attempts.AttemptPlanned) -> None:
     with part.for_user():
         left = AttemptChunk.objects.filter(client_id=part.client_id, attempt_id=plan.attempt_id, done_at=None)
         chunks = list(left.order_by("chunk").values_list("chunk", flat=True))
     for chunk in chunks:
         with part.for_user():
-            services.calculate_chunk(plan.attempt_id, chunk)
-    with part.for_user():
-        done = services.publish_attempt(plan.attempt_id)
-        run = services.find_run(done.run_id)
-        if run.schedule_id is None:
-            _draft_invoices(run.pay_date, run.period_ends)
+            attempts.calculate_chunk(plan.attempt_id, chunk)
+
+
+def _followed(row: selectors.RunRow, done: attempts.Published) -> str:
+    """What was calculated, in words; the bill run of the same weeks follows, in the same transaction."""
+    if row.is_of_timesheets:
+        _draft_invoices(row.pay_date, row.period_ends)
     blocked = f", {format_count(done.blockers, 'blocker')} to solve" if done.blockers else ""
-    return f"Run {number}: {format_count(done.payslips, 'payslip')}{blocked}."
+    return f"Run {row.number}: {format_count(done.payslips, 'payslip')}{blocked}."
 
 
 def _draft_invoices(pay_date: date, period_ends: date) -> None:
@@ -177,33 +207,33 @@ def _draft_invoices(pay_date: date, period_ends: date) -> None:
             found.run(pay_date, period_ends)
 
 
-def _ask(part: _Part) -> str:
+def _ask(part: _Part) -> None:
     said = []
     with part.for_user():
-        for row in part.runs("ask"):
+        for row in part.of(part.paid()):
             with keyed(part.key(row.id)):
                 done = REGISTRY["web.ask_approver"].run(row.id)
             said.append(
                 f"Run {row.number}: {format_count(done.asked, 'approver is', 'approvers are')} asked."
             )
-    return " ".join(said)
+        part.did(said)
 
 
-def _release(part: _Part) -> str:
+def _release(part: _Part) -> None:
     """By the one who asked for it: PostgreSQL lets no program release."""
     said = []
     with acting(part.user, write=part.client_id):
-        for row in part.runs("release"):
+        for row in part.of(part.paid()):
             done = services.release_pay_run(row.id)
             file = None
             if done.net and (pay := REGISTRY.get("settlement.release_payments")):
                 file = pay.run("pay_run", row.id, kind="net_pay", pay_date=row.pay_date)
             written = f", payment file {file.file_name} to submit by {file.submit_by}" if file else ""
             said.append(f"Run {row.number}: {format_count(done.payslips, 'payslip')} released{written}.")
-    return " ".join(said)
+        part.did(said)
 
 
-ACTIONS: dict[str, Callable[[_Part], str]] = {"calculate": _calculate, "ask": _ask, "release": _release}
+ACTIONS: dict[str, Callable[[_Part], None]] = {"calculate": _calculate, "ask": _ask, "release": _release}
 
 
 # --- what became of it ------------------------------------------------------------------------------------
@@ -215,16 +245,17 @@ class Part:
 
     client_id: UUID
     action: str
+    pay_date: date | None
     outcome: str
     words: str
     at: datetime | None
 
 
 PARTS = """
-SELECT b.client_id, b.action, b.outcome, b.words, b.at FROM payroll_batchresult b
+SELECT b.client_id, b.action, b.pay_date, b.outcome, b.words, b.at FROM payroll_batchresult b
 WHERE b.client_id = ANY(%(clients)s) AND b.batch_id = %(batch)s
 UNION ALL
-SELECT (j.args->>'client_id')::uuid, j.args->>'action',
+SELECT (j.args->>'client_id')::uuid, j.args->>'action', (j.args->>'pay_date')::date,
   CASE j.status WHEN 'doing' THEN 'working' WHEN 'failed' THEN 'failed' ELSE 'queued' END,
   CASE j.status WHEN 'failed' THEN 'its job took several workers down; it is not tried again' ELSE '' END,
   NULL
@@ -290,12 +321,14 @@ def batches(clients: Sequence[UUID], cursor: str = "") -> Slice[Batch]:
 
 def begin(key: str, clients: Sequence[UUID], action: str, pay_date: date, user: Identity) -> UUID:
     """A batch that a program asks for: begun once for its key, found again afterwards. Raises Conflict where
-    the key began another."""
+    the key began another: other clients, another action or another pay date."""
     batch_id = uuid5(user.id, key)
     found = parts(batch_id)
     if not found:
         start(batch_id, clients, action, pay_date, user)
-    elif {(part.client_id, part.action) for part in found} != {(client, action) for client in clients}:
+    elif {(part.client_id, part.action, part.pay_date) for part in found} != {
+        (client, action, pay_date) for client in clients
+    }:
         raise Conflict("this Idempotency-Key began another batch; send a key of its own for each")
     return batch_id
 

@@ -15,7 +15,7 @@ from engineroom.foundation.jobs import shown
 from engineroom.foundation.jobs.shown import LOOK_BACK_DAYS, MOST, NO_WORKER, Printing, Shown, State
 from engineroom.foundation.jobs.tasks import MOST_REQUEUES, STALLED_AFTER_SECONDS
 from engineroom.foundation.tenancy.scope import current_scope
-from engineroom.payroll import papers, services
+from engineroom.payroll import attempts, papers
 
 KIND = "calculation"
 
@@ -136,9 +136,9 @@ def _again(job: Shown) -> str:
         cursor.execute(FIND_RUN, [job.client_id, job.id])
         run_id = cursor.fetchone()[0]
     if job.done == job.total:
-        services.publish_attempt(job.id)
+        attempts.publish_attempt(job.id)
         return f"{job.what} is calculated."
-    services.plan_calculation(run_id, in_background=True)
+    attempts.plan_calculation(run_id, in_background=True)
     return f"{job.what} is in the queue again."
 
 

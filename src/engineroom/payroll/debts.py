@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from types import MappingProxyType
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.dated import lasts_until
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
-from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, Problem, too_long, wrong_reason
+from engineroom.kernel.errors import Conflict, NotFound, Problem, too_long, wrong_reason
 from engineroom.kernel.ids import uuids_to_column
 from engineroom.kernel.money import MAX_MINOR, format_minor
 from engineroom.ledger.services import Journal, Line, account_ids, post_journals
@@ -33,6 +33,7 @@ from engineroom.payroll.items import of_person, refuse
 from engineroom.payroll.models import Debt
 from engineroom.payroll.posting import NET_PAY_BACK
 from engineroom.payroll.repaid import REPAID
+from engineroom.payroll.taken_off import end_on, ends_before, refuse_varying
 
 OVERPAYMENT = "overpayment"
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -103,14 +104,10 @@ def keep_debt(person_id: UUID, said: DebtSaid, reason: str) -> UUID:
 def vary_debt(debt_id: UUID, *, starts: date, instalment: int, leaves: int, reason: str) -> DebtAdded:
     """From a day on another instalment is taken, or more is left; what is owed goes on."""
     row = _find(debt_id)
-    if starts <= row.starts:
-        raise EngineroomError(f"it is taken from {row.starts} on; give a later day")
-    if row.ends is not None and row.ends < starts:
-        raise Conflict(f"it ended on {row.ends}; enter another debt")
+    refuse_varying(row, starts, "debt")
     said = DebtSaid(row.kind, row.reference, row.amount, instalment, starts, leaves)
     refuse([*wrong_debt(said), *wrong_reason(reason)])
-    until = row.ends
-    Debt.objects.filter(client_id=row.client_id, id=row.id).update(ends=starts - timedelta(days=1))
+    ends_before(row, starts)
     varied = Debt.objects.create(
         client_id=row.client_id,
         first_id=row.began_as,
@@ -121,7 +118,7 @@ def vary_debt(debt_id: UUID, *, starts: date, instalment: int, leaves: int, reas
         instalment=instalment,
         leaves=leaves,
         starts=starts,
-        ends=until,
+        ends=row.ends,
         reason=reason.strip(),
     )
     return DebtAdded(varied.id, row.person_id)
@@ -143,11 +140,7 @@ def end_debt(debt_id: UUID, *, ends: date, reason: str) -> DebtEnded:
     """The last day on which pay that is paid is taken from: it was paid otherwise, or let off."""
     row = _find(debt_id)
     refuse(wrong_reason(reason))
-    if row.ends is not None and row.ends <= ends:
-        raise Conflict(f"it ends on {row.ends} already")
-    if ends < row.starts:
-        raise EngineroomError(f"it is taken from {row.starts} on; give that day or a later one")
-    Debt.objects.filter(client_id=row.client_id, id=row.id).update(ends=ends)
+    end_on(row, ends)
     return DebtEnded(row.id, row.person_id, ends)
 
 

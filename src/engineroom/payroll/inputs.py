@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -253,9 +254,16 @@ def _in_order(values: Any, order: list[int]) -> str:
     return canonical.value(values)
 
 
+Person = tuple[UUID, str]
+"""Somebody in a run: id and payroll number."""
+
+
 @planned_anew()
-def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
-    """Everything for the people of the run from `first` to `last` in id order."""
+def read_inputs(
+    run: PayRun, first: UUID, last: UUID, everybody: Sequence[Person] | None = None
+) -> ChunkInputs:
+    """Everything for the people of the run from `first` to `last` in id order. everybody: who they are, where
+    they were read in this transaction."""
     law = jurisdiction(run.jurisdiction)
     bounds = _bounds(run, first, last)
     if run.kind in STATED:
@@ -266,7 +274,8 @@ def read_inputs(run: PayRun, first: UUID, last: UUID) -> ChunkInputs:
     details = law.read_details(
         Asked(run.client_id, first, last, run.law_date, year, pays_hours=run.schedule_id is None)
     )
-    everybody = _rows(PEOPLE, bounds)
+    if everybody is None:
+        everybody = [(row[0], row[1]) for row in _rows(PEOPLE, bounds)]
     missing = [Missing(number, *NO_DETAILS) for person, number in everybody if person not in details.of]
     rows = [row for row in everybody if row[0] in details.of]
     pay = _pay_of(run, [row[0] for row in rows], bounds)
@@ -388,9 +397,15 @@ def _rows(sql: str, bounds: dict[str, Any]) -> list[tuple[Any, ...]]:
 EVERYBODY = {"first": UUID(int=0), "last": UUID(int=2**128 - 1)}
 
 
-def people_in(run: PayRun) -> list[UUID]:
+def everybody_in(run: PayRun) -> list[Person]:
     """Everybody in the run, in id order."""
-    return [row[0] for row in _rows(PEOPLE, _bounds(run, EVERYBODY["first"], EVERYBODY["last"]))]
+    rows = _rows(PEOPLE, _bounds(run, EVERYBODY["first"], EVERYBODY["last"]))
+    return [(row[0], row[1]) for row in rows]
+
+
+def people_in(run: PayRun) -> list[UUID]:
+    """Their ids."""
+    return [person for person, _ in everybody_in(run)]
 
 
 class Pay:

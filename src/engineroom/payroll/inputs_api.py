@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -32,6 +32,7 @@ from engineroom.payroll import (
     schedules,
     workbook_imports,
 )
+from engineroom.payroll.taken_off import TakenOff
 from engineroom.payroll.workbook import XLSX
 
 router = Room("payroll")
@@ -341,6 +342,19 @@ def pay_order_kinds(client: Client) -> PayOrderKindsOut:
     )
 
 
+def _taken_off(row: TakenOff) -> dict[str, Any]:
+    """Whose it is, what, and from when until when."""
+    return {
+        "id": row.id,
+        "person_id": row.person_id,
+        "payroll_number": row.person.payroll_number,
+        "kind": row.kind,
+        "reference": row.reference,
+        "starts": row.starts,
+        "ends": row.ends,
+    }
+
+
 @router.read("/pay-orders", list[PayOrderOut], "Attachment orders that are not over")
 def pay_orders(client: Client) -> list[PayOrderOut]:
     """By payroll number, with what each took so far. The read is logged."""
@@ -349,15 +363,9 @@ def pay_orders(client: Client) -> list[PayOrderOut]:
         log_read("pay_order", None, "attachment orders", len(found))
     return [
         PayOrderOut(
-            id=view.row.id,
-            person_id=view.row.person_id,
-            payroll_number=view.row.person.payroll_number,
-            kind=view.row.kind,
-            reference=view.row.reference,
+            **_taken_off(view.row),
             creditor=view.row.creditor.code,
             made_on=view.row.made_on,
-            starts=view.row.starts,
-            ends=view.row.ends,
             stated={} if hidden else view.row.stated,
             taken_minor=None if hidden else view.taken,
             missed_minor=None if hidden else view.arrears,
@@ -462,13 +470,7 @@ def people_owe(client: Client) -> list[DebtOut]:
         log_read("debt", None, "debts", len(found))
     return [
         DebtOut(
-            id=view.row.id,
-            person_id=view.row.person_id,
-            payroll_number=view.row.person.payroll_number,
-            kind=view.row.kind,
-            reference=view.row.reference,
-            starts=view.row.starts,
-            ends=view.row.ends,
+            **_taken_off(view.row),
             amount_minor=None if hidden else view.row.amount,
             instalment_minor=None if hidden else view.row.instalment,
             leaves_minor=None if hidden else view.row.leaves,

@@ -550,6 +550,7 @@ class BatchResult(ClientModel):
 
     batch_id = models.UUIDField()
     action = models.CharField(max_length=20)
+    pay_date = models.DateField(null=True)
     outcome = models.CharField(max_length=10)
     words = models.CharField(max_length=2000)
     by_user_id = models.UUIDField()

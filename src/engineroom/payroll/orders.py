@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from uuid import UUID
 
 from django.db import connection
@@ -17,7 +17,6 @@ from engineroom.foundation.commands import command
 from engineroom.foundation.dated import lasts_until
 from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.kernel.errors import (
-    Conflict,
     EngineroomError,
     NotFound,
     Problem,
@@ -30,6 +29,7 @@ from engineroom.openitems.services import counterparty
 from engineroom.payroll.items import country, of_person, refuse
 from engineroom.payroll.jurisdictions import OrderField, Orders, StandingOrder, jurisdiction
 from engineroom.payroll.models import PayOrder
+from engineroom.payroll.taken_off import end_on, ends_before, refuse_varying
 from engineroom.payroll.withheld import EVERYTHING, carried_by
 
 Stated = Mapping[str, int | str]
@@ -98,14 +98,10 @@ def keep_order(person_id: UUID, said: OrderSaid, reason: str) -> UUID:
 def vary_pay_order(order_id: UUID, *, starts: date, stated: Stated, reason: str) -> OrderAdded:
     """From a day on the order states other figures; arrears and balance go on, unless it states them too."""
     row = _find(order_id)
-    if starts <= row.starts:
-        raise EngineroomError(f"it begins on {row.starts}; give a later day")
-    if row.ends is not None and row.ends < starts:
-        raise Conflict(f"it ended on {row.ends}; enter another order")
+    refuse_varying(row, starts, "order")
     said = OrderSaid(row.kind, row.reference, row.creditor.code, row.made_on, starts, stated, ends=row.ends)
     refuse([*wrong_order(said), *wrong_reason(reason)])
-    until = row.ends
-    PayOrder.objects.filter(client_id=row.client_id, id=row.id).update(ends=starts - timedelta(days=1))
+    ends_before(row, starts)
     varied = PayOrder.objects.create(
         client_id=row.client_id,
         first_id=row.began_as,
@@ -115,7 +111,7 @@ def vary_pay_order(order_id: UUID, *, starts: date, stated: Stated, reason: str)
         reference=row.reference,
         made_on=row.made_on,
         starts=starts,
-        ends=until,
+        ends=row.ends,
         stated=without_nothing(stated),
         reason=reason.strip(),
     )
@@ -138,11 +134,7 @@ def end_pay_order(order_id: UUID, *, ends: date, reason: str) -> OrderEnded:
     """The last day on which pay that is paid is taken from: it was discharged, or called off."""
     row = _find(order_id)
     refuse(wrong_reason(reason))
-    if row.ends is not None and row.ends <= ends:
-        raise Conflict(f"it ends on {row.ends} already")
-    if ends < row.starts:
-        raise EngineroomError(f"it begins on {row.starts}; give that day or a later one")
-    PayOrder.objects.filter(client_id=row.client_id, id=row.id).update(ends=ends)
+    end_on(row, ends)
     return OrderEnded(row.id, row.person_id, ends)
 
 

@@ -35,6 +35,7 @@ from engineroom.kernel.errors import Conflict, NotFound, NotPermitted
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import (
     account_pages,
+    attempts,
     back_pay_pages,
     batch_pages,
     claim_pages,
@@ -46,6 +47,7 @@ from engineroom.payroll import (
     order_pages,
     orders,
     papers,
+    preview_pages,
     reopening,
     returned,
     reversal,
@@ -61,6 +63,7 @@ from engineroom.payroll import (
     variance_pages,
     why,
 )
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.inputs import Missing, people_in
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import AttemptChunk, PayRun
@@ -266,7 +269,7 @@ def _seen(run: PayRun, is_released: bool) -> Seen:
     return Seen(
         before,
         review.variance(run, before),
-        tuple(services.blockers_of(run)) if run.published_id and not is_released else (),
+        tuple(blockers_of(run)) if run.published_id and not is_released else (),
         () if is_released else tuple(review.oddities(run)),
         tuple(returned.comments(run)),
         _printed(run),
@@ -460,16 +463,16 @@ def _calculated(
     long = people > PEOPLE_AT_ONCE
     to = reverse("payroll:run", args=[client, number])
     with keyed(request.key):
-        plan = services.plan_calculation(run_id, in_background=long)
+        plan = attempts.plan_calculation(run_id, in_background=long)
     if long:
         return Done(
             f"Run {number} is being calculated for {format_count(plan.people, 'person', 'people')}.", to
         )
     left = AttemptChunk.objects.filter(attempt_id=plan.attempt_id, done_at=None).order_by("chunk")
     for chunk in list(left.values_list("chunk", flat=True)):
-        services.calculate_chunk(plan.attempt_id, chunk)
+        attempts.calculate_chunk(plan.attempt_id, chunk)
     with keyed(request.key):
-        done = services.publish_attempt(plan.attempt_id)
+        done = attempts.publish_attempt(plan.attempt_id)
         if of_hours:
             _draft_invoices(request, pay_date, period_ends)
     voided = " The approval it had is void." if done.approval_voided else ""
@@ -755,6 +758,7 @@ urlpatterns = [
     path("c/<str:client>/runs/<int:number>/do/return", return_run, name="return"),
     path("c/<str:client>/runs/<int:number>/do/answer/<uuid:comment_id>", answer, name="answer"),
     *variance_pages.urlpatterns,
+    *preview_pages.urlpatterns,
     *order_pages.urlpatterns,
     *debt_pages.urlpatterns,
     *claim_pages.urlpatterns,

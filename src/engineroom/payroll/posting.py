@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -55,10 +56,11 @@ def post_pay_run(run: PayRun) -> PostedRun:
     narrative = _narrative(run)
     keep(run, accounts, law.postings)
     posted = post_journals("pay_run", ("pay_run", run.id), [Journal(run.pay_date, narrative, tuple(lines))])
+    owed = _Owed(run, accounts, posted.entry_ids[0], currency, account_ids())
     for agency in law.postings.agencies:
-        _owed_to(agency, run, accounts, totals, posted.entry_ids[0], currency)
-    _owed_to_creditors(run, law, accounts, posted.entry_ids[0], currency)
-    _owed_to_people(run, law, posted.entry_ids[0], currency)
+        _owed_to(agency, owed, totals)
+    _owed_to_creditors(law, owed)
+    _owed_to_people(law, owed)
     return PostedRun(posted.batch_id, run.payslips, totals.get(NET, 0))
 
 
@@ -211,29 +213,45 @@ def costs_per_customer(run: PayRun) -> dict[UUID | None, dict[str, int]]:
     return {customer: of for (customer, _), of in found.items()}
 
 
-def _owed_to(
-    agency: Agency, run: PayRun, accounts: AccountMap, totals: Figures, entry_id: UUID, currency: str
-) -> None:
-    """An item per part owed to it, or one of all (a run that refunds more than it takes is owed to us)."""
-    ids = account_ids()
-    who = None
-    due = agency.period_of(run.law_date).due
-    for account, items in _items_of(agency, accounts, totals).items():
-        who = who or counterparty(agency.kind, agency.code, agency.name)
-        add_items(
-            agency.items,
-            ids[account],
-            "pay_run",
-            ItemColumns(
-                counterparty=who.id,
-                amount=np.array([amount for _, amount in items], dtype=np.int64),
-                due=due,
-                entry=entry_id,
-                subject_id=run.id,
-                reference=[_of_run(label, run) for label, _ in items],
-                currency=currency,
-            ),
+@dataclass(frozen=True)
+class _Owed:
+    """What every item of a run has alike. ids: of the book's accounts, by code."""
+
+    run: PayRun
+    accounts: AccountMap
+    entry_id: UUID
+    currency: str
+    ids: Mapping[str, UUID]
+
+    def add(
+        self,
+        kind: str,
+        account: str,
+        counterparties: Any,
+        amounts: Sequence[int],
+        due: date,
+        references: Sequence[str],
+    ) -> None:
+        items = ItemColumns(
+            counterparty=counterparties,
+            amount=np.array(amounts, dtype=np.int64),
+            due=due,
+            entry=self.entry_id,
+            subject_id=self.run.id,
+            reference=references,
+            currency=self.currency,
         )
+        add_items(kind, self.ids[account], "pay_run", items)
+
+
+def _owed_to(agency: Agency, owed: _Owed, totals: Figures) -> None:
+    """An item per part owed to it, or one of all (a run that refunds more than it takes is owed to us)."""
+    who = None
+    due = agency.period_of(owed.run.law_date).due
+    for account, items in _items_of(agency, owed.accounts, totals).items():
+        who = who or counterparty(agency.kind, agency.code, agency.name)
+        references = [_of_run(label, owed.run) for label, _ in items]
+        owed.add(agency.items, account, who.id, [amount for _, amount in items], due, references)
 
 
 def _items_of(agency: Agency, accounts: AccountMap, totals: Figures) -> Mapping[str, list[tuple[str, int]]]:
@@ -248,31 +266,25 @@ def _items_of(agency: Agency, accounts: AccountMap, totals: Figures) -> Mapping[
     return {a: kept for a, of in found.items() if (kept := [item for item in of if item[1]])}
 
 
-def _owed_to_creditors(
-    run: PayRun, law: Jurisdiction, accounts: AccountMap, entry_id: UUID, currency: str
-) -> None:
+def _owed_to_creditors(law: Jurisdiction, owed: _Owed) -> None:
     """An item per order, due on the day of payment: what was taken is not the employer's for a day."""
-    owed = owed_to_creditors(run)
-    if not owed or law.postings.creditors is None:
+    run = owed.run
+    taken = owed_to_creditors(run)
+    if not taken or law.postings.creditors is None:
         return
-    add_items(
+    owed.add(
         "attachment_order",
-        account_ids()[accounts.account_of(law.postings.creditors)],
-        "pay_run",
-        ItemColumns(
-            counterparty=uuids_to_column([one.creditor_id for one in owed]),
-            amount=np.array([-one.deduction for one in owed], dtype=np.int64),
-            due=run.pay_date,
-            entry=entry_id,
-            subject_id=run.id,
-            reference=[_of_run(one.reference, run) for one in owed],
-            currency=currency,
-        ),
+        owed.accounts.account_of(law.postings.creditors),
+        uuids_to_column([one.creditor_id for one in taken]),
+        [-one.deduction for one in taken],
+        run.pay_date,
+        [_of_run(one.reference, run) for one in taken],
     )
 
 
-def _owed_to_people(run: PayRun, law: Jurisdiction, entry_id: UUID, currency: str) -> None:
+def _owed_to_people(law: Jurisdiction, owed: _Owed) -> None:
     """Everybody's net pay is an item, due on the pay date."""
+    run = owed.run
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -287,19 +299,13 @@ def _owed_to_people(run: PayRun, law: Jurisdiction, entry_id: UUID, currency: st
         paid = [row for row in cursor if row[2]]
     if not paid:
         return
-    add_items(
+    owed.add(
         NET_PAY_BACK if run.kind == REVERSAL else NET,
-        account_ids()[law.postings.net.account],
-        "pay_run",
-        ItemColumns(
-            counterparty=uuids_to_column([person for person, _, _ in paid]),
-            amount=np.array([-net for _, _, net in paid], dtype=np.int64),
-            due=run.pay_date,
-            entry=entry_id,
-            subject_id=run.id,
-            reference=[f"{_of_payslips(run)}{number}" for _, number, _ in paid],
-            currency=currency,
-        ),
+        law.postings.net.account,
+        uuids_to_column([person for person, _, _ in paid]),
+        [-net for _, _, net in paid],
+        run.pay_date,
+        [f"{_of_payslips(run)}{number}" for _, number, _ in paid],
     )
 
 

@@ -8,7 +8,7 @@ from django import forms
 from django.urls import path, reverse
 
 from engineroom.foundation.commands import keyed
-from engineroom.payroll import reversal, selectors, services
+from engineroom.payroll import attempts, reversal, selectors
 from engineroom.payroll.inputs import REPLACEMENT, REVERSAL
 from engineroom.payroll.models import AttemptChunk, PayRun
 from engineroom.ui.display import format_count
@@ -63,13 +63,13 @@ def take_payslips_back(request: PageRequest, client: str, number: int) -> Done:
 def _calculate(opened: reversal.ReversalOpened) -> None:
     """At once, where a page can wait for it."""
     long = opened.payslips > CALCULATED_AT_ONCE
-    plan = services.plan_calculation(opened.run_id, in_background=long)
+    plan = attempts.plan_calculation(opened.run_id, in_background=long)
     if long:
         return
     left = AttemptChunk.objects.filter(attempt_id=plan.attempt_id, done_at=None).order_by("chunk")
     for chunk in list(left.values_list("chunk", flat=True)):
-        services.calculate_chunk(plan.attempt_id, chunk)
-    services.publish_attempt(plan.attempt_id)
+        attempts.calculate_chunk(plan.attempt_id, chunk)
+    attempts.publish_attempt(plan.attempt_id)
 
 
 def corrections(request: PageRequest, run: PayRun, *, is_released: bool) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from uuid import UUID
 
 from django.db import connection
 
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun, Payslip
 from engineroom.payroll.selectors import RunFigures, RunRow, run_figures
-from engineroom.payroll.services import blockers_of
 from engineroom.people.selectors import PersonWarning, person_warnings
 from engineroom.ui.display import format_count, format_hours, format_money
 

@@ -354,6 +354,10 @@ class RunRow:
         return f"{self.kind.replace('_', ' ').capitalize()}, {self.schedule or 'weekly timesheets'}"
 
     @property
+    def is_of_timesheets(self) -> bool:
+        return not self.schedule
+
+    @property
     def tax_words(self) -> str:
         return period_in_words(self)
 
@@ -525,6 +529,19 @@ def calculation_under_way(run: PayRun) -> CalculationProgress | None:
         return None
     done = sum(people for people, at in counted if at is not None)
     return CalculationProgress(last.number, done, sum(people for people, _ in counted))
+
+
+FEW = 500
+"""People of a client whose rows are few: any plan that goes by keys is a good one for them."""
+
+
+def has_few_people(client_id: UUID) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT FROM people_person p WHERE p.client_id = %s LIMIT %s) few",
+            [client_id, FEW + 1],
+        )
+        return int(cursor.fetchone()[0]) <= FEW
 
 
 def people_waiting(pay_date_through: date, run_id: UUID | None = None) -> int:

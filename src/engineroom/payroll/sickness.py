@@ -109,15 +109,17 @@ def pays_the_period(run: PayRun) -> bool:
     return run.kind != "reversal" and run.stands_for.kind == "regular"
 
 
-def find_claims(run: PayRun) -> int:
-    """Find what new claims go by, for whoever is sick in the period that a run pays. How many were found.
+def find_claims(run: PayRun) -> bool:
+    """Find what new claims go by, for whoever is sick in the period that a run pays. Whether anybody is.
 
     Called by whoever plans a calculation, in its command.
     """
     rules = jurisdiction(run.jurisdiction).claims
     if rules is None or not pays_the_period(run):
-        return 0
+        return False
     sick = _stretches(FIRST, LAST, run.period_starts, run.period_ends)
+    if not sick:
+        return False
     known = _claims_of(list(sick))
     payment = next(iter(rules.elements))
     wanted = {
@@ -128,9 +130,8 @@ def find_claims(run: PayRun) -> int:
         and (person, payment, one.chain_first) not in known
     }  # fmt: skip
     if not wanted:
-        return 0
+        return True
     paid = _normal_paydays(run, sorted({person for person, _ in wanted}), rules.earned)
-    made = 0
     for person, first_day in sorted(wanted):
         found = rules.find(first_day, run.frequency, paid.get(person, []))
         if isinstance(found, Problem):
@@ -145,8 +146,7 @@ def find_claims(run: PayRun) -> int:
             period_until=found.period_until,
             reason=FOUND,
         )
-        made += 1
-    return made
+    return True
 
 
 FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
@@ -261,13 +261,6 @@ def _together(before: StatutoryPaid | None, more: StatutoryPaid) -> StatutoryPai
         return more
     sums = {name: before.figures[name] + more.figures[name] for name in SUMS if name in more.figures}
     return StatutoryPaid(before.amount + more.amount, {**more.figures, **sums})
-
-
-def has_claims(run: PayRun) -> bool:
-    """Whether anybody is sick in the period that a run pays."""
-    if not pays_the_period(run) or jurisdiction(run.jurisdiction).claims is None:
-        return False
-    return bool(_stretches(FIRST, LAST, run.period_starts, run.period_ends))
 
 
 def write_claims(row: AttemptChunk, claims: ClaimsOfChunk, people: Sequence[UUID]) -> None:

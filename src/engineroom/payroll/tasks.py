@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.tenancy.scope import acting
-from engineroom.payroll import batch, papers, services
+from engineroom.payroll import attempts, batch, papers
 from engineroom.payroll.models import Attempt, AttemptChunk
 
 
@@ -18,14 +18,14 @@ def calculate_chunk_job(client_id: str, attempt_id: str, chunk: int, user_id: st
     """Calculate one chunk for the user who asked; whoever finishes the last chunk publishes."""
     system, user = access.system_user(), access.identity(UUID(user_id))
     with acting(system, write=UUID(client_id), on_behalf=user):
-        services.calculate_chunk(UUID(attempt_id), chunk)
+        attempts.calculate_chunk(UUID(attempt_id), chunk)
     with acting(system, write=UUID(client_id), on_behalf=user):
         attempt = Attempt.objects.select_related("run").get(id=UUID(attempt_id))
         left = AttemptChunk.objects.filter(
             client_id=attempt.client_id, attempt=attempt, done_at=None
         ).exists()
         if not left and attempt.run.published_id != attempt.id:
-            services.publish_attempt(attempt.id)
+            attempts.publish_attempt(attempt.id)
 
 
 @app.task(name="payroll.print_payslips", queue="payroll")

@@ -380,11 +380,12 @@ def _record(
     subject = ("payment_batch", batch_id)
     narrative = f"Payment file {reference}, on its way"
     posted = post_journals("payment_batch", subject, [Journal(pay_date, narrative, lines)])
+    ids = account_ids()
     paid, transit = (
         add_item(
             item_kind,
             counterparty_id=None,
-            account_id=account_ids()[account],
+            account_id=ids[account],
             amount=amount,
             due=pay_date,
             entry_id=posted.entry_ids[0],

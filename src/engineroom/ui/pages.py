@@ -143,8 +143,10 @@ def page(
     scope: Reach = "client",
     faces: Sequence[str] = ("firm",),
     reads: str | None = None,
+    tries: bool = False,
 ) -> Callable[[View], Callable[..., HttpResponse]]:
-    """A GET. reads: the kind of thing shown that is pay, bank or identity data; the read is logged."""
+    """A GET. reads: the kind of thing shown that is pay, bank or identity data; the read is logged. tries: it
+    shows what would come of a change, which it makes and takes back, in a scope that writes its client."""
 
     def make(view: View) -> Callable[..., HttpResponse]:
         @wraps(view)
@@ -155,7 +157,10 @@ def page(
                 return _to_sign_in(http)
             request = _dressed(http, scope, faces, kwargs)
             readable = request.clients.ids if scope == "mine" else _ids(request.client)
-            with acting(request.identity, read=readable):
+            written = None
+            if tries and request.client and permission and request.may(permission):
+                written = request.client.id
+            with acting(request.identity, read=readable, write=written):
                 _require(request, permission)
                 response = cast("HttpResponse", view(request, *args, **kwargs))
                 response = _rendered(response)

@@ -34,8 +34,9 @@ from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
 from engineroom.payroll import handing_over, papers, selectors
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.models import PayRun
-from engineroom.payroll.services import blockers_of, find_run
+from engineroom.payroll.services import find_run
 from engineroom.ui.display import format_count, format_day, format_moment
 from engineroom.ui.pages import Done, PageRequest, action
 from engineroom.web import letters

@@ -20,6 +20,7 @@ from engineroom.kernel.errors import LONGEST_REASON, NotFound
 from engineroom.payroll import cut_off, explained, handing_over, reopening, returned, review, variance_pages
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll import services as pay_runs
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.costs import cost_of
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun
@@ -74,7 +75,7 @@ def run_facts(run: PayRun, client: Client | None) -> dict[str, Any]:
     assert client is not None
     row = payroll.run_row(run.number)
     assert row is not None, "a run has its row"
-    blockers = pay_runs.blockers_of(run) if run.published_id else []
+    blockers = blockers_of(run) if run.published_id else []
     variance = review.variance(run, review.run_before(run))
     return {
         "run": run,

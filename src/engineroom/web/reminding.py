@@ -23,10 +23,11 @@ from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import Conflict, EngineroomError
 from engineroom.payroll import selectors
+from engineroom.payroll.blockers import blockers_of
 from engineroom.payroll.deadlines import approve_by
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun
-from engineroom.payroll.services import blockers_of, find_run
+from engineroom.payroll.services import find_run
 from engineroom.ui.display import format_day
 from engineroom.web import letters
 from engineroom.web.links import approvers_to_ask, draft_to

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.utils import DatabaseError
 
 from engineroom.foundation.access import roles as rules
-from engineroom.foundation.prepared import planned_anew, sent_together
+from engineroom.foundation.prepared import PLANNED_OF_FEW, is_of_few, planned_anew, sent_together
 from engineroom.kernel.errors import EngineroomError, NotPermitted
 
 
@@ -174,6 +174,8 @@ def _enter(
                 "SELECT client_id, roles FROM app_enter(%s, %s, %s, %s, %s)",
                 [user.id, on_behalf.id if on_behalf else None, face, list(read), write],
             )
+            if is_of_few():
+                raw.execute(PLANNED_OF_FEW)
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", None) == "ER403":
             raise NotPermitted(str(error.__cause__).splitlines()[0]) from error
