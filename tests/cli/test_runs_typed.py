@@ -21,7 +21,7 @@ def test_a_run_is_listed_batched_explained_returned_and_reopened(
     set_up(staffed, temps)
     staffed.take("timesheets", hours_file(staffed, temps))
     would = cli("payroll", "preview", code, "--pay-date", day, who=priya)
-    assert would.code == 0 and "which is not open" in would.out and "2 payslips, gross 1200.00" in would.out
+    assert would.code == 0 and "is not open yet" in would.out and "2 payslips, gross 1,200.00" in would.out
     done = cli("payroll", "batch", "calculate", "--pay-date", day, "--client", code, who=priya)
     assert done.code == 0 and "payslip" in done.out, done.err
     would = cli("payroll", "preview", code, "1", who=priya)

@@ -289,19 +289,21 @@ def preview(
             would = previews.preview_run(selectors.named_run(run or 0))
         read = would.run.id if would.is_open else None
         audit.record("read", subject_kind="pay_run", subject_id=read, detail={"purpose": "preview"})
+    headings = ["number", "name", "gross", "net"]
     people = [
-        (
-            slip.payroll_number,
-            slip.name,
-            show.money(slip.gross, row.currency),
-            show.money(slip.net, row.currency),
-            show.money(slip.change, row.currency),
-        )
+        [slip.payroll_number, slip.name, *(show.money(of, row.currency) for of in (slip.gross, slip.net))]
         for slip in would.slips
     ]
-    of = f"run {would.run.number}" if would.is_open else f"a run of {would.run.pay_date}, which is not open"
-    headings = ("number", "name", "gross", "net", f"on run {would.before.number}" if would.before else "")
+    if would.before:
+        headings.append(f"on run {would.before.number}")
+        people = [
+            [*cells, show.money(slip.change, row.currency)]
+            for cells, slip in zip(people, would.slips, strict=True)
+        ]
+    of = f"run {would.run.number}" if would.is_open else f"the run of {would.run.pay_date}"
     show.table(f"Preview of {of}", headings, people, right=[2, 3, 4])
+    if not would.is_open:
+        typer.echo("this run is not open yet")
     for number, name, _ in would.left:
         typer.echo(f"in the last run and not in this one: {number} {name}")
     for one in would.blockers:

@@ -498,6 +498,13 @@ def publish_attempt(attempt_id: UUID) -> Published:
     return _publish(run, attempt, chunks, everybody_in(run))
 
 
+# PostgreSQL counts what is published.
+PUBLISH = """
+UPDATE payroll_payrun SET published_id = %s, content_hash = %s WHERE client_id = %s AND id = %s
+RETURNING payslips
+"""
+
+
 def _publish(
     run: PayRun, attempt: Attempt, chunks: Sequence[AttemptChunk], people: Sequence[Person]
 ) -> Published:
@@ -506,11 +513,10 @@ def _publish(
         "pay_run", run.id, digest, f"recalculated: attempt {attempt.number} differs"
     )
     _take_in_makers(run, [person for person, _ in people])
-    run.published = attempt
-    run.content_hash = digest
-    run.save(update_fields=["published", "content_hash"])
+    with connection.cursor() as cursor:
+        cursor.execute(PUBLISH, [attempt.id, digest, run.client_id, run.id])
+        payslips = cursor.fetchone()[0]
     failpoint("publish")
-    payslips = Payslip.objects.filter(client_id=run.client_id, attempt=attempt).count()
     return Published(run.id, attempt.id, payslips, sum(len(c.problems) for c in chunks), digest.hex(), voided)
 
 

@@ -23,6 +23,7 @@ from engineroom.foundation.prepared import of_few
 from engineroom.foundation.tenancy.scope import Identity, acting, current_scope
 from engineroom.kernel.calendar import CalendarNotKnown
 from engineroom.kernel.errors import Conflict, EngineroomError
+from engineroom.kernel.ids import uuid7
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import attempts, schedules, selectors, services
 from engineroom.payroll.models import AttemptChunk, BatchResult
@@ -59,23 +60,35 @@ class ResultKept:
     outcome: str
 
 
+KEEP = """
+INSERT INTO payroll_batchresult (id, client_id, batch_id, action, pay_date, outcome, words, by_user_id)
+VALUES (%(id)s, %(client)s, %(batch)s, %(action)s, %(pay_date)s, %(outcome)s, %(words)s, %(user)s)
+ON CONFLICT (client_id, batch_id) DO NOTHING
+"""
+KEPT = "SELECT outcome FROM payroll_batchresult WHERE client_id = %(client)s AND batch_id = %(batch)s"
+
+
 @command("payroll.read")
 def keep_batch_result(batch_id: UUID, *, action: str, pay_date: date, outcome: str, words: str) -> ResultKept:
     """What became of one client in a batch: kept once, whoever says it again."""
     scope = current_scope()
     who = scope.on_behalf or scope.user
-    kept, _ = BatchResult.objects.get_or_create(
-        client_id=scope.client_id,
-        batch_id=batch_id,
-        defaults={
-            "action": action,
-            "pay_date": pay_date,
-            "outcome": outcome,
-            "words": words[:2000],
-            "by_user_id": who.id,
-        },
-    )
-    return ResultKept(batch_id, kept.outcome)
+    kept = {
+        "id": uuid7(),
+        "client": scope.client_id,
+        "batch": batch_id,
+        "action": action,
+        "pay_date": pay_date,
+        "outcome": outcome,
+        "words": words[:2000],
+        "user": who.id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(KEEP, kept)
+        if not cursor.rowcount:
+            cursor.execute(KEPT, kept)
+            outcome = cursor.fetchone()[0]
+    return ResultKept(batch_id, outcome)
 
 
 def run_part(batch_id: UUID, client_id: UUID, action: str, pay_date: date, user: Identity) -> None:
