@@ -73,7 +73,7 @@ def keep_batch_result(batch_id: UUID, *, action: str, pay_date: date, outcome: s
     """What became of one client in a batch: kept once, whoever says it again."""
     scope = current_scope()
     who = scope.on_behalf or scope.user
-    kept = {
+    kept: dict[str, Any] = {
         "id": uuid7(),
         "client": scope.client_id,
         "batch": batch_id,
