@@ -66,6 +66,7 @@ MAY: dict[str, set[str]] = {
     "payroll.calculate": PAY,
     "payroll.add_pay_schedule": PAY,
     "payroll.let_late_inputs_in": {"lead"},
+    "payroll.say_client_approval": {"lead"},
     "payroll.begin_batch": PAY,
     "payroll.hand_over": {"client_approver"},
     "payroll.take_back_handover": CHECKERS,
@@ -174,6 +175,7 @@ BODIES: dict[str, Any] = {
     "payroll.hand_over": {"to_user_id": NOBODY, "until": "2026-12-24", "reason": "away"},
     "payroll.take_back_handover": {"reason": "back"},
     "payroll.begin_batch": {"action": "calculate", "pay_date": "2031-01-03"},
+    "payroll.say_client_approval": {"wanted": "wanted", "starts": "2030-01-01", "reason": "no"},
     "payroll.let_late_inputs_in": {"until": "2026-11-27", "reason": "no"},
     "payroll.put_on_schedule": {"person_id": NOBODY, "starts": "2026-11-01"},
     "payroll.map_accounts": {

@@ -34,6 +34,7 @@ from engineroom.payroll import (
     account_map,
     batch,
     claims,
+    client_approval,
     cut_off,
     debts,
     handing_over,
@@ -191,6 +192,11 @@ def _calculate_a_month(client: TestClient) -> None:
         leave.record(person, kind.id, leave.Stretch(ill, ill))
         earnings = {"relevant_earnings": 4_000_00, "relevant_periods": 8}
         claims.state_claim(person, "ssp", ill, earnings, reason="from the bureau before")
+    with client.acting("lead"):
+        client_approval.say_client_approval("wanted", starts=PAY_DATE, reason="as agreed")
+        client_approval.say_client_approval(
+            "wanted", starts=PAY_DATE.replace(day=1), schedule="MONTHLY", reason="as agreed"
+        )
     with client.acting("bookkeeper"):
         bonus = account_map.Mapped("cost.bonus_pay", "5000", PAY_DATE.replace(day=1))
         account_map.map_accounts([bonus], reason="as it was")

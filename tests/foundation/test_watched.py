@@ -19,6 +19,7 @@ NOT_READ = {
     "timesheets_assignmentrate", "timesheets_purchaseorder",
     # What comes after a calculation.
     "payroll_accountchange", "payroll_batchresult", "payroll_commentanswer",
+    "payroll_clientapprovalpolicy",
     "payroll_handedover", "payroll_inputmoved", "payroll_liability", "payroll_mappedaccount",
     "payroll_postedmap", "payroll_returnedcomment", "timesheets_hold", "timesheets_holdend",
     "people_personlogin",

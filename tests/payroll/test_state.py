@@ -38,8 +38,12 @@ def test_every_standing_has_one_state_and_says_who_acts_next(standing: Standing)
 def test_no_state_claims_what_does_not_stand(standing: Standing) -> None:
     code = state_of(standing).code
     assert (code in ("released", "settled", "closed")) == standing.released
-    if code in ("blocked", "calculated", "checked", "client-approved"):
+    if code in ("blocked", "calculated", "checked", "waits-for-client", "client-approved"):
         assert standing.calculated
+    if code == "waits-for-client":
+        assert standing.client_must and standing.checked and not standing.client_approved
+    if code == "checked":
+        assert standing.checked and not standing.client_must
         assert (code == "blocked") == bool(standing.blockers)
     if code == "client-approved":
         assert standing.client_approved

@@ -258,6 +258,8 @@ TABLE: dict[str, Row] = {
     "payroll:debt_add": post(SERVICES),
     "payroll:debt_vary": post(SERVICES),
     "payroll:debt_end": post(SERVICES),
+    "payroll:client_approval": get(READERS),
+    "payroll:client_approval_say": post({"lead"}),
     "payroll:claims": get(READERS),
     "payroll:claim_state": post(SERVICES),
     "payroll:recurring_add": post(SERVICES),

@@ -9,10 +9,10 @@ import pytest
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.errors import Conflict
 from engineroom.payday import steps
-from engineroom.payroll import reopening, services
+from engineroom.payroll import client_approval, reopening, services
 from engineroom.payroll.models import PayRun
 from engineroom.web import links, reminding
-from engineroom.web.models import Link, Mailing
+from engineroom.web.models import Letter, Link, Mailing
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, set_up
 
 BEFORE, NEAR, DUE = date(2026, 11, 20), date(2026, 11, 23), date(2026, 11, 24)
@@ -32,6 +32,22 @@ def approver(firm: Firm, client: TestClient, monkeypatch: pytest.MonkeyPatch) ->
         links.ask_approver(PayRun.objects.get(client_id=client.id).id)
     monkeypatch.setattr(reminding.access, "all_client_ids", lambda: [client.id])
     return user
+
+
+def test_where_it_is_a_must_the_letters_say_so(client: TestClient, approver: Identity) -> None:
+    with client.acting("lead"):
+        client_approval.say_client_approval("must", starts=PAY_DATE, reason="as agreed")
+    assert reminding.remind_all(NEAR) == 1 and reminding.remind_all(DUE) == 1
+    texts = [text_of(client, kind) for kind in ("approval-reminder", "approval-overdue")]
+    assert "Nobody is paid without it" in texts[0]
+    assert "Nothing is released without it" in texts[1] and "approved here" not in texts[1]
+
+
+def text_of(client: TestClient, kind: str) -> str:
+    with client.acting():
+        letter = Letter.objects.filter(client_id=client.id, mailing__kind=kind).first()
+        assert letter is not None
+        return letter.text
 
 
 def mailed(client: TestClient, kind: str) -> set[str]:

@@ -15,6 +15,7 @@ from engineroom.cli.ground import (
     client_named,
     identity,
     on_the_ground,
+    reading,
     seal_everything,
     writing,
 )
@@ -32,7 +33,7 @@ def approve(
 ) -> None:
     """Show what a run comes to and approve exactly that. Not for whoever made a part of it."""
     from engineroom.foundation.tenancy.scope import acting
-    from engineroom.payroll import services
+    from engineroom.payroll import selectors, services
 
     consent.require_content(yes=yes, content=content)
     user = identity()
@@ -43,7 +44,12 @@ def approve(
     with acting(user, write=row.id):
         services.approve_pay_run(run_id, content_hash=content_hash)
     typer.echo(f"pay run {run} is approved by {user.email}, content {consent.short(content_hash)}")
-    typer.echo(f"next: another person, engineroom payroll release {client} {run}")
+    with acting(user, read=[row.id]):
+        after = selectors.run_row(run)
+    if after is not None and after.waits_for_client:
+        typer.echo("next: an approver of the client's; nothing is released without their approval")
+    else:
+        typer.echo(f"next: another person, engineroom payroll release {client} {run}")
     seal_everything()
 
 
@@ -85,6 +91,42 @@ def release(client: Client, run: Run) -> None:
         typer.echo(f"pay run {run} is released: {done.run.payslips} payslips are frozen and posted")
     if done.batch is not None:
         typer.echo(f"payment file {done.batch.file_name} is written: submit it by {done.batch.submit_by}")
+
+
+@app.command("client-approval", rich_help_panel=RUN)
+@on_the_ground
+def client_approval(
+    client: Client,
+    say: Annotated[str, typer.Option(help="none, wanted or must; of a schedule also as_client")] = "",
+    starts: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="for paydays from this one")
+    ] = None,
+    schedule: Annotated[str, typer.Option(help="of its runs alone: its code")] = "",
+    reason: Annotated[str, typer.Option(help="why; it is kept with it")] = "",
+) -> None:
+    """Whether runs wait for the client's own approval; or say it from a payday on."""
+    from engineroom.cli import show
+    from engineroom.payroll import client_approval as policy
+
+    if not say:
+        with reading(client) as row:
+            found = policy.policies()
+        if not found:
+            typer.echo(f"nothing was agreed with {row.code}: its runs do not wait for the client's approval")
+            return
+        rows = [
+            (one.schedule or "all", one.starts, one.words if one.stands else f"said otherwise: {one.words}",
+             one.reason)
+            for one in found
+        ]  # fmt: skip
+        show.table(f"Client approval of {row.code}", ("runs", "paid from", "approval", "why"), rows)
+        return
+    if starts is None:
+        raise Conflict("say from which payday on: --from 2026-12-01")
+    with writing(client):
+        done = policy.say_client_approval(say, starts=starts.date(), schedule=schedule, reason=reason)
+    of = f"runs of {done.schedule}" if done.schedule else "all runs"
+    typer.echo(f"{of} paid from {done.starts}: the client's approval is {policy.WORDS[done.wanted]}")
 
 
 @app.command("hand-over", rich_help_panel=RUN)

@@ -47,7 +47,9 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "calculate": Kind("payroll.prepare", "Calculate", ("open", "calculated", "blocked")),
-    "ask": Kind("payroll.prepare", "Ask the clients to approve", ("calculated", "checked")),
+    "ask": Kind(
+        "payroll.prepare", "Ask the clients to approve", ("calculated", "checked", "waits-for-client")
+    ),
     "release": Kind("payroll.release", "Release what is approved", ("checked", "client-approved")),
 }
 

@@ -13,6 +13,7 @@ from engineroom.foundation import deadlines, duties
 from engineroom.foundation.deadlines import Deadline
 from engineroom.kernel.calendar import CalendarNotKnown
 from engineroom.payroll import selectors
+from engineroom.payroll.client_approval import Wishes
 from engineroom.payroll.engine.schedules import LONGEST_WAIT, Period
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction
 from engineroom.payroll.models import CutOffMoved, OnSchedule, PayRun, PaySchedule
@@ -51,8 +52,11 @@ def _of_run(row: selectors.RunRow) -> list[Deadline]:
     page, law = ("payroll:run", (row.number,)), jurisdiction(row.jurisdiction)
     approve, submit = approve_by(law, row.pay_date), submit_by(law, row.pay_date)
     run, done = f"pay run {row.number}", row.is_released
+    approved = row.is_client_approved or (row.is_checked and not row.client_must)
     return [
-        Deadline(row.client_id, approve, "approval", f"Approve {run}", page, done or row.is_approved),
+        Deadline(
+            row.client_id, approve, "approval", _approving(run, row.client_wants), page, done or approved
+        ),
         Deadline(row.client_id, submit, "payment file", f"Release {run} and submit its file", page, done),
         Deadline(
             row.client_id, row.pay_date, "pay date", f"Pay day of {run}", page, row.state.code in SETTLED
@@ -61,6 +65,10 @@ def _of_run(row: selectors.RunRow) -> list[Deadline]:
 
 
 SETTLED = ("settled", "closed")
+
+
+def _approving(run: str, client_wants: str) -> str:
+    return f"Have the client approve {run}" if client_wants == "must" else f"Approve {run}"
 
 
 # --- what schedules will bring ----------------------------------------------------------------------------
@@ -78,6 +86,7 @@ def _of_schedules(clients: Sequence[UUID], first: date, last: date) -> list[Dead
     moved: dict[tuple[UUID, date], date] = {}
     for row in CutOffMoved.objects.filter(client_id__in=clients, schedule_id__in=schedules).order_by("at"):
         moved[row.schedule_id, row.period_starts] = row.until
+    wishes = Wishes(clients)
     found: list[Deadline] = []
     for schedule in schedules.values():
         for period in _periods(schedule, first, last + REACH):
@@ -87,7 +96,8 @@ def _of_schedules(clients: Sequence[UUID], first: date, last: date) -> list[Dead
             if schedule.cut_off_days:
                 found.append(_closing(schedule, period, moved.get((schedule.id, period.starts))))
             if (schedule.id, period.starts) not in opened and period.paid >= duties.today():
-                found += _of_coming(schedule, period)
+                wanted = wishes.of(schedule.client_id, schedule.id, period.paid)
+                found += _of_coming(schedule, period, wanted)
     return found
 
 
@@ -121,14 +131,14 @@ def _closing(schedule: PaySchedule, period: Period, until: date | None) -> Deadl
     return Deadline(schedule.client_id, day, "inputs", what, page, source=source, is_tracked=False)
 
 
-def _of_coming(schedule: PaySchedule, period: Period) -> list[Deadline]:
+def _of_coming(schedule: PaySchedule, period: Period, client_wants: str) -> list[Deadline]:
     """Of a run that is not opened yet."""
     law = jurisdiction(schedule.jurisdiction)
     page: tuple[str, tuple[object, ...]] = ("payroll:schedules", ())
     run = f"the run of {schedule}, {format_period(period.starts, period.ends)}"
     client = schedule.client_id
     return [
-        Deadline(client, approve_by(law, period.paid), "approval", f"Approve {run}", page),
+        Deadline(client, approve_by(law, period.paid), "approval", _approving(run, client_wants), page),
         Deadline(
             client, submit_by(law, period.paid), "payment file", f"Release {run} and submit its file", page
         ),

@@ -49,11 +49,13 @@ WORDS: dict[str, str] = {
     "blocked": "Solve {blockers} blockers of pay run {number}",
     "calculated": "Check pay run {number}",
     "checked": "Release pay run {number}",
+    "waits-for-client": "Have the client approve pay run {number}",
     "client-approved": "Release pay run {number}",
 }
 """What is to be done with a run, by its state; of one that was given up, nothing."""
 
 LETS_OUT = ("checked", "client-approved")
+APPROVED_NEXT = ("calculated", "waits-for-client")
 
 
 def _words_of_agencies() -> dict[str, str]:
@@ -99,7 +101,8 @@ def _run(row: selectors.RunRow, currency: str) -> Duty | None:
         submit_by(jurisdiction(row.jurisdiction), row.pay_date),
         row.net if row.is_calculated else None,
         currency,
-        subject=("pay_run", row.id) if state.code in ("calculated", *LETS_OUT) else None,
+        waits_for="client" if state.code == "waits-for-client" else "firm",
+        subject=("pay_run", row.id) if state.code in (*APPROVED_NEXT, *LETS_OUT) else None,
         lets_out=state.code in LETS_OUT,
     )
 

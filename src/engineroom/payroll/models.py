@@ -516,6 +516,32 @@ class HandedOver(ClientModel):
     at = models.DateTimeField(db_default=Now(), editable=False)
 
 
+class ClientApprovalPolicy(ClientModel):
+    """Whether the client's own approval comes before a release: of runs paid from a day on, of all or of a
+    schedule's. Of rows of one schedule (or none) the latest day holds, and of one day what was said last."""
+
+    history = True
+
+    schedule = ClientKey(PaySchedule, null=True)
+    """None: of every run whose schedule has no policy of its own."""
+    starts = models.DateField()
+    wanted = models.CharField(max_length=10)
+    """none, wanted or must; of a schedule also as_client: it has no policy of its own any more."""
+    reason = models.CharField(max_length=300)
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope, as is `at`."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(wanted__in=("none", "wanted", "must"))
+                | models.Q(wanted="as_client", schedule__isnull=False),
+                name="client_approval_said",
+            )
+        ]
+
+
 class ReturnedComment(ClientModel):
     """An approver's no, and about what: a person of the run, or the run. Bound to what they looked at; who it
     was is written by trigger."""

@@ -39,6 +39,7 @@ from engineroom.payroll import (
     back_pay_pages,
     batch_pages,
     claim_pages,
+    client_approval_pages,
     cut_off,
     debt_pages,
     debts,
@@ -91,6 +92,7 @@ NAVIGATION = [
     *batch_pages.NAVIGATION,
     *account_pages.NAVIGATION,
     *liability_pages.NAVIGATION,
+    *client_approval_pages.NAVIGATION,
 ]
 
 PEOPLE_AT_ONCE = 2_000
@@ -491,14 +493,15 @@ def _draft_invoices(request: PageRequest, pay_date: date, period_ends: date) -> 
 @action("payroll.approve")
 def approve(request: PageRequest, client: str, number: int) -> Done:
     """Exactly what was looked at: the form carries its hash."""
-    found, _ = _run(number)
+    found, row = _run(number)
     services.approve_pay_run(
         found.id,
         content_hash=request.POST.get("content_hash", ""),
         key=request.key,  # type: ignore[call-arg]
     )
+    follows = "The client approves it next." if row.client_must else "A second person releases it."
     return Done(
-        f"Run {number} is approved as it stands. A second person releases it.",
+        f"Run {number} is approved as it stands. {follows}",
         to=reverse("payroll:run", args=[client, number]),
     )
 
@@ -767,6 +770,7 @@ urlpatterns = [
     *batch_pages.urlpatterns,
     *account_pages.urlpatterns,
     *liability_pages.urlpatterns,
+    *client_approval_pages.urlpatterns,
     path("c/<str:client>/runs/<int:number>/<path:payroll_number>", payslip, name="payslip"),
     path("c/<str:client>/payslips/<uuid:slip_id>.pdf", paper, name="paper"),
 ]

@@ -25,6 +25,7 @@ from engineroom.foundation.api import (
 )
 from engineroom.foundation.tenancy.models import Client
 from engineroom.payroll import (
+    client_approval,
     explained,
     handing_over,
     reopening,
@@ -156,6 +157,55 @@ def _variance(v: explained.PersonVariance, currency: str) -> VarianceOut:
 
 
 # --- an approval handed over ------------------------------------------------------------------------------
+
+
+class ApprovalPolicyOut(Schema):
+    """Whether runs paid from a day on wait for the client's approval. schedule: of its runs; null: of all.
+    as_client: the schedule has nothing of its own any more. stands: nothing else was said of that day."""
+
+    schedule: str | None
+    starts: date
+    wanted: Literal["none", "wanted", "must", "as_client"]
+    reason: str
+    stands: bool
+
+
+class ApprovalPolicyAsked(ReasonAsked):
+    """From a pay date on; schedule: its code, for its runs alone."""
+
+    wanted: Literal["none", "wanted", "must", "as_client"]
+    starts: Day
+    schedule: Text = ""
+
+
+@router.read(
+    "/client-approval-policies", list[ApprovalPolicyOut], "Whether runs wait for the client's approval"
+)
+def client_approval_policies(client: Client) -> list[ApprovalPolicyOut]:
+    """All that was said, the latest day first."""
+    return [
+        ApprovalPolicyOut(
+            schedule=one.schedule or None,
+            starts=one.starts,
+            wanted=one.wanted,  # type: ignore[arg-type]  # by constraint
+            reason=one.reason,
+            stands=one.stands,
+        )
+        for one in client_approval.policies()
+    ]
+
+
+@router.command(
+    "/client-approval-policies",
+    client_approval.ClientApprovalSaid,
+    "Say whether runs wait for the client's approval",
+    permission="foundation.prepare",
+)
+def say_client_approval(client: Client, asked: ApprovalPolicyAsked) -> client_approval.ClientApprovalSaid:
+    """`must`: no run paid from that day on is released before an approver of the client approved it."""
+    return client_approval.say_client_approval(
+        asked.wanted, starts=asked.starts, schedule=asked.schedule, reason=asked.reason
+    )
 
 
 class ApproverOut(Schema):

@@ -73,7 +73,11 @@ def who_acts(row: RunRow, signed: Signatures, approval: Approval | None) -> str:
         kept = [approval.user_id, approval.on_behalf_id]
     if not permission:
         return ""
-    names = [user.name for user in holders_of(permission, row.client_id) if user.id not in kept]
+    names = [
+        user.name
+        for user in holders_of(permission, row.client_id)
+        if user.id not in kept and (user.kind == "client" or row.state.code != "waits-for-client")
+    ]
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

@@ -15,6 +15,7 @@ from engineroom.foundation import prepared
 from engineroom.foundation.audit.models import AuditEvent
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.errors import NotFound
+from engineroom.payroll.client_approval import WANTED_OF_RUN
 from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation
 from engineroom.payroll.jurisdictions import Jurisdiction, jurisdiction, period_in_words, tables_of
@@ -347,6 +348,18 @@ class RunRow:
     frequency: str
     schedule: str
     """The name of its schedule; empty: the run of timesheets."""
+    client_wants: str
+    """Whether the client's own approval comes before its release: none, wanted or must."""
+
+    @property
+    def client_must(self) -> bool:
+        """Nothing of it is released before the client's approval."""
+        return self.client_wants == "must"
+
+    @property
+    def waits_for_client(self) -> bool:
+        """It cannot be released, and the client's approval is what is missing."""
+        return self.client_must and not self.is_client_approved and not self.is_released
 
     @property
     def kind_words(self) -> str:
@@ -377,6 +390,8 @@ class RunRow:
                 blockers=self.blockers,
                 checked=self.is_checked,
                 client_approved=self.is_client_approved,
+                client_wants=self.client_wants == "wanted",
+                client_must=self.client_must,
                 released=self.is_released,
                 in_file=self.in_file,
                 settled=settled,
@@ -431,7 +446,8 @@ SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, 
   r.frequency,
   coalesce((
     SELECT p.name FROM payroll_payschedule p
-    WHERE p.client_id = r.client_id AND p.id = r.schedule_id), '') AS schedule
+    WHERE p.client_id = r.client_id AND p.id = r.schedule_id), '') AS schedule,
+  {client_wants} AS client_wants
 FROM payroll_payrun r
 LEFT JOIN payroll_attempt k ON k.client_id = r.client_id AND k.id = r.published_id
 LEFT JOIN LATERAL (
@@ -456,7 +472,7 @@ LEFT JOIN LATERAL (
     AND t.subject_id = p.subject_id AND t.kind = 'in_transit'
   WHERE l.client_id = r.client_id AND (l.item_a_id = one.id OR l.item_b_id = one.id) LIMIT 1) w ON true
 WHERE {where}
-""".replace("{open_comments}", OPEN_COUNT)
+""".replace("{open_comments}", OPEN_COUNT).replace("{client_wants}", WANTED_OF_RUN)
 
 OF_CLIENT = "r.client_id = %(client)s"
 

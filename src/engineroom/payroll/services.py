@@ -18,6 +18,7 @@ from engineroom.kernel.periods import week_ending
 from engineroom.payroll.attempts import content_hash as hash_of_content
 from engineroom.payroll.attempts import locked_run
 from engineroom.payroll.blockers import blockers_of, blockers_of_unreleased
+from engineroom.payroll.client_approval import refuse_without_client
 from engineroom.payroll.handing_over import refuse_if_handed
 from engineroom.payroll.inputs import STATED, Missing
 from engineroom.payroll.jurisdictions import jurisdiction, period_in_words
@@ -242,8 +243,10 @@ def release_pay_run(run_id: UUID) -> RunReleased:
         raise Conflict(f"{run} is released already")
     digest = hash_of_content(run, run.published)
     approval = approvals.standing("pay_run", run.id)
-    if approval and bytes(approval.content_hash) == digest and (blockers := blockers_of_unreleased(run)):
-        raise PayRunNotReady(run, blockers, "released")
+    if approval and bytes(approval.content_hash) == digest:
+        if blockers := blockers_of_unreleased(run):
+            raise PayRunNotReady(run, blockers, "released")
+        refuse_without_client(run, digest)
     approvals.release("pay_run", run.id, digest)
     posted = post_pay_run(run)
     net = set_against(run) if run.corrects_id else posted.net

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Code = Literal[
-    "open", "calculated", "blocked", "checked", "client-approved", "released", "settled", "closed", "given-up"
+    "open",
+    "calculated",
+    "blocked",
+    "checked",
+    "waits-for-client",
+    "client-approved",
+    "released",
+    "settled",
+    "closed",
+    "given-up",
 ]
 
 
@@ -19,8 +28,9 @@ class Standing:
     """What stands of a run. blockers: how many keep it; the approvals are of exactly what is published.
 
     settled: the bank statement proves that the net pay went out. closed: the books are locked through its pay
-    date besides. owes_back: people have pay that this run, a reversal, took back. taken_back: every payslip
-    of it was, by released reversals. takes_back: it is one.
+    date besides. client_must: nothing is released without the client's approval; client_wants: they would
+    rather see it first. owes_back: people have pay that this run, a reversal, took back. taken_back: every
+    payslip of it was, by released reversals. takes_back: it is one.
     """
 
     calculated: bool = False
@@ -29,6 +39,8 @@ class Standing:
     blockers: int = 0
     checked: bool = False
     client_approved: bool = False
+    client_wants: bool = False
+    client_must: bool = False
     released: bool = False
     in_file: bool = False
     settled: bool = False
@@ -53,6 +65,7 @@ class RunState:
 
 PREPARER = "a specialist or lead"
 CHECKER = "a checker, lead, owner or the client's approver, who made no part of it"
+CLIENTS = "an approver of the client's, who made no part of it"
 RELEASER = "a checker, lead or owner, who did not approve it"
 BOOKKEEPER = "a bookkeeper or lead"
 
@@ -82,6 +95,14 @@ CHECKED = RunState(
     "checked", "wait", "Checked, waits for release", "Release it, or ask the client first", RELEASER,
     "payroll.release",
 )  # fmt: skip
+CHECKED_WANTED = RunState(
+    "checked", "wait", "Checked, the client wants to approve it", "Ask the client first, or release it",
+    RELEASER, "payroll.release",
+)  # fmt: skip
+WAITS_FOR_CLIENT = RunState(
+    "waits-for-client", "wait", "Checked, waits for the client", "Have the client approve it", CLIENTS,
+    "payroll.approve",
+)  # fmt: skip
 CALCULATING = RunState("open", "run", "Calculating", "Wait until everybody is calculated", "nobody")
 CALCULATED = RunState(
     "calculated",
@@ -91,6 +112,10 @@ CALCULATED = RunState(
     CHECKER,
     "payroll.approve",
 )
+CALCULATED_MUST = RunState(
+    "calculated", "wait", "Calculated, waits for approval", "Check it, and have the client approve it",
+    CHECKER, "payroll.approve",
+)  # fmt: skip
 GIVEN_UP = RunState("given-up", "void", "Given up")
 OPEN = RunState("open", "open", "Open", "Calculate it", PREPARER, "payroll.prepare")
 
@@ -107,7 +132,11 @@ def state_of(s: Standing) -> RunState:
         return BLOCKED
     if s.client_approved:
         return CLIENT_APPROVED
-    return CHECKED if s.checked else CALCULATED
+    if s.client_must:
+        return WAITS_FOR_CLIENT if s.checked else CALCULATED_MUST
+    if s.checked:
+        return CHECKED_WANTED if s.client_wants else CHECKED
+    return CALCULATED
 
 
 def _released(s: Standing) -> RunState:

@@ -1,4 +1,4 @@
-"""Pay schedules, and where runs are posted, as a template may say them."""
+"""Pay schedules, where runs are posted, and the client's approval of runs, as a template may say them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.errors import Conflict, Problem
 from engineroom.payroll.account_map import Mapped, map_accounts
+from engineroom.payroll.client_approval import WORDS, say_client_approval
 from engineroom.payroll.engine import schedules as engine
 from engineroom.payroll.engine.proration import BASES
 from engineroom.payroll.engine.schedules import PAY_RULES, PERIODS_IN_YEAR, Rhythm
 from engineroom.payroll.jurisdictions import NoJurisdiction, jurisdiction
-from engineroom.payroll.models import MappedAccount, PaySchedule
+from engineroom.payroll.models import ClientApprovalPolicy, MappedAccount, PaySchedule
 from engineroom.payroll.postings import Posted, Postings
 from engineroom.payroll.schedules import add_pay_schedule, wrong_code
 
@@ -200,5 +201,56 @@ register(
         cannot=never,
         apply=_apply_map,
         together=True,
+    )
+)
+
+
+# --- the client's approval of runs ----------------------------------------------------------------------
+
+EVERY_RUN = "every_run"
+
+
+def _read_approvals(clients: Sequence[UUID]) -> dict[UUID, dict[str, dict[str, str]]]:
+    """What was said last of every run, and of schedules. Where nothing was: not asked for."""
+    found: dict[UUID, dict[str, dict[str, str]]] = {c: {EVERY_RUN: {"wanted": "none"}} for c in clients}
+    rows = ClientApprovalPolicy.objects.filter(client_id__in=clients).select_related("schedule")
+    for row in rows.order_by("starts", "at", "id"):
+        item = row.schedule.code if row.schedule else EVERY_RUN
+        found[row.client_id][item] = {"wanted": row.wanted}
+    return found
+
+
+def _check_approvals(country: str, items: Items) -> Iterable[Problem]:
+    for item, fields in items.items():
+        if item == EVERY_RUN:
+            if fields.get("wanted") == "as_client":
+                remedy = "say none, wanted or must"
+                yield Problem("every run is as the client has it anyway", remedy, field=item)
+        elif problem := wrong_code(item):
+            yield Problem(problem.problem, f"name a pay schedule, or {EVERY_RUN}", field=item)
+
+
+def _apply_approvals(changes: Sequence[ItemChange], starts: date, reason: str) -> None:
+    said = ClientApprovalPolicy.objects.filter(client_id=current_client_id(), starts__gt=starts)
+    for change in changes:
+        of = "" if change.key == EVERY_RUN else change.key
+        later = said.filter(schedule__code=of) if of else said.filter(schedule=None)
+        if row := later.order_by("-starts").first():
+            raise Conflict(f"it is said from {row.starts} on already; give that day or a later day")
+        say_client_approval(change.after["wanted"], starts=starts, schedule=of, reason=reason)
+
+
+register(
+    Part(
+        "client_approval",
+        "Client approval",
+        "approval",
+        order=40,
+        permission="foundation.prepare",
+        fields=(Field("wanted", "Whether runs wait for the client", choices=tuple(WORDS), needed=True),),
+        read=_read_approvals,
+        check=_check_approvals,
+        cannot=never,
+        apply=_apply_approvals,
     )
 )

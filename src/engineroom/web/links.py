@@ -35,6 +35,7 @@ from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, NotPermitted
 from engineroom.payroll import handing_over, papers, selectors
 from engineroom.payroll.blockers import blockers_of
+from engineroom.payroll.client_approval import wanted_of
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import find_run
 from engineroom.ui.display import format_count, format_day, format_moment
@@ -197,9 +198,9 @@ def ask_approver(run_id: UUID) -> ApproversAsked:
     if not people:
         raise Conflict("nobody of the client's may approve this run; grant somebody the role client_approver")
     subject = f"Please approve pay run {run.number} of {Client.objects.get(id=run.client_id).name}"
-    day = format_day(run.pay_date)
+    day, must = format_day(run.pay_date), wanted_of(run) == "must"
     drafts = [
-        draft_to(user, "pay_run", run.id, subject, "web/mail_approve.txt", run=run.number, day=day)
+        draft_to(user, "pay_run", run.id, subject, "web/mail_approve.txt", run=run.number, day=day, must=must)
         for user in people
     ]
     title = f"Pay run {run.number}: the client asked to approve"

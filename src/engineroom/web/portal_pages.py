@@ -13,6 +13,7 @@ from django.urls import path, reverse
 from engineroom.billing import selectors as billing
 from engineroom.foundation import duties
 from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.payroll import selectors as payroll
 from engineroom.payroll.costs import cost_of
 from engineroom.ui.pages import NavigationEntry, PageRequest, page
@@ -66,7 +67,8 @@ def _needs(clients: Sequence[Client]) -> list[Need]:
                 url,
                 duty.due,
                 task.late,
-                task.state == "mine",
+                task.state == "mine"
+                or (task.state == "client" and current_scope().may(duty.permission, client.id)),
                 duty.amount_minor,
                 duty.currency,
                 client.name,

@@ -24,6 +24,7 @@ from engineroom.foundation.tenancy.scope import acting
 from engineroom.kernel.errors import Conflict, EngineroomError
 from engineroom.payroll import selectors
 from engineroom.payroll.blockers import blockers_of
+from engineroom.payroll.client_approval import wanted_of
 from engineroom.payroll.deadlines import approve_by
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import PayRun
@@ -40,6 +41,9 @@ REMIND_BEFORE = 1
 """Banking days before the yes is due."""
 
 ESCALATED_TO = ("lead", "owner")
+
+WAITING = ("calculated", "checked", "waits-for-client")
+"""States of a run that its client may still say yes to."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,9 @@ def _tell(run: PayRun, people: list[User], kind: str, opening: str, template: st
     client = Client.objects.get(id=run.client_id)
     subject = f"{opening} pay run {run.number} of {client.name}"
     day, by = format_day(run.pay_date), format_day(approve_by(jurisdiction(run.jurisdiction), run.pay_date))
+    must = wanted_of(run) == "must"
     drafts = [
-        draft_to(user, "pay_run", run.id, subject, template, run=run.number, day=day, by=by)
+        draft_to(user, "pay_run", run.id, subject, template, run=run.number, day=day, by=by, must=must)
         for user in people
     ]
     mailing_id = letters.write(kind, ("pay_run", run.id), subject, drafts)
@@ -146,7 +151,7 @@ def _due(client_id: UUID, today: date) -> list[tuple[UUID, UUID, bool]]:
     found = []
     for row in selectors.unreleased([client_id], today):
         run = PayRun.objects.get(client_id=client_id, id=row.id)
-        if row.state.code not in ("calculated", "checked") or selectors.approval_asked_at(run) is None:
+        if row.state.code not in WAITING or selectors.approval_asked_at(run) is None:
             continue
         law = jurisdiction(row.jurisdiction)
         by = approve_by(law, row.pay_date)
