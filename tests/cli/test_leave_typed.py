@@ -38,3 +38,15 @@ def test_leave_is_kept_at_the_terminal(cli: Cli, staffed: TestClient, mail: dict
     assert "5 days" in shown
     assert cli("leave", "cancel", here, booking, "--reason", "the visit was moved", who=priya).code == 0
     assert "nobody with payroll number" in cli("leave", "balances", here, "X9", who=priya).err
+    rule = ("2027-01-01", "--weeks", "6", "--carry-weeks", "1", "--number", "L1")
+    said = cli("leave", "entitle", here, "annual", *rule, who=priya)
+    assert said.code == 0 and "6 weeks a year" in said.out, said.err
+    listed = cli("leave", "entitlements", here, who=priya).out
+    assert any(tuple(w.split()[:3]) == ("annual", "L1", "2027-01-01") for w in told(listed)), listed
+    wrong = cli("leave", "entitle", here, "annual", "2028-01-01", "--weeks", "x", who=priya)
+    assert wrong.code == 1 and "written as 5.6" in wrong.err
+
+
+def told(table: str) -> list[str]:
+    """Its rows, without what frames them."""
+    return [" ".join(line.replace("│", " ").replace("|", " ").split()) for line in table.splitlines()]

@@ -52,3 +52,18 @@ def test_what_is_wrong_with_typed_terms_is_listed(
     assert both.code == 2 and "a salary or an hourly rate" in both.out + both.err
     nobody = cli(*ask[:3], "T9", *ask[4:6], "--hours", "8", "--salary", "1", who=mail["specialist"])
     assert nobody.code == 1 and "nobody with payroll number" in nobody.err
+
+
+def test_somebody_leaves_and_comes_back_as_typed(cli: Cli, staffed: TestClient, mail: dict[str, str]) -> None:
+    take(staffed, person())
+    who, code = mail["specialist"], staffed.code
+    asked = ("people", "leave", code, "T1")
+    assert "goes on" in cli(*asked, who=who).out
+    wrong = cli(*asked, "--last-day", "2026-03-31", "--why", "bored", who=who)
+    assert wrong.code == 2 and "resigned, dismissed" in wrong.out + wrong.err
+    assert "first" in cli("people", "return", code, "T1", "--from", "2026-09-01", who=who).err
+    left = cli(*asked, "--last-day", "2026-03-31", "--why", "resigned", who=who)
+    assert left.code == 0 and "is 2026-03-31" in left.out, left.err
+    back = cli("people", "return", code, "T1", "--from", "2026-09-01", who=who)
+    assert back.code == 0 and "from 2026-09-01" in back.out, back.err
+    assert "goes on" in cli(*asked, who=who).out

@@ -12,7 +12,7 @@ from django.utils import timezone
 from engineroom.cli import show
 from engineroom.cli.arguments import Client, Day, PayrollNumber, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, writing
-from engineroom.kernel.errors import NotFound
+from engineroom.kernel.errors import EngineroomError, NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Leave: who is away, what is left, what waits for a decision.")
 AsAt = Annotated[datetime | None, typer.Option("--as-at", formats=["%Y-%m-%d"])]
@@ -119,6 +119,62 @@ def cancel(client: Client, booking: Annotated[UUID, typer.Argument()], reason: R
     with writing(client):
         services.cancel(booking, reason=reason)
     typer.echo("cancelled")
+
+
+@app.command()
+@on_the_ground
+def entitlements(client: Client) -> None:
+    """What every kind entitles to, and whom otherwise."""
+    from engineroom.leave import selectors
+
+    with reading(client):
+        rows = [
+            (p.kind.code, p.person.payroll_number if p.person else "everybody", p.starts, p.ends or "",
+             p.weeks, p.accrual, f"{p.year_day}/{p.year_month}", p.carry_weeks)
+            for p in selectors.policies()
+        ]  # fmt: skip
+    headings = ("kind", "of", "from", "until", "weeks", "given", "leave year from", "weeks that go on")
+    show.table("Entitlements", headings, rows, right=[4, 7])
+
+
+@app.command()
+@on_the_ground
+def entitle(
+    client: Client,
+    kind: Annotated[str, typer.Argument(help="the kind's code")],
+    starts: Day,
+    weeks: Annotated[str, typer.Option(help="a year, as 5.6")],
+    number: Annotated[str, typer.Option(help="of this person alone: the payroll number")] = "",
+    most_days: Annotated[int, typer.Option(help="a year, at most; 0: no such limit")] = 0,
+    year_month: Annotated[int, typer.Option(help="in which the leave year begins")] = 1,
+    year_day: Annotated[int, typer.Option(help="of that month")] = 1,
+    accrual: Annotated[str, typer.Option(help="front, monthly or hours")] = "front",
+    carry_weeks: Annotated[str, typer.Option(help="that go on into the next year, at most")] = "0",
+    carry_months: Annotated[int, typer.Option(help="after which they lapse; 0: they do not")] = 0,
+) -> None:
+    """Say what a kind entitles to from a day on: everybody, or one person otherwise."""
+    from engineroom.kernel.rates import ppm
+    from engineroom.leave import entitling, services
+
+    try:
+        parts = [ppm(text) for text in (weeks, carry_weeks)]
+    except ValueError as error:
+        raise EngineroomError(f"weeks are written as 5.6: {error}") from error
+    with writing(client):
+        entitling.set_policy(
+            services.kind_coded(kind).id,
+            starts.date(),
+            weeks_ppm=parts[0],
+            most_days=most_days,
+            year_month=year_month,
+            year_day=year_day,
+            accrual=accrual,
+            accrual_ppm=entitling.accrual_of_law(starts.date()) if accrual == "hours" else 0,
+            carry_ppm=parts[1],
+            carry_months=carry_months,
+            person_id=_person(number) if number else None,
+        )
+    typer.echo(f"{kind}: {weeks} weeks a year from {starts.date()}; now `engineroom leave year` gives them")
 
 
 @app.command()

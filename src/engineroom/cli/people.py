@@ -117,6 +117,51 @@ def withdraw_terms(
     typer.echo(f"taken back: change {done.change}")
 
 
+@app.command("leave")
+@on_the_ground
+def leave(
+    client: Client,
+    number: PayrollNumber,
+    last_day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="of the employment")] = None,
+    why: Annotated[str, typer.Option(help="such as resigned; a wrong one lists them")] = "",
+    note: Annotated[str, typer.Option()] = "",
+) -> None:
+    """Say the last day of somebody's employment; or show when it is, and what stands open then."""
+    from engineroom.foundation.audit import services as audit
+    from engineroom.people import employment, selectors
+    from engineroom.people.leaving import open_matters
+
+    if last_day is not None:
+        with writing(client):
+            person = _person(number)
+            employment.end_employment(person.counterparty_id, last_day=last_day.date(), why=why, note=note)
+    with reading(client) as found:
+        person = _person(number)
+        who = person.counterparty_id
+        audit.record_read(found.id, subject_kind="person", subject_id=who, detail={"purpose": "typed"})
+        rows = selectors.employments_of(who)
+        ends = rows[0].ends if rows else None
+        matters = open_matters(person, ends) if ends else []
+    typer.echo(f"the last day of {person} is {ends}" if ends else f"the employment of {person} goes on")
+    for one in matters:
+        typer.echo(f"open: {one.what}: {one.how_much}. {one.remedy}")
+
+
+@app.command("return")
+@on_the_ground
+def come_back(
+    client: Client,
+    number: PayrollNumber,
+    starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="the first day")],
+) -> None:
+    """Employ somebody again who had left, under the same number."""
+    from engineroom.people import employment
+
+    with writing(client):
+        employment.re_employ(_person(number).counterparty_id, starts=starts.date())
+    typer.echo(f"{number} is employed again from {starts.date()}: set terms and tax details")
+
+
 @app.command("held-accounts")
 @on_the_ground
 def held_accounts(client: Client) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
-from ninja import Query, Schema
+from ninja import Field, Query, Schema
 
-from engineroom.foundation.api import Asked, Day, Page, PageAsked, ReasonAsked, Room, cut, hides, one
+from engineroom.foundation.api import Asked, Day, Name, Page, PageAsked, ReasonAsked, Room, cut, hides, one
 from engineroom.foundation.tenancy.models import Client
-from engineroom.leave import selectors, services
+from engineroom.kernel.rates import ppm
+from engineroom.leave import entitling, selectors, services
 from engineroom.leave.models import Booking, LeaveKind
 from engineroom.people.models import Person
 
@@ -152,3 +155,71 @@ def refuse(client: Client, booking_id: UUID, asked: ReasonAsked) -> LeaveBooked:
 def cancel(client: Client, booking_id: UUID, asked: ReasonAsked) -> LeaveBooked:
     """Its days are undone in the ledger, with the reason."""
     return _booked(services.cancel(booking_id, reason=asked.reason))
+
+
+# --- entitlements -----------------------------------------------------------------------------------------
+
+
+class EntitlementOut(Schema):
+    """What a kind entitles to from a day on. person_id: of whom alone; null: of everybody else. weeks: a
+    year, as a decimal number; carry_months 0: what goes on does not lapse."""
+
+    kind: str
+    person_id: UUID | None
+    starts: date
+    ends: date | None
+    weeks: str
+    most_days: int
+    year_month: int
+    year_day: int
+    accrual: str
+    carry_weeks: str
+    carry_months: int
+
+
+class EntitlementAsked(Asked):
+    """From a day on; the one before ends the day before. Bring the leave year up to date afterwards."""
+
+    kind: Name
+    starts: Day
+    weeks: Decimal = Field(ge=0, le=53, max_digits=8, decimal_places=6)
+    most_days: int = Field(0, ge=0, le=366)
+    year_month: int = Field(1, ge=1, le=12)
+    year_day: int = Field(1, ge=1, le=28)
+    accrual: Literal["front", "monthly", "hours"] = "front"
+    carry_weeks: Decimal = Field(Decimal(0), ge=0, le=106, max_digits=9, decimal_places=6)
+    carry_months: int = Field(0, ge=0, le=24)
+    person_id: UUID | None = None
+
+
+@router.read("/leave/entitlements", list[EntitlementOut], "What kinds of leave entitle to")
+def entitlements(client: Client) -> list[EntitlementOut]:
+    """All that was ever said, by kind and first day."""
+    return [
+        EntitlementOut(
+            kind=row.kind.code, person_id=row.person_id, starts=row.starts, ends=row.ends, weeks=row.weeks,
+            most_days=row.most_days, year_month=row.year_month, year_day=row.year_day, accrual=row.accrual,
+            carry_weeks=row.carry_weeks, carry_months=row.carry_months,
+        )
+        for row in selectors.policies()
+    ]  # fmt: skip
+
+
+@router.command(
+    "/leave/entitlements", entitling.PolicySet, "Say what a kind entitles to", permission="leave.prepare"
+)
+def set_entitlement(client: Client, asked: EntitlementAsked) -> entitling.PolicySet:
+    """Everybody, or one person otherwise."""
+    return entitling.set_policy(
+        services.kind_coded(asked.kind).id,
+        asked.starts,
+        weeks_ppm=ppm(asked.weeks),
+        most_days=asked.most_days,
+        year_month=asked.year_month,
+        year_day=asked.year_day,
+        accrual=asked.accrual,
+        accrual_ppm=entitling.accrual_of_law(asked.starts) if asked.accrual == "hours" else 0,
+        carry_ppm=ppm(asked.carry_weeks),
+        carry_months=asked.carry_months,
+        person_id=asked.person_id,
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from ninja import Field, Query, Schema
+from pydantic import StringConstraints
 
 from engineroom.foundation.api import (
+    NO_NUL,
     Asked,
     ContentAsked,
     Day,
@@ -25,8 +27,9 @@ from engineroom.foundation.api import (
 )
 from engineroom.foundation.crypto.fields import reveal
 from engineroom.foundation.tenancy.models import Client
-from engineroom.people import accounts, selectors, terms
+from engineroom.people import accounts, employment, selectors, terms
 from engineroom.people.engine import MONDAY_TO_FRIDAY, Agreed
+from engineroom.people.leaving import open_matters
 from engineroom.people.models import BankAccount, Employment, Person
 
 router = Room("people")
@@ -202,6 +205,91 @@ def set_terms(client: Client, person_id: UUID, asked: EmploymentTermsAsked) -> t
 def withdraw_terms(client: Client, terms_id: UUID, asked: ReasonAsked) -> terms.TermsSaid:
     """Terms that should not have been said: those before them hold in their place."""
     return terms.withdraw_terms(terms_id, reason=asked.reason)
+
+
+# --- leaving, and coming back -----------------------------------------------------------------------------
+
+Why = Literal[
+    "resigned", "dismissed", "redundant", "end_of_contract", "retired", "died", "transferred", "other"
+]  # fmt: skip
+
+
+class EndingOut(Schema):
+    """What was said of the end of an employment: by whom, and why in words."""
+
+    last_day: date
+    why: str
+    note: str
+    by: str
+    at: datetime
+
+
+class OpenMatterOut(Schema):
+    """What still stands open of somebody who leaves, and what to do about it."""
+
+    what: str
+    how_much: str
+    remedy: str
+
+
+class LeavingOut(Schema):
+    """The end of somebody's latest employment. last_day: null while it has none. said: all that was said of
+    it, the latest first."""
+
+    last_day: date | None
+    said: list[EndingOut]
+    open_matters: list[OpenMatterOut]
+
+
+class LeavingAsked(Asked):
+    """The last day of the employment, and why. Said again with another day, it is moved."""
+
+    last_day: Day
+    why: Why
+    note: Annotated[str, StringConstraints(max_length=300, pattern=NO_NUL)] = ""
+
+
+class ReturnAsked(Asked):
+    """The first day of a new employment of somebody who had left."""
+
+    starts: Day
+
+
+@router.read("/people/{person_id}/leaving", LeavingOut, "The end of a person's employment")
+def leaving(client: Client, person_id: UUID) -> LeavingOut:
+    """When, why, and what stands open then. The read is logged."""
+    row = one(Person.objects.all(), "person", person_id)
+    log_read("person", row.counterparty_id, "leaving")
+    employments = selectors.employments_of(row.counterparty_id)
+    last_day = employments[0].ends if employments else None
+    return LeavingOut(
+        last_day=last_day,
+        said=[
+            EndingOut(last_day=e.last_day, why=e.why, note=e.note, by=e.by, at=e.at)
+            for e in selectors.endings_of(row.counterparty_id)
+        ],
+        open_matters=[
+            OpenMatterOut(what=m.what, how_much=m.how_much, remedy=m.remedy)
+            for m in (open_matters(row, last_day) if last_day else ())
+        ],
+    )
+
+
+@router.command(
+    "/people/{person_id}/end-employment", employment.Employed, "End an employment",
+    permission="people.prepare",
+)  # fmt: skip
+def end_employment(client: Client, person_id: UUID, asked: LeavingAsked) -> employment.Employed:
+    """Pay of the last period goes up to that day; what stands open then, `leaving` says."""
+    return employment.end_employment(person_id, last_day=asked.last_day, why=asked.why, note=asked.note)
+
+
+@router.command(
+    "/people/{person_id}/re-employ", employment.Employed, "Employ somebody again", permission="people.prepare"
+)
+def re_employ(client: Client, person_id: UUID, asked: ReturnAsked) -> employment.Employed:
+    """Under the same payroll number; terms and tax details are given anew."""
+    return employment.re_employ(person_id, starts=asked.starts)
 
 
 # --- accounts that wait for a second person ---------------------------------------------------------------
