@@ -13,8 +13,9 @@ from uuid import UUID
 import pytest
 from django.test import Client as Browser
 
-from engineroom.billing import einvoices
+from engineroom.billing import einvoices, supplier_bills
 from engineroom.billing.models import Invoice
+from engineroom.billing.supplier_bills import BillLine, BillSaid
 from engineroom.foundation import vault
 from engineroom.foundation.access import services as access
 from engineroom.foundation.tenancy.scope import Identity, acting
@@ -156,6 +157,7 @@ def worked_client(firm: Firm, roles: tuple[str, ...]) -> Worked:
     _bank(client)
     _case(firm, client)
     _e_invoice(client)
+    _owe(client)
     by_role: dict[str, Caller] = {}
     for role in roles:
         user = client.staff.get(role)
@@ -191,6 +193,15 @@ def _case(firm: Firm, client: TestClient) -> None:
         task = Task.objects.get(client_id=client.id, case_id=case.case_id)
         file = keep_file(task.id, b"the list", "list.csv")
         sop.complete(task.id, checks=[1], files={"list": file})
+
+
+def _owe(client: TestClient) -> None:
+    """A supplier's bill that waits for a yes."""
+    line = BillLine("Paper", 10_00)
+    with client.acting("bookkeeper"):
+        supplier_bills.enter_bill(
+            BillSaid("PAPER", "P-0", PAY_DATE, (line,), 2_00, supplier_name="Paper Ltd")
+        )
 
 
 def _e_invoice(client: TestClient) -> None:

@@ -57,6 +57,7 @@ def known(fuzzed: Worked) -> dict[str, Any]:
         "bill_run_id": fuzzed.first("/bill-runs")["id"],
         "invoice_id": fuzzed.first("/invoices")["id"],
         "batch_id": fuzzed.first("/payment-batches")["id"],
+        "bill_id": fuzzed.first("/supplier-bills")["id"],
         "line_id": fuzzed.first("/bank-lines")["id"],
         "item_id": fuzzed.first("/open-items", include_closed=True)["id"],
         "preview_id": fuzzed.first("/import-previews", kind="timesheets")["id"],

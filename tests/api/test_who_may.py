@@ -103,6 +103,12 @@ MAY: dict[str, set[str]] = {
     "billing.print_invoices": PAY,
     "billing.write_ubl": PAY,
     "billing.approve_bill_run": CHECKERS,
+    "billing.enter_bill": BOOKS,
+    "billing.read_einvoice": BOOKS,
+    "billing.bill_of_einvoice": BOOKS,
+    "billing.set_bill_account": BOOKS,
+    "billing.withdraw_bill": BOOKS,
+    "billing.approve_bill": CHECKERS - {"client_approver"},
     "settlement.release_and_pay": CHECKERS - {"client_approver"},
     "settlement.clear_lines": BOOKS,
     "settlement.explain_line": BOOKS,
@@ -247,6 +253,18 @@ BODIES: dict[str, Any] = {
     "payroll.reverse_payslips": {"reason": "no", "payroll_numbers": ["NONE"]},
     "billing.prepare_bill_run": {"issue_date": "2026-11-27", "through": "2026-11-22"},
     "billing.approve_bill_run": {"content_hash": "0" * 64},
+    "billing.enter_bill": {
+        "supplier": "PAPER",
+        "supplier_name": "Paper Ltd",
+        "reference": "P-1",
+        "issue_date": "2026-11-27",
+        "lines": [{"description": "Paper", "net_minor": 1000}],
+        "vat_minor": 200,
+    },
+    "billing.bill_of_einvoice": {},
+    "billing.set_bill_account": {"account": "6000"},
+    "billing.withdraw_bill": {"reason": "not ours"},
+    "billing.approve_bill": {"content_hash": "0" * 64},
     "settlement.clear_lines": {"own_account": "main"},
     "settlement.explain_line": {"account": "7900", "reason": "a charge"},
     "settlement.withdraw_line": {"reason": "wrong line"},
@@ -397,6 +415,7 @@ def ids(firm: Firm, worked: Worked) -> dict[str, str]:
         "invoice_id": worked.first("/invoices")["id"],
         "batch_id": worked.first("/payment-batches")["id"],
         "line_id": worked.first("/bank-lines")["id"],
+        "bill_id": worked.first("/supplier-bills")["id"],
         "item_id": worked.first("/open-items", include_closed=True)["id"],
         "preview_id": worked.first("/import-previews", kind="timesheets")["id"],
         "time_entry": worked.first("/time-entries")["id"],
@@ -444,6 +463,8 @@ def called(by: Caller, name: str, method: str, path: str, ids: dict[str, str], c
     where = path.format(**given)
     if method == "get":
         return by.get(where, **QUERY.get(name, {})).status
+    if name == "billing.read_einvoice":
+        return by.upload(where, io.BytesIO(b"no e-invoice")).status
     if name == "foundation.preview":
         file = io.BytesIO(b"assignment,payroll_number,date,hours,status,comment\n")
         file.name = "empty.csv"

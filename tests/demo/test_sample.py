@@ -480,7 +480,7 @@ def test_the_chart_has_every_account_the_rooms_post_to() -> None:
     assert posted_to <= {code for code, *_ in STAFFING}
     assert {kind for _, _, kind, _ in STAFFING} <= set(ACCOUNT_TYPES)
     assert {code for code, _, _, control in STAFFING if control} == {
-        "1100", "2200", "2210", "2220", "2230", "2300",
+        "1100", "2100", "2200", "2210", "2220", "2230", "2300",
     }  # fmt: skip
     assert len({code for code, *_ in STAFFING}) == len(STAFFING)
 

@@ -15,6 +15,8 @@ from tests.payroll import months
 from tests.sop.writing import procedure_text
 from tests.templates.writing import published
 
+from engineroom.billing import supplier_bills
+from engineroom.billing.supplier_bills import BillLine, BillSaid
 from engineroom.demo import bank
 from engineroom.foundation import duties, vault
 from engineroom.foundation.access import services as access
@@ -103,6 +105,7 @@ def busy(firm: Firm) -> TestClient:
     _hand_an_approval_over(firm, client)
     _agree(client)
     _explain_and_take_back(client)
+    _owe(client)
     _work(firm, client)
     _away(client)
     _agree_on_rates(client)
@@ -366,6 +369,14 @@ def _agree(client: TestClient) -> None:
             agreed_on=PAY_DATE,
             agreed_with="Ms Client",
             services=[ServiceLine("payroll", "payslip", 4_50, "paid by noon")],
+        )
+
+
+def _owe(client: TestClient) -> None:
+    """A supplier's bill that waits for a yes."""
+    with client.acting("bookkeeper"):
+        supplier_bills.enter_bill(
+            BillSaid("PAPER", "P-1", PAY_DATE, (BillLine("Paper", 10_00),), 2_00, supplier_name="Paper Ltd")
         )
 
 

@@ -15,8 +15,9 @@ import pytest
 from django.test import Client as Browser
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from engineroom.billing import einvoices
+from engineroom.billing import einvoices, supplier_bills
 from engineroom.billing.formats import ubl
+from engineroom.billing.supplier_bills import BillLine, BillSaid
 from engineroom.foundation import vault
 from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import ROLES
@@ -47,7 +48,7 @@ from engineroom.timesheets.models import Timesheet
 from engineroom.web import links
 from engineroom.web.context import surroundings
 from tests.billing.einvoices import invoice as einvoice
-from tests.firm import MONDAY, Firm, Temp, TestClient, hours_file, run_payday, set_up
+from tests.firm import MONDAY, PAY_DATE, Firm, Temp, TestClient, hours_file, run_payday, set_up
 from tests.settlement.bank import Booked, statement, write
 from tests.sop.writing import procedure_text
 from tests.templates.writing import published
@@ -300,6 +301,16 @@ TABLE: dict[str, Row] = {
     "billing:check_read": post(SERVICES),
     "billing:ubl": get(READERS),
     "billing:ubl_write": post(SERVICES),
+    # Bills of suppliers are the bookkeeper's.
+    "billing:supplier_bills": get(READERS),
+    "billing:supplier_bill": get(READERS),
+    "billing:supplier_bill_new": get(READERS),
+    "billing:supplier_bill_enter": post(BOOKS),
+    "billing:supplier_bill_take": post(BOOKS),
+    "billing:supplier_bill_of_file": post(BOOKS),
+    "billing:supplier_bill_account": post(BOOKS),
+    "billing:supplier_bill_withdraw": post(BOOKS),
+    "billing:supplier_bill_approve": post(CHECKERS),
     "billing:prepare": post(SERVICES),
     "billing:prepare_again": post(SERVICES),
     "billing:approve": post(CHECKERS),
@@ -578,6 +589,10 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
         services.complete(case_task.id, checks=[1], files={"list": shown.id})
         asking = Task.objects.get(client_id=client.id, case_id=begun.case_id, kind="client_request")
 
+    with client.acting("bookkeeper"):
+        supplier_bills.enter_bill(
+            BillSaid("PAPER", "P-1", PAY_DATE, (BillLine("Paper", 10_00),), 2_00, supplier_name="Paper Ltd")
+        )
     with client.acting("specialist"):
         told = links.notify_payslips(PayRun.objects.get(client_id=client.id, number=1).id)
 
@@ -641,6 +656,7 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "billing:ubl.number": "INV-000001",
             "billing:ubl_write.number": "INV-000001",
             "billing:checked.file_id": checked.id,
+            "billing:supplier_bill_of_file.file_id": checked.id,
             "billing:line.number": "INV-000001",
             "portal_invoice.number": "INV-000001",
             "portal_invoice_pdf.number": "INV-000001",

@@ -1,4 +1,6 @@
-"""What billing has to do next: drafts to check, invoices to issue, held charges that wait for an answer."""
+"""What billing has to do next: drafts to check, invoices to issue, held charges that wait for an answer,
+bills of suppliers that wait for a yes.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +37,14 @@ WHERE h.client_id = ANY(%(clients)s)
 GROUP BY h.client_id
 """
 
+SUPPLIER_BILLS = """
+SELECT b.client_id, b.id, b.number, b.reference, k.name, b.due, b.gross, b.currency
+FROM billing_supplierbill b
+JOIN openitems_counterparty k ON k.client_id = b.client_id AND k.id = b.supplier_id
+WHERE b.client_id = ANY(%(clients)s) AND b.state = 'draft'
+ORDER BY b.due, b.number
+"""
+
 LOOK_BACK_DAYS = 120
 
 
@@ -46,7 +56,32 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
         found = [_bill_run(*row) for row in cursor.fetchall()]
         cursor.execute(HELD, asked)
         found += [_held(*row) for row in cursor.fetchall()]
+        cursor.execute(SUPPLIER_BILLS, asked)
+        found += [_supplier_bill(*row) for row in cursor.fetchall()]
     return found
+
+
+def _supplier_bill(
+    client_id: UUID,
+    bill_id: UUID,
+    number: int,
+    reference: str,
+    supplier: str,
+    due: date,
+    gross: int,
+    currency: str,
+) -> Duty:
+    return Duty(
+        client_id,
+        f"Approve supplier bill {number}",
+        f"{reference} of {supplier}",
+        "accounting.approve",
+        ("billing:supplier_bill", (number,)),
+        due,
+        gross,
+        currency,
+        subject=("supplier_bill", bill_id),
+    )
 
 
 def _bill_run(

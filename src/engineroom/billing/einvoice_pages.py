@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.urls import path, reverse
 
 from engineroom.billing import checking, einvoices
+from engineroom.billing.models import SupplierBill
 from engineroom.foundation import vault
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.foundation.vault.answers import file_answer
@@ -70,6 +71,8 @@ def checked(request: PageRequest, client: str, file_id: UUID) -> HttpResponse:
             (by, [(each, "risk" if each.severity == "fatal" else "wait") for each in found])
             for by, found in zip(verdict.by, verdict.findings, strict=True)
         ],
+        "may_bill": request.may("accounting.prepare") and not verdict.fatal,
+        "bill": SupplierBill.objects.filter(client_id=file.client_id, file=file).order_by("-number").first(),
         "state": ("risk", format_count(verdict.fatal, "fatal finding"))
         if verdict.fatal
         else ("done", "Nothing fatal"),

@@ -111,15 +111,15 @@ def _problem(row: Invoice, finding: Finding) -> Problem:
     return Problem(f"{finding.rule}: {finding.text}", remedy, file=row.number, field=finding.where)
 
 
-def keep_checked(stream: BinaryIO, *, name: str) -> VaultFile:
+def keep_checked(stream: BinaryIO, *, name: str, permission: str = "billing.prepare") -> VaultFile:
     """Keep an e-invoice that came in, unpacked, as it can be read again. Raises InputRefused for what is
-    none, RulesNotApplied.
+    none, RulesNotApplied, NotPermitted.
     """
     name = Path(name).name[-255:]
     verdict = checking.check(stream, name=name)
     return keep(
         verdict.content,
-        permission="billing.prepare",
+        permission=permission,
         name=name,
         kind=CHECKED,
         media_type=MEDIA_TYPE,

@@ -1,4 +1,4 @@
-"""Bill runs and invoices as issued."""
+"""Bill runs, invoices as issued, and the bills of suppliers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models.functions import Now
 
 from engineroom.foundation.tenancy.models import ClientKey, ClientModel
+from engineroom.foundation.vault.models import VaultFile
+from engineroom.ledger.models import Account, Entry
 from engineroom.openitems.models import Counterparty
 from engineroom.timesheets.models import Charge
 
@@ -95,3 +97,91 @@ class Billed(ClientModel):
         implied="the charges of a line add to it (check_billed)",
     )
     invoice_line = ClientKey(InvoiceLine, implied="the charges of a line add to it (check_billed)")
+
+
+BILL_STATES = ("draft", "posted", "withdrawn", "reversed")
+
+
+class SupplierBill(ClientModel):
+    """What a supplier asks for, a credit note negative. Amounts are minor units of `currency`.
+
+    A draft owes nothing: once another person approved exactly its content it is posted, and frozen.
+    """
+
+    number = models.IntegerField()
+    """Ours, in the order in which they came."""
+    supplier = ClientKey(Counterparty)
+    reference = models.CharField(max_length=60)
+    """The supplier's own number of it."""
+    issue_date = models.DateField()
+    due = models.DateField()
+    currency = models.CharField(max_length=3)
+    net = models.BigIntegerField()
+    vat = models.BigIntegerField()
+    gross = models.BigIntegerField()
+    note = models.CharField(max_length=300, default="")
+    source = models.CharField(max_length=10)
+    file = ClientKey(VaultFile, null=True, indexed=False)
+    """The e-invoice that it was read from."""
+    exchange_id = models.UUIDField(null=True)
+    """Of a mirror: the invoice of another client of the firm that it is the other side of."""
+    exchange_client_id = models.UUIDField(null=True)
+    """Whose invoice that is."""
+    line_count = models.IntegerField()
+    content_hash = models.BinaryField()
+    state = models.CharField(max_length=10, default="draft")
+    reason = models.CharField(max_length=300, default="")
+    """Why it was withdrawn."""
+    entry = ClientKey(Entry, null=True)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "number"], name="supplier_bill_number"),
+            models.UniqueConstraint(
+                fields=["client", "supplier", "reference"],
+                condition=models.Q(state__in=("draft", "posted")),
+                name="supplier_bill_once",
+            ),
+            models.UniqueConstraint(
+                fields=["client", "exchange_id"],
+                condition=models.Q(exchange_id__isnull=False),
+                name="supplier_bill_mirrored_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(gross=models.F("net") + models.F("vat")) & ~models.Q(gross=0),
+                name="supplier_bill_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=("draft", "withdrawn"), entry__isnull=True)
+                | models.Q(state__in=("posted", "reversed"), entry__isnull=False),
+                name="supplier_bill_posted",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    source="mirror", exchange_id__isnull=False, exchange_client_id__isnull=False
+                )
+                | models.Q(
+                    source__in=("hand", "einvoice"), exchange_id__isnull=True, exchange_client_id__isnull=True
+                ),
+                name="supplier_bill_source_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"supplier bill {self.number}"
+
+
+class SupplierBillLine(ClientModel):
+    """A line of a supplier's bill: what it is for, and the account that it goes to."""
+
+    bill = ClientKey(SupplierBill, indexed=False)
+    line_no = models.IntegerField()
+    description = models.CharField(max_length=200)
+    net = models.BigIntegerField()
+    account = ClientKey(Account, indexed=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "bill", "line_no"], name="supplier_bill_line_no")
+        ]

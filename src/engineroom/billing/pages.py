@@ -13,9 +13,10 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
 
-from engineroom.billing import einvoice_pages, einvoices, papers, selectors, services
+from engineroom.billing import bill_pages, einvoice_pages, einvoices, papers, selectors, services
 from engineroom.billing.engine import Draft
 from engineroom.billing.models import Invoice, InvoiceLine
+from engineroom.billing.sections import tabs
 from engineroom.foundation import thread
 from engineroom.foundation.approvals import selectors as approvals
 from engineroom.foundation.jobs import shown
@@ -39,7 +40,7 @@ from engineroom.ui.pages import (
     page,
     page_of,
 )
-from engineroom.ui.parts import Event, Tab, TraceStep
+from engineroom.ui.parts import Event, TraceStep
 
 app_name = "billing"
 
@@ -56,17 +57,6 @@ HOLD_WORDS = {
 
 def hold_words(reason: str) -> str:
     return HOLD_WORDS.get(reason, reason.replace("_", " "))
-
-
-def _tabs(client: str, here: str) -> list[Tab]:
-    named = (
-        ("Invoices", "billing:invoices"),
-        ("Bill runs", "billing:runs"),
-        ("Held", "billing:held"),
-        ("Paid against billed", "billing:reconciliation"),
-        ("E-invoices", "billing:check"),
-    )
-    return [Tab(label, reverse(name, args=[client]), name == f"billing:{here}") for label, name in named]
 
 
 # --- invoices -------------------------------------------------------------------------------------------
@@ -100,7 +90,7 @@ def invoices(request: PageRequest, client: str) -> HttpResponse:
     runs = selectors.bill_runs().rows
     words = [f"{name} {format_day(v) if isinstance(v, date) else v}" for name, v in asked.items()]
     context = {
-        "tabs": _tabs(client, "invoices"),
+        "tabs": tabs(client, "invoices"),
         "rows": [(row, INVOICE_SHAPES[row.state]) for row in found.rows],
         "pager": listing.onward(request, found),
         "filtered": ", ".join(words),
@@ -231,7 +221,7 @@ def runs(request: PageRequest, client: str) -> HttpResponse:
     today = timezone.now().date()
     last_sunday = week_ending(today) - timedelta(days=7)
     context = {
-        "tabs": _tabs(client, "runs"),
+        "tabs": tabs(client, "runs"),
         "rows": [(run, RUN_SHAPES[run.state]) for run in found.rows],
         "pager": listing.onward(request, found),
         "form": form_of(request, PrepareForm(initial={"issue_date": today, "through": last_sunday}))
@@ -411,7 +401,7 @@ def held(request: PageRequest, client: str) -> HttpResponse:
     shown = [r for r in rows if customer in ("", r.customer) and reason in ("", r.reason)]
     filtered = [w for w in (customer, hold_words(reason)) if w]
     context = {
-        "tabs": _tabs(client, "held"),
+        "tabs": tabs(client, "held"),
         "sums": [(row, hold_words(row.reason)) for row in selectors.held_by_reason(rows)],
         "rows": [(row, hold_words(row.reason)) for row in shown[:MOST_HELD_SHOWN]],
         "left_out": max(0, len(shown) - MOST_HELD_SHOWN),
@@ -432,7 +422,7 @@ def reconciliation(request: PageRequest, client: str) -> HttpResponse:
     found = selectors.reconcile()
     minutes, amount = found.difference
     context = {
-        "tabs": _tabs(client, "reconciliation"),
+        "tabs": tabs(client, "reconciliation"),
         "found": found,
         "states": [
             ("Billed", "done", found.billed_minutes, found.billed_amount, "billing:invoices"),
@@ -448,6 +438,7 @@ def reconciliation(request: PageRequest, client: str) -> HttpResponse:
 
 urlpatterns = [
     *einvoice_pages.urlpatterns,
+    *bill_pages.urlpatterns,
     path("c/<str:client>/bills", invoices, name="invoices"),
     path("c/<str:client>/bills/runs", runs, name="runs"),
     path("c/<str:client>/bills/runs/prepare", prepare, name="prepare"),

@@ -1,4 +1,4 @@
-"""What billing offers to the rest: its open items, and invoices on the thread."""
+"""What billing offers to the rest: its open items; invoices and bills of suppliers on the thread."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from engineroom.billing import duties, printing, search, tasks  # noqa: F401  registers what each offers
-from engineroom.billing.models import BillRun, Invoice
+from engineroom.billing.models import BillRun, Invoice, SupplierBill
+from engineroom.billing.supplier_bills import ITEM_KIND, SUBJECT, is_reversed
 from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.money import format_minor
+from engineroom.ledger.services import on_reversal
 from engineroom.openitems import kinds
 from engineroom.timesheets.selectors import register_biller
 
@@ -19,6 +21,8 @@ register_biller(
   JOIN billing_invoiceline l ON l.client_id = b.client_id AND l.id = b.invoice_line_id
   JOIN billing_invoice i ON i.client_id = l.client_id AND i.id = l.invoice_id)"""
 )
+kinds.register(ITEM_KIND, "supplier bill")
+on_reversal(is_reversed)
 
 
 LINES = """
@@ -76,6 +80,30 @@ def _bill_runs(ids: Sequence[UUID]) -> list[thread.Node]:
     ]
 
 
+def _supplier_bills(ids: Sequence[UUID]) -> list[thread.Node]:
+    rows = SupplierBill.objects.select_related("supplier").filter(
+        client_id__in=current_scope().read, id__in=list(ids)
+    )
+    return [
+        thread.Node(
+            SUBJECT,
+            r.id,
+            f"supplier bill {r.number}: {r.reference} of {r.supplier.name}",
+            r.gross,
+            r.currency,
+            r.issue_date,
+            state=r.state,
+            page=("billing:supplier_bill", (r.number,)),
+        )
+        for r in rows
+    ]
+
+
+def _find_supplier_bill(text: str) -> list[UUID]:
+    rows = SupplierBill.objects.filter(client_id__in=current_scope().read, reference__iexact=text)
+    return list(rows.order_by("-number").values_list("id", flat=True))
+
+
 def _find_invoice(text: str) -> list[UUID]:
     scope = current_scope()
     return list(
@@ -86,6 +114,7 @@ def _find_invoice(text: str) -> list[UUID]:
 thread.register_kind("bill_run", _bill_runs, lane="On a document")
 thread.register_kind("invoice_line", _lines, lane="On a document")
 thread.register_kind("invoice", _invoices, _find_invoice, lane="On a document")
+thread.register_kind(SUBJECT, _supplier_bills, _find_supplier_bill, lane="On a document")
 INVOICE_ENTRIES = """(
   SELECT client_id, subject_id AS invoice_id, entry_id FROM openitems_openitem WHERE subject_kind = 'invoice'
 ) posted"""
@@ -94,4 +123,6 @@ thread.register_link(
     thread.Link("billable", "invoice_line", "billing_billed", "id", "invoice_line_id"),
     thread.Link("invoice_line", "invoice", "billing_invoiceline", "id", "invoice_id"),
     thread.Link("invoice", "item", "openitems_openitem", "subject_id", "id", "subject_kind = 'invoice'"),
+    thread.Link(SUBJECT, "entry", "billing_supplierbill", "id", "entry_id"),
+    thread.Link(SUBJECT, "item", "openitems_openitem", "subject_id", "id", "subject_kind = 'supplier_bill'"),
 )

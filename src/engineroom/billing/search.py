@@ -1,4 +1,7 @@
-"""Invoices, found by their number or by whom they were sent to; customers by what is billed to them."""
+"""Invoices, found by their number or by whom they were sent to; customers by what is billed to them.
+
+Bills of suppliers, by the supplier's own number of them or by whose they are.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from engineroom.billing.models import Invoice
+from engineroom.billing.models import Invoice, SupplierBill
 from engineroom.foundation import search
 from engineroom.foundation.search import Hit
 from engineroom.ui.display import format_day
@@ -41,3 +44,23 @@ def _invoices(text: str, clients: Sequence[UUID], limit: int) -> list[Hit]:
 
 
 search.register("Invoices", _invoices, permission="billing.read")
+
+
+def _supplier_bills(text: str, clients: Sequence[UUID], limit: int) -> list[Hit]:
+    theirs = search.named("supplier", text, clients, limit)
+    rows = SupplierBill.objects.filter(client_id__in=clients).select_related("supplier")
+    wanted = Q(reference__in=search.spelled(text)) | Q(supplier_id__in=theirs)
+    return [
+        Hit(
+            b.client_id,
+            f"Bill {b.reference}",
+            f"{b.supplier.name}, {format_day(b.issue_date)}",
+            ("billing:supplier_bill", (b.number,)),
+            b.gross,
+            b.currency,
+        )
+        for b in rows.filter(wanted).order_by("-number")[:limit]
+    ]
+
+
+search.register("Bills of suppliers", _supplier_bills, permission="billing.read")

@@ -318,6 +318,7 @@ def _add_groups() -> None:
         rates,
         serving,  # noqa: F401
         sla,
+        supplier_bills,
         templates,
         workforce,
     )
@@ -345,3 +346,4 @@ def _add_groups() -> None:
     app.add_typer(engagement.engagement, name="engagement")
     app.add_typer(einvoice.einvoice, name="einvoice")
     app.add_typer(einvoice.invoices, name="invoices")
+    app.add_typer(supplier_bills.supplier_bills, name="supplier-bills")
