@@ -14,13 +14,16 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import pairwise
+from operator import sub
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+import psutil
 
 from benchmarks.ground import a_firm, bench, many_clients
 
@@ -102,17 +105,24 @@ def _many_clients(firm: Firm) -> None:
     clients = many_clients(firm, CLIENTS)
     for client in clients:
         _master_data(client, PEOPLE_OF_EACH)
-    with _workers():
+    with _workers() as busy_s:
+        before = busy_s()
         calculated = _batch(clients, "calculate", "specialist")
+        between = busy_s()
         for client in clients:
             with client.acting("lead"):
                 run = PayRun.objects.get(client_id=client.id)
                 services.approve_pay_run(run.id, content_hash=bytes(run.content_hash or b"").hex())
+        approved = busy_s()
         released = _batch(clients, "release", "checker")
+        busy = [*map(sub, between, before), *map(sub, busy_s(), approved)]
     people = CLIENTS * PEOPLE_OF_EACH
     print(f"# {CLIENTS} clients of {PEOPLE_OF_EACH} people")
     for name, took in (("calculated", calculated), ("released", released)):
         print(f"#   {name}: {took:.2f} s, {people / took:,.0f} payslips/s")
+    python, postgres = ((busy[i] + busy[i + 2]) * 1000 / CLIENTS for i in range(2))
+    print(f"#   processor of a client: {python:.1f} ms of the workers, {postgres:.1f} ms of PostgreSQL's")
+    bench("processor_ms_of_a_client_in_a_batch", python + postgres, "ms")
     rate = people / (calculated + released)
     bench("payslips_per_s_of_many_clients", rate, "payslips/s", ratio=rate / 800, vs="800/s")
 
@@ -140,17 +150,39 @@ def _batch(clients: Sequence[TestClient], action: str, role: str) -> float:
 
 
 @contextmanager
-def _workers() -> Iterator[None]:
-    """Two, as two cores bear."""
+def _workers() -> Iterator[Callable[[], tuple[float, float]]]:
+    """Two, as two cores bear; and how many seconds the processor was theirs, and PostgreSQL's, when asked."""
+    from engineroom.foundation import postgres
+
     program = Path(sys.executable).parent / "engineroom"
     started = [subprocess.Popen([program, "worker"]) for _ in range(2)]
+    server = postgres.status()
+    assert server is not None
+
+    def busy_s() -> tuple[float, float]:
+        workers = [psutil.Process(worker.pid) for worker in started]
+        return _processor_s(workers), _processor_s(psutil.Process(server.pid).children())
+
     try:
-        time.sleep(5)  # until they wait for work
-        yield
+        while _waiting_workers() < len(started):
+            time.sleep(0.5)
+        yield busy_s
     finally:
         for worker in started:
             worker.terminate()
             worker.wait(60)
+
+
+def _waiting_workers() -> int:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_workers")
+        return int(cursor.fetchone()[0])
+
+
+def _processor_s(processes: Sequence[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
 # --- papers -----------------------------------------------------------------------------------------------
