@@ -67,6 +67,37 @@ def test_plans_are_made_as_ever_outside_of_the_block_and_after_it(client):
         assert mode() == "auto", "whoever catches the error goes on as before"
 
 
+def test_of_few_rows_all_is_prepared_and_the_next_scope_prepares_nothing_of_it(client):
+    def ask() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT %s::int + 7003", [1])
+
+    def is_kept() -> bool:
+        return any("7003" in text for text in prepared_statements())
+
+    for _ in range(3):
+        with client.acting():
+            assert mode() == "auto"
+            ask()
+    with client.acting():
+        assert not is_kept()
+    with prepared.of_few():
+        for _ in range(2):
+            with client.acting():
+                assert mode() == "force_generic_plan"
+                with prepared.planned_anew():
+                    ask()
+        with client.acting():
+            assert is_kept()
+    with client.acting(), connection.cursor() as cursor:
+        assert mode() == "auto"
+        cursor.execute("SELECT sum(generic_plans + custom_plans) FROM pg_prepared_statements")
+        asked = cursor.fetchone()
+        ask()
+        cursor.execute("SELECT sum(generic_plans + custom_plans) FROM pg_prepared_statements")
+        assert cursor.fetchone() == asked
+
+
 def test_a_question_that_fails_says_so_itself(client):
     with pytest.raises(psycopg.errors.DivisionByZero), client.acting():
         prepared.answers([Question("SELECT 1 / %s::int", [0]), Question("SELECT %s::int", [1])])

@@ -11,11 +11,13 @@ from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_payday, hours_f
 from tests.payroll import months
 from tests.web.conftest import signed_in
 
+from engineroom.foundation import columns
 from engineroom.foundation.approvals.models import Release
 from engineroom.foundation.jobs.worker import run_worker
 from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.kernel.errors import Conflict
 from engineroom.kernel.ids import uuid7
+from engineroom.openitems.selectors import open_items
 from engineroom.payday import steps
 from engineroom.payroll import batch, selectors, services
 from engineroom.payroll.models import Attempt, BatchResult, PayRun
@@ -151,6 +153,34 @@ def test_a_batch_opens_the_runs_of_schedules_and_is_found_among_earlier_ones(fir
     assert f"/pay-batch/{batch_id}" in shown and "Calculate" in shown
     stranger = manager(firm, [firm.new_client()])
     assert str(batch_id) not in signed_in(stranger).get("/pay-batch/earlier").content.decode()
+
+
+@pytest.mark.parametrize("few_rows", [0, columns.FEW_ROWS])
+def test_clients_one_after_the_other_are_calculated_and_released_by_the_same_statements(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch, few_rows: int
+) -> None:
+    """Planned once for all, also where rows come by a table that each transaction makes anew."""
+    monkeypatch.setattr(columns, "FEW_ROWS", few_rows)
+    june, clients = date(2026, 6, 25), [firm.new_client() for _ in range(3)]
+    for n, client in enumerate(clients, 1):
+        staff = (months.Employee(f"E{i}", salary=i * 12_000_00) for i in range(1, n + 1))
+        months.monthly(client, months.people(client, *staff))
+    user, checker = manager(firm, clients), manager(firm, clients, "checker")
+    for action, who in (("calculate", user), ("release", checker)):
+        batch_id = uuid7()
+        for client in clients:
+            batch.run_part(batch_id, client.id, action, june, who)
+            if action == "calculate":
+                with client.acting("lead"):
+                    run = PayRun.objects.get(client_id=client.id)
+                    services.approve_pay_run(run.id, content_hash=bytes(run.content_hash or b"").hex())
+        assert outcomes(who, clients, batch_id) == ["done"] * 3
+    for n, client in enumerate(clients, 1):
+        with client.acting("lead"):
+            run = PayRun.objects.select_related("published").get(client_id=client.id)
+            paid = {slip.payroll_number: slip.figures["gross"] for slip in selectors.payslips(run)}
+            assert paid == {f"E{i}": i * 1_000_00 for i in range(1, n + 1)}
+            assert open_items(kind="net_pay") == []  # all of it is in the payment file
 
 
 def test_a_program_begins_a_batch_once_for_its_key(firm: Firm) -> None:

@@ -352,13 +352,12 @@ def start(batch_id: UUID, clients: Sequence[UUID], action: str, pay_date: date, 
     """Queue a job for each client. Says how many."""
     from engineroom.payroll.tasks import batch_part_job
 
-    for client_id in clients:
-        batch_part_job.defer(
-            batch_id=str(batch_id),
-            client_id=str(client_id),
-            action=action,
-            pay_date=pay_date.isoformat(),
-            user_id=str(user.id),
-            limits=user.limits,
-        )
+    alike: dict[str, Any] = {
+        "batch_id": str(batch_id),
+        "action": action,
+        "pay_date": pay_date.isoformat(),
+        "user_id": str(user.id),
+        "limits": user.limits,
+    }
+    batch_part_job.batch_defer(*({**alike, "client_id": str(client_id)} for client_id in clients))
     return len(clients)
