@@ -51,6 +51,9 @@ MAY: dict[str, set[str]] = {
     "settlement.payment_file": {"owner", "lead", "checker", "bookkeeper"},
     "timesheets.end_holds": HOURS,
     **dict.fromkeys([f"timesheets.{what}" for what in RATES], HOURS),
+    "timesheets.record_answer": HOURS,
+    **dict.fromkeys((f"me.{what}" for what in ("save_week", "send_week", "take_back_week")), OWN),
+    **dict.fromkeys(("me.placement_weeks", "me.entered_weeks"), OWN),
     "people.set_terms": HOURS,
     "people.withdraw_terms": HOURS,
     "people.end_employment": HOURS,
@@ -173,6 +176,9 @@ BODIES: dict[str, Any] = {
         "reason": "no",
     },
     "timesheets.follow_agreement": {"agreement_id": NOBODY, "starts": "2026-11-02"},
+    "timesheets.record_answer": {"content": "0", "said_by": "Ann"},
+    "me.save_week": {"assignment_id": NOBODY, "week_ending": "2026-11-22", "days": []},
+    "me.send_week": {"content": "0"},
     "payroll.open_pay_run": {"pay_date": "2026-11-27"},
     "payroll.add_pay_schedule": {
         "code": "M",
@@ -420,6 +426,7 @@ def ids(firm: Firm, worked: Worked) -> dict[str, str]:
         "preview_id": worked.first("/import-previews", kind="timesheets")["id"],
         "time_entry": worked.first("/time-entries")["id"],
         "absence_id": str(new_id()),
+        "week_id": str(new_id()),
         **{
             f"payslip_of_{role}": worked.by_role[role].get(f"{worked.at}/me/payslips").body["items"][0]["id"]
             for role in ("employee", "worker")

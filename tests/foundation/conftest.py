@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
-from tests.firm import PAY_DATE, Firm, Temp, TestClient, approve_accounts, run_payday, set_up
+from tests.firm import PAY_DATE, WEEK_ENDS, Firm, Temp, TestClient, approve_accounts, run_payday, set_up
 from tests.payroll import months
 from tests.sop.writing import procedure_text
 from tests.templates.writing import published
@@ -64,7 +64,7 @@ from engineroom.sop.models import CaseMove, Task
 from engineroom.templates import services as templates
 from engineroom.timesheets import rates
 from engineroom.timesheets import services as timesheets
-from engineroom.timesheets.models import Assignment, Hold
+from engineroom.timesheets.models import Assignment, EnteredDay, EnteredWeek, Hold
 from engineroom.web import letters
 from engineroom.web.models import Letter, Link
 
@@ -109,6 +109,7 @@ def busy(firm: Firm) -> TestClient:
     _work(firm, client)
     _away(client)
     _agree_on_rates(client)
+    _enter_a_week(client)
     _follow(firm, client)
     with client.acting("bookkeeper"):
         ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
@@ -323,6 +324,15 @@ def _agree_on_rates(client: TestClient) -> None:
         rates.edit_rate_card(
             card.card_id, **vars(seen.after), content_hash=seen.content_hash, reason="rehearsed"
         )
+
+
+def _enter_a_week(client: TestClient) -> None:
+    """A draft as a worker would keep it."""
+    with client.acting("specialist"):
+        placed = Assignment.objects.filter(client_id=client.id).earliest("code")
+        mine = {"client_id": client.id, "person_id": placed.person_id}
+        week = EnteredWeek.objects.create(**mine, assignment=placed, week_ending=WEEK_ENDS)
+        EnteredDay.objects.create(**mine, week=week, day=WEEK_ENDS, minutes=480)
 
 
 def _follow(firm: Firm, client: TestClient) -> None:

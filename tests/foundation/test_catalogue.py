@@ -338,6 +338,7 @@ def test_the_app_may_run_only_these_functions_of_the_guards(look):
         "app_signed_in", "app_enter", "app_identity", "app_record_read", "take_in_makers",
         "app_system_user",
         "app_unsealed_clients", "app_undo_clearing",
+        "app_pay_rates",
         "app_take_numbers", "app_own", "app_link", "app_use_link", "role_may", "user_is_clients",
         "client_approvers", "client_approval_lacks",
     }  # fmt: skip

@@ -18,7 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from engineroom.billing import einvoices, supplier_bills
 from engineroom.billing.formats import ubl
 from engineroom.billing.supplier_bills import BillLine, BillSaid
-from engineroom.foundation import vault
+from engineroom.foundation import duties, vault
 from engineroom.foundation.access.models import Grant
 from engineroom.foundation.access.roles import ROLES
 from engineroom.foundation.audit.models import AuditEvent
@@ -43,7 +43,7 @@ from engineroom.settlement.models import BankLine, OwnAccount
 from engineroom.sop import drafts, services
 from engineroom.sop.models import Task
 from engineroom.templates import services as templates
-from engineroom.timesheets import rates
+from engineroom.timesheets import entered, entering, rates
 from engineroom.timesheets.models import Timesheet
 from engineroom.web import links
 from engineroom.web.context import surroundings
@@ -172,6 +172,14 @@ TABLE: dict[str, Row] = {
     "timesheets:card_add": post(SERVICES),
     "timesheets:card_edit": get(SERVICES),
     "timesheets:card_change": post(SERVICES),
+    "timesheets:sent": get(READERS),
+    "timesheets:sent_week": get(READERS),
+    "timesheets:sent_answer": post(SERVICES),
+    "timesheets:mine": get({"employee"}, sees=set()),
+    "timesheets:my_week": get({"employee"}, sees=set()),
+    "timesheets:my_week_save": post(OWN, sees=set()),
+    "timesheets:my_week_send": post(OWN, sees=set()),
+    "timesheets:my_week_take_back": post(OWN, sees=set()),
     "people:list": get(READERS),
     "people:person": get(READERS),
     "people:terms": get(READERS),
@@ -518,7 +526,24 @@ def world(firm: Firm) -> World:
     with client.acting("lead"):
         person = Person.objects.get(client_id=client.id, payroll_number="T1")
         people.give_login(person.counterparty_id, users["employee"].id, starts=date(2026, 1, 1))
-    return World(client, users, _ids(firm, client))
+    return World(client, users, _ids(firm, client) | _entered(client, users["employee"]))
+
+
+def _entered(client: TestClient, worker: Identity) -> dict[str, Any]:
+    """A week that its worker sent."""
+    with acting(worker, write=client.id):
+        me = Person.objects.get(client_id=client.id, payroll_number="T1").counterparty_id
+        free = next(w for w in entered.my_weeks(me, duties.today()) if not w.state)
+        day = free.week_ending - timedelta(days=6)
+        kept = entering.save_week(free.assignment_id, free.week_ending, [entering.DaySaid(day, 480)])
+        entering.send_week(kept.week_id, content=kept.content)
+    return {
+        "assignment_id": free.assignment_id,
+        "week": str(free.week_ending),
+        "week_id": kept.week_id,
+        # It stays sent.
+        "timesheets:my_week_take_back.week_id": uuid7(),
+    }
 
 
 def _calculate_in_the_background(client: TestClient) -> None:

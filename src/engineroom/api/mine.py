@@ -5,13 +5,14 @@ Who they are is what their login at the client says, never what an address says.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, time
 from uuid import UUID
 
 from django.http import HttpResponse
 from ninja import Query, Schema
 
-from engineroom.foundation.api import Page, PageAsked, Room, cut_list, log_read
+from engineroom.foundation import duties
+from engineroom.foundation.api import Asked, Page, PageAsked, Room, cut_list, log_read
 from engineroom.foundation.tenancy.models import Client
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.foundation.vault.models import VaultFile
@@ -21,6 +22,8 @@ from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.own import MySlip, Week, my_slips, my_weeks
 from engineroom.people import own
 from engineroom.people.models import Person
+from engineroom.timesheets import entered, entering
+from engineroom.timesheets.entered_api import EnteredWeekOut, WeekKeptOut, week_out
 
 router = Room("me")
 
@@ -105,6 +108,61 @@ class OwnPayslipDetailOut(OwnPayslipOut):
 
     figures: list[OwnFigureOut]
     explanation: list[str]
+
+
+class OwnPlacementWeekOut(Schema):
+    """A week of one of my placements that I may enter. state: empty where nothing is entered; `taken` where
+    the hours came in otherwise."""
+
+    assignment_id: UUID
+    assignment: str
+    customer: str
+    role: str
+    week_ending: date
+    state: str
+    minutes: int
+
+
+class OwnMadeOut(Schema):
+    """What a part of a day comes to, before tax."""
+
+    day: date
+    kind: str
+    minutes: int
+    rate_minor: int
+    amount_minor: int
+
+
+class OwnEnteredWeekOut(EnteredWeekOut):
+    """A week of mine, and what the rules make of it: a preview."""
+
+    made: list[OwnMadeOut]
+    currency: str
+
+
+class OwnDayAsked(Asked):
+    """A day: start and end with the break in minutes, or its minutes alone."""
+
+    day: date
+    minutes: int | None = None
+    starts: time | None = None
+    ends: time | None = None
+    break_minutes: int = 0
+    note: str = ""
+
+
+class OwnWeekAsked(Asked):
+    """All days of the week at this placement: what is not said is not worked."""
+
+    assignment_id: UUID
+    week_ending: date
+    days: list[OwnDayAsked]
+
+
+class OwnWeekSendAsked(Asked):
+    """content: what stood in the week when you looked."""
+
+    content: str
 
 
 def _myself() -> Person:
@@ -226,3 +284,78 @@ def payslip_pdf(client: Client, payslip_id: UUID) -> HttpResponse:
         raise NotFound("this payslip is not printed yet")
     log_read("payslip", slip.id, "own payslip as PDF")
     return file_answer(file)
+
+
+@router.own("/me/placement-weeks", Page[OwnPlacementWeekOut], "Weeks that I may enter hours for")
+def placement_weeks(client: Client, page: Query[PageAsked]) -> Page[OwnPlacementWeekOut]:
+    """This week and those before that may still be entered, for each placement."""
+    rows = entered.my_weeks(_myself().counterparty_id, duties.today())
+    found, onward = cut_list(rows, page, by=lambda r: (r.week_ending.isoformat(), r.assignment_id))
+    return Page(
+        items=[
+            OwnPlacementWeekOut(
+                assignment_id=row.assignment_id,
+                assignment=row.code,
+                customer=row.customer,
+                role=row.role,
+                week_ending=row.week_ending,
+                state=row.state,
+                minutes=row.minutes,
+            )
+            for row in found
+        ],
+        next=onward,
+    )
+
+
+@router.own("/me/entered-weeks", Page[OwnEnteredWeekOut], "Weeks as I entered them, with what they make")
+def entered_weeks(client: Client, page: Query[PageAsked]) -> Page[OwnEnteredWeekOut]:
+    """Drafts, and what was sent. The read is logged."""
+    person = _myself()
+    rows = entered.mine(person.counterparty_id)
+    found, onward = cut_list(rows, page, by=lambda w: (w.week_ending.isoformat(), w.id))
+    log_read("own_time", person.counterparty_id, "own entered weeks", len(found))
+    return Page(
+        items=[
+            OwnEnteredWeekOut(
+                **week_out(view).dict(),
+                currency=client.currency,
+                made=[
+                    OwnMadeOut(
+                        day=m.day, kind=m.kind, minutes=m.minutes, rate_minor=m.rate, amount_minor=m.amount
+                    )
+                    for m in entered.made_of(view.assignment_id, view.days)
+                ],
+            )
+            for view in found
+        ],
+        next=onward,
+    )
+
+
+@router.command(
+    "/me/entered-weeks", WeekKeptOut, "Keep a week of mine as a draft", permission="timesheets.own"
+)
+def save_week(client: Client, asked: OwnWeekAsked) -> WeekKeptOut:
+    """Nothing is sent by it; what was kept before is replaced."""
+    said = [entering.DaySaid(**day.dict()) for day in asked.days]
+    return WeekKeptOut.of(entering.save_week(asked.assignment_id, asked.week_ending, said))
+
+
+@router.command(
+    "/me/entered-weeks/{week_id}/send", WeekKeptOut, "Send a week of mine", permission="timesheets.own"
+)
+def send_week(client: Client, week_id: UUID, asked: OwnWeekSendAsked) -> WeekKeptOut:
+    """Exactly what you looked at."""
+    return WeekKeptOut.of(entering.send_week(week_id, content=asked.content))
+
+
+@router.command(
+    "/me/entered-weeks/{week_id}/take-back",
+    WeekKeptOut,
+    "Take a sent week of mine back",
+    permission="timesheets.own",
+)
+def take_back_week(client: Client, week_id: UUID) -> WeekKeptOut:
+    """As long as it was not put to the customer."""
+    return WeekKeptOut.of(entering.take_back_week(week_id))

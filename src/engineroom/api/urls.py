@@ -44,6 +44,7 @@ from engineroom.sop import api as sop
 from engineroom.sop import procedures_api as procedures
 from engineroom.templates import api as templates
 from engineroom.timesheets import api as timesheets
+from engineroom.timesheets import entered_api as entered
 from engineroom.timesheets import rates_api
 from engineroom.workforce import api as workforce
 
@@ -95,10 +96,9 @@ api.add_router("", clients.router)
 api.add_router("", batches.router)
 api.add_router("", template_batches.router)
 ROOMS = (
-    people, leave, timesheets, rates_api, workforce, payroll, pay_inputs, pay_review, pay_corrections,
-    pay_books, billing, bills_api, settlement, ledger, openitems, imports, trail, paydays, calendar,
-    engagement, quality,
-    sop, procedures, templates, mine,
+    people, leave, timesheets, rates_api, entered, workforce, payroll, pay_inputs, pay_review,
+    pay_corrections, pay_books, billing, bills_api, settlement, ledger, openitems, imports, trail, paydays,
+    calendar, engagement, quality, sop, procedures, templates, mine,
 )  # fmt: skip
 for room in ROOMS:
     api.add_router("/clients/{code}", room.router)

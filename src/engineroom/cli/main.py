@@ -308,6 +308,7 @@ def _add_groups() -> None:
         einvoice,
         engagement,
         firm,
+        hours,
         leave,
         pay_approvals,  # noqa: F401
         pay_books,  # noqa: F401
@@ -330,6 +331,7 @@ def _add_groups() -> None:
     app.add_typer(cases.mail, name="mail")
     app.add_typer(workforce.app, name="workforce")
     app.add_typer(leave.app, name="leave")
+    app.add_typer(hours.app, name="hours")
     app.add_typer(sla.app, name="sla")
     app.add_typer(templates.app, name="templates")
     app.add_typer(books.ledger, name="ledger")

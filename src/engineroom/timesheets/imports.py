@@ -330,7 +330,7 @@ class Timesheets(TableImporter):
         Column("payroll_number", required=True, max_length=20, aliases=("person",)),
         Column("date", "date", required=True),
         Column("hours", "hours", required=True),
-        Column("status", "choice", choices=("approved", "disputed")),
+        Column("status", "choice", choices=("approved", "disputed", "day disputed")),
         Column("comment", max_length=500),
     )
 
@@ -422,6 +422,7 @@ class Timesheets(TableImporter):
             day=np.array([c["date"][i] for i in kept], dtype="datetime64[D]"),
             minutes=np.array([c["hours"][i] for i in kept], dtype=np.int64),
             disputed=[c["status"][i] == "disputed" for i in kept],
+            day_disputed=[c["status"][i] == "day disputed" for i in kept],
             comment=[c["comment"][i] or "" for i in kept],
             file_row=np.array([parsed.content.row_numbers[i] for i in kept], dtype=np.int32),
         )

@@ -251,3 +251,44 @@ class HoldEnd(ClientModel):
     by_user_id = models.UUIDField()
     """Set by trigger from the scope."""
     at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+WEEK_STATES = ("draft", "sent", "asked", "answered")
+
+
+class EnteredWeek(ClientModel):
+    """One assignment's week as its worker enters it: theirs to change while it is a draft, then sent, put to
+    the customer, and answered for. What was answered becomes a timesheet; this stays as it was sent.
+    """
+
+    assignment = ClientKey(Assignment, indexed=False)
+    person = ClientKey(Person)
+    week_ending = models.DateField()
+    state = models.CharField(max_length=8, default="draft", choices=[(s, s) for s in WEEK_STATES])
+    sent_at = models.DateTimeField(null=True)
+    """Set by trigger, which also says who may move the state where."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "assignment", "week_ending"], name="entered_week_once")
+        ]
+        indexes = [models.Index(fields=["client", "state", "week_ending"], name="entered_week_state")]
+
+
+class EnteredDay(ClientModel):
+    """A day of an entered week: its minutes, and from when until when, where that was said.
+
+    break_minutes: of the stretch, not worked. ends: not after starts where it is of the next morning.
+    """
+
+    week = ClientKey(EnteredWeek, indexed=False)
+    person = ClientKey(Person)
+    day = models.DateField()
+    starts = models.TimeField(null=True)
+    ends = models.TimeField(null=True)
+    break_minutes = models.IntegerField(default=0)
+    minutes = models.IntegerField()
+    note = models.CharField(max_length=200, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "week", "day"], name="entered_day_once")]

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from engineroom.kernel.errors import NotFound
 from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
-from engineroom.timesheets import rate_pages, selectors, services
+from engineroom.timesheets import entered_pages, rate_pages, selectors, services
 from engineroom.ui import listing
 from engineroom.ui.charts import Item, bars_chart
 from engineroom.ui.display import format_count, format_day, format_money
@@ -33,6 +33,7 @@ STATE_WORDS = {
 NAVIGATION = [
     NavigationEntry("Time", "timesheets:list", "timesheets.read", key="h", order=220),
     *rate_pages.NAVIGATION,
+    *entered_pages.NAVIGATION,
 ]
 
 
@@ -165,4 +166,5 @@ urlpatterns = [
     path("c/<str:client>/time/<uuid:timesheet_id>", timesheet, name="timesheet"),
     path("c/<str:client>/time/<uuid:timesheet_id>/end-holds", end_holds, name="end_holds"),
     *rate_pages.urlpatterns,
+    *entered_pages.urlpatterns,
 ]

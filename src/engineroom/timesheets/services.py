@@ -39,7 +39,8 @@ class NoRate(EngineroomError):
 @dataclass
 class Hours:
     """n days worked, by column, as accepted from a file. order_id: the purchase order the hour is billed
-    under. file_row: where it stands in the file."""
+    under. disputed: one such day disputes its week; day_disputed: itself alone, its comment says why.
+    file_row: where it stands in the file."""
 
     assignment_id: list[UUID]
     code: list[str]
@@ -47,6 +48,7 @@ class Hours:
     day: npt.NDArray[np.datetime64]
     minutes: npt.NDArray[np.int64]
     disputed: list[bool]
+    day_disputed: list[bool]
     comment: list[str]
     file_row: npt.NDArray[np.int32]
 
@@ -63,7 +65,7 @@ def record_hours(hours: Hours, commit_id: UUID) -> dict[str, int]:
     charge_ids = uuid7_column(len(charges.entry))
     # Before the charges are written: what an order has borne so far must not count the hours it is asked
     # about.
-    holds = _holds(hours, charges, np.array(sheets["status"])[sheet_of] == "disputed")
+    holds = _holds(hours, charges, sheet_of)
     _insert(sheets, hours, sheets["id"][sheet_of], entry_ids, charges, charge_ids)
     held = _insert_holds(charge_ids, holds)
     return {
@@ -85,6 +87,7 @@ def _sorted(hours: Hours) -> Hours:
         hours.day[order],
         hours.minutes[order],
         [hours.disputed[i] for i in picked],
+        [hours.day_disputed[i] for i in picked],
         [hours.comment[i] for i in picked],
         hours.file_row[order],
     )
@@ -101,15 +104,15 @@ def _weeks(hours: Hours) -> npt.NDArray[np.datetime64]:
 def _timesheets(
     hours: Hours, week: npt.NDArray[np.datetime64], commit_id: UUID
 ) -> tuple[npt.NDArray[np.int64], dict[str, Any]]:
-    """Which timesheet each day belongs to, and the timesheets as columns. One disputed day disputes its
-    week."""
+    """Which timesheet each day belongs to, and the timesheets as columns. A week with a disputed day is a
+    disputed one."""
     codes = np.array(hours.code)
     new = np.ones(len(codes), dtype=bool)
     new[1:] = (codes[1:] != codes[:-1]) | (week[1:] != week[:-1])
     sheet_of = np.cumsum(new) - 1
     first = np.flatnonzero(new)
     disputed = np.zeros(len(first), dtype=bool)
-    np.logical_or.at(disputed, sheet_of, np.array(hours.disputed, dtype=bool))
+    np.logical_or.at(disputed, sheet_of, np.array(hours.disputed, dtype=bool) | hours.day_disputed)
     notes = [""] * len(first)
     for i, comment in enumerate(hours.comment):
         if comment:
@@ -232,11 +235,17 @@ class Holds:
         self.note[at] = note
 
 
-def _holds(hours: Hours, charges: engine.ChargeColumns, disputed: npt.NDArray[np.bool_]) -> Holds:
-    """Hold the billable side of disputed weeks, and of what its order does not cover. Pay goes on."""
+def _holds(hours: Hours, charges: engine.ChargeColumns, sheet_of: npt.NDArray[np.int64]) -> Holds:
+    """Hold the billable side of disputed weeks and days, and of what its order does not cover. Pay goes
+    on."""
     m = len(charges.entry)
     holds = Holds(np.full(m, "", dtype=object), np.full(m, "", dtype=object))
-    holds.put(np.flatnonzero(disputed[charges.entry]), "disputed")
+    disputed = np.zeros(int(sheet_of[-1]) + 1, dtype=bool)
+    np.logical_or.at(disputed, sheet_of, np.array(hours.disputed, dtype=bool))
+    holds.put(np.flatnonzero(disputed[sheet_of[charges.entry]]), "disputed")
+    day_disputed = np.array(hours.day_disputed, dtype=bool)
+    for at in np.flatnonzero(day_disputed[charges.entry]).tolist():
+        holds.put(np.array([at]), "disputed", hours.comment[charges.entry[at]])
     orders: dict[UUID, list[int]] = {}
     for at, entry in enumerate(charges.entry.tolist()):
         order = hours.order_id[entry]

@@ -70,7 +70,7 @@ ROLES: dict[str, Role] = {
         DATA_CLASSES,
         "any client data; grant to self",
     ),
-    "worker": Role("work", ("sop.own",), DATA_CLASSES, "anything else"),
+    "worker": Role("work", ("sop.own", "timesheets.own"), DATA_CLASSES, "anything else"),
     "client_finance": Role(
         "client",
         ("*.read", "timesheets.prepare", "people.prepare", "leave.prepare", "sop.answer"),
@@ -92,7 +92,9 @@ ROLES: dict[str, Role] = {
         ("identity", "health"),
         "approve what they prepared",
     ),
-    "employee": Role("self", ("people.own", "payroll.own", "leave.own"), (), "another person"),
+    "employee": Role(
+        "self", ("people.own", "payroll.own", "leave.own", "timesheets.own"), (), "another person"
+    ),
 }
 
 RELEASING = tuple(name for name, role in ROLES.items() if role.may("settlement.release"))
