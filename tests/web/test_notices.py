@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from engineroom.kernel.ids import uuid7
 from engineroom.payday import steps
-from engineroom.payroll import papers, tasks
+from engineroom.payroll import batch, papers, tasks
 from tests.firm import PAY_DATE, Temp, TestClient, approve_payday, hours_file, run_payday, set_up
 from tests.web.conftest import signed_in
 
@@ -66,6 +67,12 @@ def test_a_recalculation_that_voids_an_approval_stands_out(calculated: TestClien
     steps.calculate(calculated.staff["lead"], calculated.id, PAY_DATE)
     told = rows(signed_in(calculated.staff["specialist"]))
     assert any("Calculated The approval it had is void" in row for row in told)
+
+
+def test_a_recalculation_by_a_batch_is_told_as_well(calculated: TestClient):
+    batch.run_part(uuid7(), calculated.id, "calculate", PAY_DATE, calculated.staff["lead"])
+    told = rows(signed_in(calculated.staff["specialist"]))
+    assert len([row for row in told if "Calculated" in row and "void" not in row]) == 1, told
 
 
 def test_seen_is_one_users_own_and_cannot_be_forged(calculated: TestClient):

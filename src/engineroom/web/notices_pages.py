@@ -35,6 +35,7 @@ COUNT = "notices_count"
 
 WORDS = {
     "payroll.publish_attempt": ("run", "calculated"),
+    "payroll.calculate_pay_run": ("run", "calculated"),
     "payroll.approve_pay_run": ("done", "approved"),
     "payroll.release_pay_run": ("done", "released"),
     "payroll.abandon_pay_run": ("void", "abandoned"),
@@ -70,11 +71,12 @@ class Notice:
 
 NOTICES = """
 SELECT e.client_id, e.id, e.at, e.verb, e.subject_kind, e.subject_id,
-  coalesce(e.detail->'result'->>'approval_voided', '') = 'true', coalesce(u.name, '')
+  coalesce(e.detail->'result'->>'approval_voided', e.detail->'result'->'published'->>'approval_voided',
+    '') = 'true', coalesce(u.name, '')
 FROM foundation_auditevent e
 LEFT JOIN foundation_user u ON u.id = coalesce(e.on_behalf_id, e.user_id)
 WHERE e.client_id = ANY(%(clients)s) AND e.at >= %(since)s AND e.verb = ANY(%(verbs)s)
-  AND e.user_id <> %(me)s
+  AND e.user_id <> %(me)s AND e.detail->'result'->'published' IS DISTINCT FROM 'null'
   AND CASE WHEN e.on_behalf_id = %(me)s
     THEN e.verb = ANY(%(jobs)s) AND e.detail->'result'->>'left' = '0'
     ELSE EXISTS (
