@@ -123,6 +123,7 @@ class Toyland:
     back_pay: BackPay = "original period"
     orders: None = None
     claims: None = None
+    leave_pay: None = None
     postings: Postings = POSTINGS
     itemised: Itemised = ITEMISED
     explained: Explained = EXPLAINED
@@ -140,7 +141,7 @@ class Toyland:
     def to_date(self) -> Mapping[str, str]:
         return {"earned_before": "gross", "tithe_before": "tithe"}
 
-    def leave_in_lieu(self, basis: str, rate: int, minutes_per_week: int, minutes: int) -> int | None:
+    def leave_in_lieu(self, rate: int, minutes_per_week: int, minutes: int) -> int | None:
         return None
 
     def resolve_tables(self, pay_date: date, further: Collection[str] = ()) -> ToyTables:

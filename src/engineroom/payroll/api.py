@@ -130,7 +130,8 @@ class PayslipDetailOut(PayslipOut):
 
 class OpenRunAsked(Asked):
     """The regular run of a pay date. Without a schedule it is the weekly run of timesheets; a kind other than
-    regular is a run of its own each time, which pays the items that are for it."""
+    regular is a run of its own each time, which pays the items that are for it, and a
+    final one whoever has left as well."""
 
     pay_date: Day
     schedule: Text = ""

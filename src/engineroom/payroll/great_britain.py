@@ -25,6 +25,7 @@ from engineroom.payroll.engine.lines import Line
 from engineroom.payroll.engine.steps import Calculation, Element
 from engineroom.payroll.great_britain_claims import GB_CLAIMS, GbClaims
 from engineroom.payroll.great_britain_details import GB_TAX_RECORD, GbTaxRecord
+from engineroom.payroll.great_britain_leave import GB_LEAVE_PAY, GbLeavePay
 from engineroom.payroll.great_britain_orders import GB_ORDERS, GbOrders
 from engineroom.payroll.great_britain_papers import EXPLAINED, ITEMISED
 from engineroom.payroll.great_britain_postings import POSTINGS
@@ -72,6 +73,7 @@ class GreatBritain:
     back_pay: BackPay = "period of payment"
     orders: GbOrders = GB_ORDERS
     claims: GbClaims = GB_CLAIMS
+    leave_pay: GbLeavePay = GB_LEAVE_PAY
     postings: Postings = POSTINGS
     itemised: Itemised = ITEMISED
     explained: Explained = EXPLAINED
@@ -96,15 +98,13 @@ class GreatBritain:
             "employer_nic_to_date_before": "employer_nic",
         }
 
-    def leave_in_lieu(self, basis: str, rate: int, minutes_per_week: int, minutes: int) -> int | None:
+    def leave_in_lieu(self, rate: int, minutes_per_week: int, minutes: int) -> int | None:
         """Leave that is left is paid as if it were taken, at a week's pay for the hours of a week.
 
         Working Time Regulations 1998 reg. 14 and 16; ERA 1996 s.221. To the nearest penny: no text says how.
         """
-        if basis == "salary":
-            over = WEEKS_OF_A_SALARY * minutes_per_week
-            return half_up(rate * minutes, over) if over else None
-        return half_up(rate * minutes, 60) if basis == "hour" else None
+        over = WEEKS_OF_A_SALARY * minutes_per_week
+        return half_up(rate * minutes, over) if over else None
 
     def resolve_tables(self, pay_date: date, further: Collection[str] = ()) -> gross_to_net.GbTables:
         return gross_to_net.resolve_tables(

@@ -62,6 +62,11 @@ def _minutes(was: Values, is_: Values, currency: str) -> str:
     return f"{abs(more)} minutes {'more' if more > 0 else 'less'} worked"
 
 
+def _leave(was: Values, is_: Values, currency: str) -> str:
+    return f"{int(is_['leave_minutes'] or 0):,} minutes of leave, were {int(was['leave_minutes'] or 0):,}"
+
+
+LEAVE = ("leave_minutes", "leave_week_minutes", "leave_week_pay", "leave_weeks_counted")
 PENSION = ("pension_member", "pension_relief", "pension_employee_ppm", "pension_employer_ppm")
 SO_FAR = ("tax_period", "taxable_pay_to_date_before", "tax_to_date_before")
 
@@ -69,6 +74,7 @@ register_words(
     "gb",
     {
         "minutes_worked": Words(("minutes_worked",), "Time worked", _minutes),
+        "leave": Words(LEAVE, "Leave", _leave),
         "pension": Words(PENSION, "Pension", _pension),
         "tax_code": Words(("tax_code", "week1_month1"), "Tax code", _tax_code),
         "ni_category": plain_words("ni_category", "NI category"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -20,20 +20,20 @@ from django.db import connection
 
 from engineroom.foundation.approvals import canonical
 from engineroom.foundation.prepared import planned_anew
-from engineroom.payroll.absences import left_to_leavers, paid_of, unpaid_days
+from engineroom.payroll.absences import hourly_leave, left_to_leavers, paid_of, unpaid_days
 from engineroom.payroll.cut_off import closes
 from engineroom.payroll.engine.salaries import Stretches, salaries
 from engineroom.payroll.engine.schedules import PERIODS_IN_YEAR
 from engineroom.payroll.jurisdictions import Asked, Details, Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.repaid import DebtsOfChunk, read_debts
-from engineroom.payroll.sickness import ClaimsOfChunk, read_claims
+from engineroom.payroll.sickness import ClaimsOfChunk, pays_the_period, read_claims
 from engineroom.payroll.taxed_again import taxed_again
 from engineroom.payroll.withheld import OrdersOfChunk, read_orders
 from engineroom.people.selectors import terms_between
 
 # Who is in the run: by hours that it took in, by items, by a payslip that it takes back, by a claim that it
-# pays anew, or by being on its schedule in its period.
+# pays anew, or by being on its schedule in its period; of a final run by having left in it by the payday.
 PEOPLE = """
 SELECT p.id, p.payroll_number FROM people_person p
 WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s AND p.id IN (
@@ -60,7 +60,8 @@ WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s AND p.id 
   JOIN people_employment m ON m.client_id = o.client_id AND m.person_id = o.person_id
     AND m.starts <= %(ends)s AND (m.ends IS NULL OR m.ends >= %(starts)s)
   WHERE o.client_id = %(client)s AND o.schedule_id = %(schedule)s AND o.starts <= %(ends)s
-    AND (o.ends IS NULL OR o.ends >= %(starts)s) AND %(regular)s)
+    AND (o.ends IS NULL OR o.ends >= %(starts)s)
+    AND (%(regular)s OR (%(final)s AND m.ends BETWEEN %(starts)s AND LEAST(%(ends)s, %(day)s))))
 ORDER BY p.id
 """
 
@@ -285,7 +286,7 @@ def read_inputs(
         pay.given.add(person)
         pay.refused.setdefault(person, []).append(NO_PERIOD)
     if run.kind != REPLACEMENT:  # which pays whoever there is something to pay anew
-        missing += [Missing(number, *NOTHING_TO_PAY) for person, number in rows if not pay.is_of(person)]
+        missing += [Missing(number, *NOTHING_TO_PAY) for person, number in rows if pay.lacks(person)]
     missing += [Missing(number, *said) for person, number in rows for said in pay.refused.get(person, ())]
     left_out = {person for person, _ in rows if not pay.is_of(person) or person in pay.refused}
     if left_out:
@@ -306,6 +307,7 @@ def read_inputs(
     columns = (
         {"frequency": run.frequency, "tax_period": run.tax_period}
         | pay.columns
+        | pay.figures
         | to_date
         | details.columns([details.of[person] for person in people])
         | (debts.columns if debts else {})
@@ -366,6 +368,7 @@ def _bounds(run: PayRun, first: UUID, last: UUID) -> dict[str, Any]:
         "run": run.id,
         "schedule": run.schedule_id,
         "regular": run.kind == "regular",
+        "final": run.kind == "final",
         "first": first,
         "last": last,
         "starts": run.period_starts,
@@ -409,13 +412,18 @@ def people_in(run: PayRun) -> list[UUID]:
 
 
 class Pay:
-    """Amounts by element, a column each, a row for each person. refused: whose terms cannot be paid."""
+    """Amounts by element, a column each, a row for each person. refused: whose terms cannot be paid. settled:
+    who needs to get nothing, having been paid by another run of the period. figures: what pay was worked out
+    from, by the law's names."""
 
     def __init__(self, people: list[UUID]) -> None:
         self.row = {person: i for i, person in enumerate(people)}
         self.columns: dict[str, Any] = {}
+        self.figures: dict[str, Any] = {}
         self.given: set[UUID] = set()
         self.refused: dict[UUID, list[tuple[str, str, str]]] = {}
+        self.settled: set[UUID] = set()
+        self.hourly: set[UUID] = set()
         self.claims: ClaimsOfChunk | None = None
 
     def add(self, column: str, people: list[UUID], amounts: list[int]) -> None:
@@ -430,11 +438,24 @@ class Pay:
     def is_of(self, person: UUID) -> bool:
         return person in self.given
 
+    def who_gets(self) -> dict[str, set[UUID]]:
+        """By element, who is paid any of it so far."""
+        people = list(self.row)
+        return {
+            name: {people[row] for row in np.flatnonzero(column).tolist()}
+            for name, column in self.columns.items()
+        }
+
+    def lacks(self, person: UUID) -> bool:
+        """Whether there is nothing to pay to somebody who ought to be paid."""
+        return person not in self.given and person not in self.settled
+
     def only(self, people: list[UUID]) -> Pay:
         """The same of some of the people."""
         kept = Pay(people)
         rows = np.array([self.row[person] for person in people], dtype=np.int64)
         kept.columns = {name: column[rows] for name, column in self.columns.items()}
+        kept.figures = {name: column[rows] for name, column in self.figures.items()}
         kept.given, kept.refused, kept.claims = self.given, self.refused, self.claims
         return kept
 
@@ -451,13 +472,14 @@ def _pay_of(run: PayRun, people: list[UUID], bounds: dict[str, Any]) -> Pay:
     pay = Pay(people)
     if run.schedule_id is None:
         _add_hours(pay, bounds)
-    elif run.kind == "regular":
-        _add_salaries(pay, run, bounds)
-        _add_by_element(pay, _rows(RECURRING, bounds))
+    elif run.kind in FINAL:
+        _add_agreed(pay, run, bounds)
     _add_by_element(pay, _rows(ITEMS, bounds))
-    _add_claims(pay, run, bounds)
+    by_hand = pay.who_gets()
+    _add_claims(pay, run, bounds, by_hand)
     if run.kind in FINAL and run.schedule_id is not None:
         _add_in_lieu(pay, run, bounds)
+    _add_hourly_leave(pay, run, bounds, by_hand)
     _add_by_element(pay, _rows(ITEM_MINUTES, bounds))
     return pay
 
@@ -474,6 +496,65 @@ WHERE r.client_id = %(client)s AND r.schedule_id = %(schedule)s AND r.kind = ANY
 """
 
 
+# Of the people, who leaves in the period and has no payslip of its regular run: a final run pays them what is
+# agreed for it, up to their last day.
+LEAVING = """
+SELECT m.person_id FROM people_employment m
+WHERE m.client_id = %(client)s AND m.person_id = ANY(%(people)s) AND m.ends BETWEEN %(starts)s AND %(ends)s
+  AND NOT EXISTS (SELECT FROM people_employment l WHERE l.client_id = m.client_id
+    AND l.person_id = m.person_id AND l.starts > m.ends AND l.starts <= %(ends)s)
+  AND NOT EXISTS (SELECT FROM payroll_payrun r
+    JOIN payroll_payslip s ON s.client_id = r.client_id AND s.attempt_id = r.published_id
+    WHERE r.client_id = m.client_id AND r.schedule_id = %(schedule)s AND r.kind = 'regular'
+      AND r.period_starts = %(starts)s AND (r.pay_date, r.number) < (%(day)s, %(number)s)
+      AND s.person_id = m.person_id)
+"""
+
+# What earlier final runs paid of the period beside items: of leavers the regular run pays the rest of it.
+PAID_BY_FINAL = """
+SELECT s.person_id, e.element, sum(s.amounts[array_position(a.elements, e.element)] - coalesce((
+    SELECT sum(i.amount) FROM payroll_paiditem pi
+    JOIN payroll_payitem i ON i.client_id = pi.client_id AND i.id = pi.id
+    WHERE pi.client_id = r.client_id AND pi.run_id = r.id AND i.person_id = s.person_id
+      AND i.element = e.element), 0))::bigint
+FROM payroll_payrun r
+JOIN payroll_attempt a ON a.client_id = r.client_id AND a.id = r.published_id
+JOIN payroll_payslip s ON s.client_id = a.client_id AND s.attempt_id = a.id
+CROSS JOIN unnest(%(elements)s::text[]) AS e (element)
+WHERE r.client_id = %(client)s AND r.schedule_id = %(schedule)s AND r.kind = 'final'
+  AND r.period_starts = %(starts)s AND r.id <> %(run)s AND (r.pay_date, r.number) < (%(day)s, %(number)s)
+  AND s.person_id = ANY(%(people)s) AND e.element = ANY(a.elements)
+GROUP BY s.person_id, e.element
+HAVING sum(s.amounts[array_position(a.elements, e.element)]) <> 0
+"""
+
+
+def _add_agreed(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
+    """Salaries and recurring pay of the period, less what earlier final runs paid of them. Whom a regular run
+    leaves nothing of it, or has paid before a final one, is settled: there is no payslip for that alone."""
+    recurring = _rows(RECURRING, bounds)
+    if run.kind == "final":
+        leaving = {row[0] for row in _rows(LEAVING, {**bounds, "people": list(pay.row)})}
+        agreed = Pay(sorted(leaving))
+        agreed.refused = pay.refused
+        _add_salaries(agreed, run, bounds)
+        _add_by_element(agreed, [row for row in recurring if row[0] in leaving])
+        for element, amounts in agreed.columns.items():
+            people = [person for person in agreed.row if person in agreed.given]
+            pay.add(element, people, [int(amounts[agreed.row[person]]) for person in people])
+        pay.hourly |= agreed.hourly
+        pay.settled.update(pay.row.keys() - leaving)
+    else:
+        _add_salaries(pay, run, bounds)
+        _add_by_element(pay, recurring)
+    asked = {**bounds, "people": list(pay.row), "elements": list(pay.columns)}
+    for person, element, amount in _rows(PAID_BY_FINAL, asked) if pay.columns else ():
+        pay.add(element, [person], [-amount])
+        if not any(column[pay.row[person]] for column in pay.columns.values()):
+            pay.settled.add(person)
+            pay.given.discard(person)
+
+
 def _add_in_lieu(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
     """Leave that whoever leaves in the period has left."""
     law = jurisdiction(run.jurisdiction)
@@ -485,12 +566,30 @@ def _add_in_lieu(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
         _add_by_element(pay, [row for row in rows if row[0] not in before])
 
 
-def _add_claims(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
+def _add_hourly_leave(
+    pay: Pay, run: PayRun, bounds: dict[str, Any], by_hand: Mapping[str, set[UUID]]
+) -> None:
+    """Leave of who is paid by the hour: taken in a regular run's period; left, once, by their last run."""
+    law = jurisdiction(run.jurisdiction)
+    is_last = run.kind in FINAL and run.schedule_id is not None
+    if law.leave_pay is None or not (is_last or pays_the_period(run)):
+        return
+    if run.schedule_id is not None and not pay.hourly:
+        return
+    asked = {**bounds, "final": list(FINAL), "people": list(pay.row)}
+    before = {row[0] for row in _rows(PAID_FINALLY, asked)} if is_last else set()
+    found = hourly_leave(law, bounds, by_hand, taken=pays_the_period(run), left=is_last, leave_out=before)
+    _add_by_element(pay, [row for row in found.amounts if row[0] in pay.row])
+    for name, of in found.columns.items():
+        pay.figures[name] = np.array([of.get(person, 0) for person in pay.row], dtype=np.int64)
+    for person, said in found.refused.items():
+        if person in pay.row:
+            pay.given.add(person)
+            pay.refused.setdefault(person, []).append(said)
+
+
+def _add_claims(pay: Pay, run: PayRun, bounds: dict[str, Any], by_hand: Mapping[str, set[UUID]]) -> None:
     """Statutory payments for what was recorded; who waits for one is refused by name."""
-    people = list(pay.row)
-    by_hand = {
-        name: {people[row] for row in np.flatnonzero(column).tolist()} for name, column in pay.columns.items()
-    }
     pay.claims = read_claims(run, bounds, by_hand)
     _add_by_element(pay, [row for row in pay.claims.amounts if row[0] in pay.row])
     for person, said in pay.claims.refused.items():
@@ -540,6 +639,8 @@ def _add_salaries(pay: Pay, run: PayRun, bounds: dict[str, Any]) -> None:
     people: list[UUID] = []
     rows: list[tuple[int, int, date, date, int, int]] = []
     for t in terms_between(bounds["first"], bounds["last"], run.period_starts, run.period_ends):
+        if t.basis == "hourly" and t.person_id in pay.row:
+            pay.hourly.add(t.person_id)
         if t.basis != "salary" or t.person_id not in pay.row:
             continue
         for first, last in days[t.person_id]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 from uuid import UUID
@@ -227,6 +227,35 @@ class Claims(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class PaidDays:
+    """Pay that counts for an average, and the days that it was for."""
+
+    starts: date
+    ends: date
+    amount: int
+
+
+class LeavePay(Protocol):
+    """What leave is paid to whoever has no salary. reach: how far back pay is looked for, from the beginning
+    of the pay period that the leave is in.
+
+    A law that has it takes the inputs `leave_minutes`, `leave_week_minutes`, `leave_week_pay` and
+    `leave_weeks_counted`, which its explanation speaks of.
+    """
+
+    @property
+    def reach(self) -> timedelta: ...
+
+    def counts(self, tables: Any) -> tuple[str, ...]:
+        """Elements whose pay counts for the average."""
+        ...
+
+    def a_week(self, paid: Sequence[PaidDays], before: date, tables: Any) -> tuple[int, int] | Problem:
+        """A week's pay in minor units, and of how many weeks it is the average. before: their end."""
+        ...
+
+
 class Jurisdiction(Protocol):
     """A country's law, as runs ask for it.
 
@@ -280,10 +309,14 @@ class Jurisdiction(Protocol):
         """Statutory payments; None where a run works out none."""
         ...
 
-    def leave_in_lieu(self, basis: str, rate: int, minutes_per_week: int, minutes: int) -> int | None:
-        """What so many minutes of leave pay to somebody who leaves without having taken them, minor units;
-        None where the law says nothing of it. basis, rate: of their terms, a salary a year or a rate an hour.
-        """
+    @property
+    def leave_pay(self) -> LeavePay | None:
+        """What leave is paid to whoever is paid by the hour; None where a run does not work it out."""
+        ...
+
+    def leave_in_lieu(self, rate: int, minutes_per_week: int, minutes: int) -> int | None:
+        """What so many minutes of leave pay to somebody on a salary who leaves without having taken them,
+        minor units; None where the law says nothing of it. rate: a year's."""
         ...
 
     def resolve_tables(self, pay_date: date, further: Collection[str] = ()) -> Any:

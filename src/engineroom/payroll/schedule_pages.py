@@ -79,7 +79,10 @@ class OpenScheduled(GroupedForm):
 
     schedule = forms.CharField(max_length=20, widget=forms.Select)
     pay_date = DayField(label="Pay date")
-    kind = forms.ChoiceField(choices=_choices(KINDS), help_text="All but regular pay only their own items.")
+    kind = forms.ChoiceField(
+        choices=_choices(KINDS),
+        help_text="All but regular pay their own items; a final one also who has left.",
+    )
 
 
 def run_form(given: Any = None, **more: Any) -> OpenScheduled:

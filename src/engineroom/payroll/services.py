@@ -59,7 +59,8 @@ def open_pay_run(pay_date: date, *, schedule: str = "", kind: str = "regular") -
     run of timesheets, which pays the weeks that ended before (temps are paid a week in arrears).
 
     schedule: its code; then a regular run is of the period paid on that day. Any other kind is a run of its
-    own each time: it lives beside the regular run of the same period and pays only the items for it.
+    own each time: it lives beside the regular run of the same period and pays only the items for it; a final
+    run also what is agreed with whoever has left by its payday, up to their last day.
     """
     client_id = current_scope().client_id
     if kind not in KINDS:

@@ -80,6 +80,7 @@ def explain(row: int, columns: Mapping[str, Column], tables: GbTables) -> list[L
         *_national_insurance(person, tables.parameters["ni_class1"]),
         *_employer_national_insurance(person, tables.parameters["ni_class1"]),
         *_loans(person, tables.parameters["student_loan"]),
+        *_leave(person),
         *_holiday(person),
         *_orders(person),
         *_debts(person),
@@ -469,6 +470,19 @@ def _debts(p: _Row) -> Iterator[Line]:
     note = f"{money(p['debts_due'])} is due, {left}"
     rule = "Employment Rights Act 1996 s.13 and s.14"
     yield Line("net", "Paid back to the employer", p["debts_repaid"], note=note, rule=rule)
+
+
+def _leave(p: _Row) -> Iterator[Line]:
+    """What leave pays whoever has no normal pay; older traces have no such columns."""
+    if "leave_minutes" not in p.columns or not p["leave_minutes"]:
+        return
+    rule = "ERA 1996 s.221 to s.224; Working Time Regulations 1998 reg. 16"
+    weeks, counted = p["leave_week_minutes"], p["leave_weeks_counted"]
+    note = f"the average of {counted} paid weeks before the pay period" if counted > 1 else "one paid week"
+    more: dict[str, Any] = {"table": "holiday", "rule": rule, "unverified": ("look_back_weeks",)}
+    yield p.line("holiday", "A week's pay", "leave_week_pay", "", rounding=NEAREST_PENNY, note=note, **more)
+    of = f"of {weeks:,} minutes a week are paid as holiday"
+    yield p.line("holiday", "Leave", "leave_minutes", "", unit="minutes", note=of, **more)
 
 
 def _holiday(p: _Row) -> Iterator[Line]:

@@ -51,6 +51,10 @@ NUMBERS: dict[str, NumberInput] = {
     "debts_due": NumberInput("pence", MAX_PAY_PENCE),
     "protected_net": NumberInput("pence", MAX_PAY_PENCE),
     "holiday_accrues": NumberInput("flag", 1),
+    "leave_minutes": NumberInput("minutes", MAX_MINUTES),
+    "leave_week_minutes": NumberInput("minutes", MAX_MINUTES),
+    "leave_week_pay": NumberInput("pence", MAX_PAY_PENCE),
+    "leave_weeks_counted": NumberInput("weeks", 104),
 }
 """Columns of whole numbers a chunk may have. Without a default the column must be there."""
 
