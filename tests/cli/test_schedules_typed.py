@@ -23,7 +23,9 @@ def test_a_month_is_paid_from_the_command_line(cli: Cli, staffed: TestClient, ma
     none = cli("payroll", "schedule-put", code, "E1", "WEEKLY", "--from", "2026-02-01", who=priya)
     assert none.code == 1 and "there are MONTHLY" in none.err
     why = ("--period", "2026-06-30", "--reason", "sales")
-    item = cli("payroll", "item-add", code, "E1", "bonus_pay", "250.00", *why, who=priya)
+    no_hours = cli("payroll", "item-add", code, "E1", "bonus_pay", "1", "--hours", "lots", *why, who=priya)
+    assert no_hours.code == 1 and "lots is no number of hours" in no_hours.err
+    item = cli("payroll", "item-add", code, "E1", "bonus_pay", "250.00", "--hours", "8", *why, who=priya)
     assert item.code == 0 and "waits for its run" in item.out, item.err
     twice = cli("payroll", "item-add", code, "E1", "bonus_pay", "99.00", *why, who=priya)
     assert twice.code == 0 and f"payroll items {code}" in twice.out

@@ -6,13 +6,14 @@ from datetime import date, timedelta
 from fractions import Fraction
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.firm import TestClient
 from tests.payroll.months import Employee, blocked, calculated, figures, open_run, people, released
 from tests.payroll.test_leave_in_runs import away, kinds
 
-from engineroom.kernel.errors import Problem
+from engineroom.kernel.errors import InputRefused, Problem
 from engineroom.payroll import items, schedules, selectors, services
 from engineroom.payroll.great_britain import GB
 from engineroom.payroll.jurisdictions import PaidDays
@@ -90,6 +91,22 @@ def test_leave_taken_is_paid_at_the_average_and_explained(client: TestClient) ->
         items.add_pay_item(person, "holiday_pay", 200_00, period=MONDAY, reason="by hand")
     calculated(client, run_id)
     assert figures(client, run_id)["E1"]["holiday_pay"] == 200_00
+
+
+def test_hours_that_items_pay_stand_on_the_payslip(client: TestClient) -> None:
+    by_the_week(client)
+    headings = ("payroll_number", "element", "amount", "hours", "period", "reason")
+    rows = [("E1", "basic_pay", "468.75", "37:30", "2026-06-01", "hours"),
+            ("E1", "overtime_pay", "50.00", "2.5", "2026-06-01", "Saturday"),
+            ("E1", "bonus_pay", "10.00", "", "2026-06-01", "thanks")]  # fmt: skip
+    client.take("pay-items", client.file("items.csv", headings, rows))
+    run_id = open_run(client, date(2026, 6, 12), schedule="WEEKS")
+    calculated(client, run_id)
+    slip = figures(client, run_id)["E1"]
+    assert (slip["gross"], slip["minutes_worked"]) == (528_75, 40 * 60)
+    too_many = [("E1", "basic_pay", "1.00", "9000", "2026-06-08", "hours")]
+    with pytest.raises(InputRefused, match="more hours than a year"):
+        client.take("pay-items", client.file("many.csv", headings, too_many))
 
 
 def test_without_a_paid_week_leave_waits_for_somebody_to_say_what_it_pays(client: TestClient) -> None:

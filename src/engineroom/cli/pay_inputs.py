@@ -76,12 +76,17 @@ def item_add(
     run: Annotated[
         int | None, typer.Option(help="the run of another kind than regular that it is for")
     ] = None,
+    hours: Annotated[str, typer.Option(help="of work that it pays, as 37.5 or 37:30")] = "",
 ) -> None:
     """Pay a person an amount of an element once."""
     from engineroom.kernel.money import parse_minor
     from engineroom.payroll import items, selectors
     from engineroom.people.selectors import named_person
+    from engineroom.ui.fields import minutes_of
 
+    minutes = minutes_of(hours) if hours else 0
+    if minutes is None:
+        raise EngineroomError(f"{hours} is no number of hours: write it as 37.5 or 37:30")
     with writing(client) as row:
         person = named_person(payroll_number)
         found = selectors.named_run(run) if run is not None else None
@@ -93,6 +98,7 @@ def item_add(
             reason=reason,
             run_id=found.id if found else None,
             source="cli",
+            minutes=minutes,
         )
     typer.echo(
         f"{payroll_number}: {element} {amount} waits for its run; see `engineroom payroll items {client}`"

@@ -86,11 +86,13 @@ class PlaceAsked(Asked):
 
 
 class PayItemAsked(Asked):
-    """An amount of an element, once. run_id: the run of another kind than regular that it is for."""
+    """An amount of an element, once. minutes: of the work that it pays. run_id: the run of another kind than
+    regular that it is for."""
 
     person_id: UUID
     element: Name
     amount_minor: int
+    minutes: int = 0
     period: Day
     reason: Reason
     run_id: UUID | None = None
@@ -212,6 +214,7 @@ def add_pay_item(client: Client, asked: PayItemAsked) -> items.ItemAdded:
         reason=asked.reason,
         run_id=asked.run_id,
         source="api",
+        minutes=asked.minutes,
     )
 
 

@@ -73,10 +73,15 @@ class PayItems(AboutPeople):
 
     kind = "pay-items"
     summary = "one-off pay: an amount of an element, for a period, with its reason"
-    columns = (NUMBER, ELEMENT, AMOUNT, Column("period", "date", required=True), REASON)
+    columns = (
+        NUMBER, ELEMENT, AMOUNT, Column("hours", "hours"), Column("period", "date", required=True), REASON,
+    )  # fmt: skip
 
     def elements(self, row: dict[str, Any]) -> list[str]:
         return items.payable(row["period"])
+
+    def check_row(self, row: dict[str, Any]) -> list[Problem]:
+        return items.wrong_minutes(row["hours"] or 0)
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
         c, n = parsed.content.columns, parsed.rows
@@ -88,6 +93,7 @@ class PayItems(AboutPeople):
                 "person_id": self.people_of(parsed),
                 "element": c["element"],
                 "amount": c["amount"],
+                "minutes": [minutes or 0 for minutes in c["hours"]],
                 "period": c["period"],
                 "reason": c["reason"],
                 "source": parsed.content.file_name[:40],

@@ -50,21 +50,25 @@ def add_pay_item(
     reason: str,
     run_id: UUID | None = None,
     source: str = "",
+    minutes: int = 0,
 ) -> ItemAdded:
     """Pay an amount of an element once: in the period of a day, or in the run of another kind that is named.
 
-    amount: minor units; below zero it takes back. Raises InputRefused with everything wrong.
+    amount: minor units; below zero it takes back. minutes: of work that it pays, which the payslip states.
+    Raises InputRefused with everything wrong.
     """
     client_id = of_person(person_id)
     run = _run_for(run_id)
     stated = run is not None and run.kind in STATED
     known = stated_elements() if stated else payable(period)
-    refuse([*wrong_element(element, known), *wrong_amount(amount), *wrong_reason(reason)])
+    wrong = [*wrong_element(element, known), *wrong_amount(amount), *wrong_minutes(minutes)]
+    refuse([*wrong, *wrong_reason(reason)])
     row = PayItem.objects.create(
         client_id=client_id,
         person_id=person_id,
         element=element,
         amount=amount,
+        minutes=minutes,
         period=period,
         run=run,
         reason=reason.strip(),
@@ -238,6 +242,16 @@ def wrong_amount(amount: int) -> list[Problem]:
     if abs(amount) > MAX_MINOR:
         return [Problem("the amount is more than can be paid", "Check its decimal point", field="amount")]
     return []
+
+
+MOST_MINUTES = 366 * 24 * 60
+
+
+def wrong_minutes(minutes: int) -> list[Problem]:
+    """Hours below zero go with an amount that takes back."""
+    if abs(minutes) <= MOST_MINUTES:
+        return []
+    return [Problem("these are more hours than a year has", "Check the hours", field="hours")]
 
 
 def refuse(problems: Sequence[Problem]) -> None:

@@ -23,7 +23,7 @@ from engineroom.payroll.models import OnSchedule
 from engineroom.payroll.services import KINDS
 from engineroom.people.models import Person
 from engineroom.people.selectors import person_numbered
-from engineroom.ui.fields import DayField, Group, GroupedForm, LineField, MoneyField
+from engineroom.ui.fields import DayField, Group, GroupedForm, HoursField, LineField, MoneyField
 from engineroom.ui.pages import Done, PageRequest, action, filled_in, form_of, page
 
 PERIODS_SHOWN = 3
@@ -172,12 +172,13 @@ class AddItem(GroupedForm):
     """An amount of an element, once."""
 
     groups = (
-        Group("Who, what and how much", ["payroll_number", "element", "amount"]),
+        Group("Who, what and how much", ["payroll_number", "element", "amount", "hours"]),
         Group("When and why", ["period", "run", "reason"]),
     )
 
     payroll_number = LineField(max_length=20)
     element = forms.CharField(max_length=40, widget=forms.Select)
+    hours = HoursField(required=False, help_text="That it pays, as 37.5; the payslip states them.")
     period = DayField(help_text="A day of the pay period that it is for.")
     run = forms.IntegerField(
         required=False, min_value=1, label="Run", help_text="Only for a run of another kind than regular."
@@ -187,7 +188,7 @@ class AddItem(GroupedForm):
     def __init__(self, currency: str, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
         self.fields["amount"] = MoneyField(currency, help_text="Below zero it takes back.")
-        self.order_fields(["payroll_number", "element", "amount", "period", "run", "reason"])
+        self.order_fields(["payroll_number", "element", "amount", "hours", "period", "run", "reason"])
         self.fields["element"].widget.choices = _element_choices()
 
 
@@ -265,6 +266,7 @@ def add_item(request: PageRequest, client: str) -> Done:
             reason=asked["reason"],
             run_id=run_id,
             source="page",
+            minutes=asked["hours"] or 0,
         )
     return Done(f"The item of {person.payroll_number} waits for its run.", _items(client))
 

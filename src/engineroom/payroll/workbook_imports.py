@@ -31,14 +31,13 @@ from engineroom.payroll import workbook as form
 from engineroom.payroll.cut_off import CutOff, cut_off_of
 from engineroom.payroll.engine.schedules import Period
 from engineroom.payroll.inputs import SALARY
-from engineroom.payroll.items import pay_elements, payable
+from engineroom.payroll.items import MOST_MINUTES, pay_elements, payable
 from engineroom.payroll.models import PaidItem, PayItem, PaySchedule, PayWorkbook, RecurringPay
 from engineroom.payroll.schedules import find_schedule, paid_on, period_of_day
 from engineroom.payroll.workbook import Filled, Heading, Label, Line, Part
 from engineroom.people.selectors import TermsRow, terms_between
 from engineroom.ui.display import format_count, format_day, format_money, format_period
 
-MOST_MINUTES = 366 * 24 * 60
 HOURS_PAY = SALARY
 """The element that hours of whoever is paid by the hour are, as salaries are."""
 
