@@ -105,6 +105,7 @@ MAY: dict[str, set[str]] = {
     "billing.issue_bill_run": CHECKERS - {"client_approver"},
     "billing.print_invoices": PAY,
     "billing.write_ubl": PAY,
+    "billing.mirror_again": PAY,
     "billing.approve_bill_run": CHECKERS,
     "billing.enter_bill": BOOKS,
     "billing.read_einvoice": BOOKS,

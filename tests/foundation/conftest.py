@@ -16,6 +16,7 @@ from tests.sop.writing import procedure_text
 from tests.templates.writing import published
 
 from engineroom.billing import supplier_bills
+from engineroom.billing.models import Invoice, InvoiceMirror
 from engineroom.billing.supplier_bills import BillLine, BillSaid
 from engineroom.demo import bank
 from engineroom.foundation import duties, vault
@@ -388,6 +389,8 @@ def _owe(client: TestClient) -> None:
         supplier_bills.enter_bill(
             BillSaid("PAPER", "P-1", PAY_DATE, (BillLine("Paper", 10_00),), 2_00, supplier_name="Paper Ltd")
         )
+        invoice = Invoice.objects.filter(client_id=client.id).earliest("number")
+        InvoiceMirror.objects.create(client_id=client.id, invoice=invoice, to_client_id=uuid7())
 
 
 def _explain_and_take_back(client: TestClient) -> None:

@@ -309,6 +309,7 @@ TABLE: dict[str, Row] = {
     "billing:check_read": post(SERVICES),
     "billing:ubl": get(READERS),
     "billing:ubl_write": post(SERVICES),
+    "billing:mirror_again": post(SERVICES),
     # Bills of suppliers are the bookkeeper's.
     "billing:supplier_bills": get(READERS),
     "billing:supplier_bill": get(READERS),
@@ -680,6 +681,7 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "billing:pdf.number": "INV-000001",
             "billing:ubl.number": "INV-000001",
             "billing:ubl_write.number": "INV-000001",
+            "billing:mirror_again.number": "INV-000001",
             "billing:checked.file_id": checked.id,
             "billing:supplier_bill_of_file.file_id": checked.id,
             "billing:line.number": "INV-000001",

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from ninja import Query, Schema
 
-from engineroom.billing import einvoices, papers, services
+from engineroom.billing import einvoices, mirrors, papers, services
 from engineroom.billing.models import BillRun, Invoice, InvoiceLine
 from engineroom.foundation.api import Asked, ContentAsked, Day, Page, PageAsked, Room, cut, one
 from engineroom.foundation.approvals import services as approvals
@@ -70,11 +70,23 @@ class InvoiceLineOut(Schema):
     vat_ppm: int
 
 
+class MirrorOut(Schema):
+    """The other side of an invoice of the house to a client of the firm. bill_id: null while it is pending.
+
+    problem: why it could not be written yet.
+    """
+
+    client: str
+    bill_id: UUID | None
+    problem: str
+
+
 class InvoiceDetailOut(InvoiceOut):
     """An invoice with its lines and the rule its VAT follows."""
 
     vat_rule: str
     lines: list[InvoiceLineOut]
+    mirror: MirrorOut | None
 
 
 class PrepareAsked(Asked):
@@ -170,9 +182,15 @@ def invoice(client: Client, invoice_id: UUID) -> InvoiceDetailOut:
     """An invoice as issued."""
     row = one(Invoice.objects.select_related("customer"), "invoice", invoice_id)
     lines = InvoiceLine.objects.filter(client_id=client.id, invoice=row).order_by("line_no")
+    mirror = mirrors.mirror_of(row.id)
     return InvoiceDetailOut(
         **_invoice(row).dict(),
         vat_rule=row.vat_rule,
+        mirror=MirrorOut(
+            client=mirrors.client_billed(row.parties), bill_id=mirror.document_id, problem=mirror.problem
+        )
+        if mirror
+        else None,
         lines=[
             InvoiceLineOut(
                 id=line.id,
@@ -222,6 +240,17 @@ def write_ubl(client: Client, invoice_id: UUID) -> einvoices.EInvoiceWritten:
     installed official rules find.
     """
     return einvoices.write_einvoice(invoice_id)
+
+
+@router.command(
+    "/invoices/{invoice_id}/mirror",
+    mirrors.MirrorQueued,
+    "Try again to write an invoice's other side",
+    permission="billing.prepare",
+)
+def mirror_again(client: Client, invoice_id: UUID) -> mirrors.MirrorQueued:
+    """Of an invoice of the house to a client of the firm: the client's draft bill, where it is not there."""
+    return mirrors.mirror_again(invoice_id)
 
 
 @router.command("/bill-runs", BillRunPreparedOut, "Prepare a bill run", permission="billing.prepare")

@@ -45,6 +45,13 @@ WHERE b.client_id = ANY(%(clients)s) AND b.state = 'draft'
 ORDER BY b.due, b.number
 """
 
+STUCK_MIRRORS = """
+SELECT m.client_id, i.number, i.issue_date, m.problem
+FROM billing_invoicemirror m JOIN billing_invoice i ON i.client_id = m.client_id AND i.id = m.id
+WHERE m.client_id = ANY(%(clients)s) AND m.document_id IS NULL AND m.problem <> ''
+ORDER BY i.number
+"""
+
 LOOK_BACK_DAYS = 120
 
 
@@ -58,7 +65,14 @@ def _duties(clients: Sequence[UUID], day: date) -> list[Duty]:
         found += [_held(*row) for row in cursor.fetchall()]
         cursor.execute(SUPPLIER_BILLS, asked)
         found += [_supplier_bill(*row) for row in cursor.fetchall()]
+        cursor.execute(STUCK_MIRRORS, asked)
+        found += [_stuck(*row) for row in cursor.fetchall()]
     return found
+
+
+def _stuck(client_id: UUID, number: str, issued: date, problem: str) -> Duty:
+    what = f"Have {number} written at the client that it bills"
+    return Duty(client_id, what, problem, "billing.prepare", ("billing:invoice", (number,)), issued)
 
 
 def _supplier_bill(

@@ -185,3 +185,17 @@ class SupplierBillLine(ClientModel):
         constraints = [
             models.UniqueConstraint(fields=["client", "bill", "line_no"], name="supplier_bill_line_no")
         ]
+
+
+class InvoiceMirror(ClientModel):
+    """That an invoice has another side: the draft bill of the client of the firm that it bills.
+
+    document_id: that bill's id, none while it is pending. problem: why it could not be written yet.
+    """
+
+    id = None  # type: ignore[assignment]
+    invoice = ClientKey(Invoice, primary_key=True, db_column="id")
+    to_client_id = models.UUIDField()
+    document_id = models.UUIDField(null=True)
+    problem = models.CharField(max_length=500, default="")
+    at = models.DateTimeField(db_default=Now(), editable=False)

@@ -13,7 +13,15 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
 
-from engineroom.billing import bill_pages, einvoice_pages, einvoices, papers, selectors, services
+from engineroom.billing import (
+    bill_pages,
+    einvoice_pages,
+    einvoices,
+    mirrors,
+    papers,
+    selectors,
+    services,
+)
 from engineroom.billing.engine import Draft
 from engineroom.billing.models import Invoice, InvoiceLine
 from engineroom.billing.sections import tabs
@@ -135,8 +143,17 @@ def invoice(request: PageRequest, client: str, number: str) -> HttpResponse:
         "has_ubl": einvoices.file_of(row.id) is not None,
         "may_print": request.may("billing.prepare"),
         "held": papers.held_by_customer().get(row.customer_id, ""),
+        "mirror": mirrors.mirror_of(row.id),
+        "mirrored_to": mirrors.client_billed(row.parties),
     }
     return render(request, "billing/invoice.html", context)
+
+
+@action("billing.prepare")
+def mirror_again(request: PageRequest, client: str, number: str) -> Done:
+    """Have the other side of an invoice tried again."""
+    mirrors.mirror_again(einvoices.find(number).id, key=request.key)  # type: ignore[call-arg]
+    return Done(f"{number} is being written at the client that it bills.")
 
 
 @dataclass(frozen=True)
@@ -452,6 +469,7 @@ urlpatterns = [
     path("c/<str:client>/bills/held", held, name="held"),
     path("c/<str:client>/bills/reconciliation", reconciliation, name="reconciliation"),
     path("c/<str:client>/invoices/<str:number>", invoice, name="invoice"),
+    path("c/<str:client>/invoices/<str:number>/mirror", mirror_again, name="mirror_again"),
     path("c/<str:client>/invoices/<str:number>/pdf", invoice_pdf, name="pdf"),
     path("c/<str:client>/invoices/<str:number>/lines/<int:line_no>", invoice_line, name="line"),
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from engineroom.billing import duties, printing, search, tasks  # noqa: F401  registers what each offers
-from engineroom.billing.models import BillRun, Invoice, SupplierBill
+from engineroom.billing.models import BillRun, Invoice, InvoiceMirror, SupplierBill
 from engineroom.billing.supplier_bills import ITEM_KIND, SUBJECT, is_reversed
 from engineroom.foundation import prepared, thread
 from engineroom.foundation.tenancy.scope import current_scope
@@ -111,6 +111,28 @@ def _find_invoice(text: str) -> list[UUID]:
     )
 
 
+def _mirrors(ids: Sequence[UUID]) -> list[thread.Hop]:
+    """What the firm bills a client is that client's bill of a supplier."""
+    rows = InvoiceMirror.objects.filter(client_id__in=current_scope().read, invoice_id__in=list(ids))
+    return [
+        thread.Hop(("invoice", r.invoice_id), r.to_client_id, SUBJECT, r.document_id, forward=True)
+        for r in rows
+    ]
+
+
+def _mirrored(ids: Sequence[UUID]) -> list[thread.Hop]:
+    rows = SupplierBill.objects.filter(
+        client_id__in=current_scope().read, id__in=list(ids), source="mirror"
+    ).values_list("id", "exchange_client_id", "exchange_id")
+    return [
+        thread.Hop((SUBJECT, bill), client, "invoice", invoice, forward=False)
+        for bill, client, invoice in rows
+        if client is not None
+    ]
+
+
+thread.register_hops("invoice", _mirrors)
+thread.register_hops(SUBJECT, _mirrored)
 thread.register_kind("bill_run", _bill_runs, lane="On a document")
 thread.register_kind("invoice_line", _lines, lane="On a document")
 thread.register_kind("invoice", _invoices, _find_invoice, lane="On a document")

@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 from django.db import connection
 
-from engineroom.billing import accounts, selectors
+from engineroom.billing import accounts, mirrors, selectors
 from engineroom.billing.engine import Draft
 from engineroom.billing.models import Billed, BillRun, Invoice, InvoiceLine
 from engineroom.foundation import numbering
@@ -261,6 +261,7 @@ def _write(run: BillRun, found: Sequence[Draft], parties: Parties) -> list[str]:
     numbers = [invoice_number(first + i) for i in range(len(found))]
     _insert_invoices(run, found, ids, customer_ids, due, numbers, parties)
     _add_receivables(found, ids, customer_ids, due, numbers, entry_ids)
+    mirrors.plan([(row, parties[d.customer]) for row, d in zip(ids, found, strict=True)])
     return numbers
 
 

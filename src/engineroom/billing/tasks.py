@@ -6,7 +6,7 @@ from uuid import UUID
 
 from procrastinate.contrib.django import app
 
-from engineroom.billing import papers
+from engineroom.billing import mirrors, papers
 from engineroom.foundation.access import services as access
 from engineroom.foundation.tenancy.scope import acting
 
@@ -20,3 +20,9 @@ def print_invoices_job(client_id: str, bill_run_id: str, user_id: str) -> None:
     while left:
         with acting(system, write=UUID(client_id), on_behalf=user):
             left = papers.print_invoices(UUID(bill_run_id), at_most=papers.RENDER_AT_ONCE).left
+
+
+@app.task(name="billing.mirror_invoice", queue="billing")
+def mirror_invoice_job(client_id: str, invoice_id: str, user_id: str) -> None:
+    """Write the other side of an invoice at the client that it bills, for the user who issued it."""
+    mirrors.write(UUID(client_id), UUID(invoice_id), UUID(user_id))

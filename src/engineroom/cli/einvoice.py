@@ -10,7 +10,7 @@ import typer
 from engineroom.cli import show
 from engineroom.cli.arguments import Client
 from engineroom.cli.ground import on_the_ground, writing
-from engineroom.kernel.errors import InputRefused, Problem
+from engineroom.kernel.errors import InputRefused, NotFound, Problem
 
 einvoice = typer.Typer(
     no_args_is_help=True, help="E-invoices (EN 16931, in UBL or CII) and their official rules."
@@ -119,6 +119,30 @@ def check(file: Annotated[Path, typer.Argument(help="UBL or CII, XML or gzip")])
         typer.echo(f"{verdict.fatal} fatal, {verdict.warnings} to look at", err=True)
         raise typer.Exit(2)
     typer.echo(f"nothing fatal, {verdict.warnings} to look at")
+
+
+@invoices.command("mirror")
+@on_the_ground
+def mirror(
+    client: Client, number: Annotated[str, typer.Argument(help="of an invoice to a client of the firm")]
+) -> None:
+    """Say whether an invoice of the house stands among its client's bills; where it could not be written, try
+    again."""
+    from engineroom.billing import einvoices, mirrors
+
+    with writing(client):
+        row = mirrors.mirror_of(einvoices.find(number).id)
+        if row is None:
+            raise NotFound(f"{number} has no other side among the firm's clients")
+        if row.document_id is None:
+            mirrors.mirror_again(row.invoice_id)
+    where = mirrors.client_billed(row.invoice.parties)
+    if row.document_id:
+        typer.echo(f"{number} stands among the bills of {where}")
+        return
+    if row.problem:
+        typer.echo(row.problem)
+    typer.echo(f"mirror pending: a worker writes it at {where}")
 
 
 @invoices.command("ubl")

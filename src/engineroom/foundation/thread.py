@@ -6,7 +6,7 @@ link is a table with two columns, so it can be walked both ways.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -138,6 +138,38 @@ def of_subject(kind: str, subject_id: UUID) -> Node | None:
 
 Key = tuple[str, UUID]
 """A node's kind and id."""
+
+
+@dataclass(frozen=True)
+class Hop:
+    """The other side of a thing, at another client of the firm: its kind and id there.
+
+    there: none while it is not written yet. forward: the thing leads to it, and does not come from it.
+    """
+
+    here: Key
+    client_id: UUID
+    kind: str
+    there: UUID | None
+    forward: bool
+
+
+HOPS: dict[str, Callable[[Sequence[UUID]], list[Hop]]] = {}
+
+
+def register_hops(kind: str, ask: Callable[[Sequence[UUID]], list[Hop]]) -> None:
+    """Things of a kind may have another side at another client. Only rows of the client at hand are asked:
+    who may see the other side, and what it says, is for the face to find out there.
+    """
+    HOPS[kind] = ask
+
+
+def hops(keys: Iterable[Key]) -> list[Hop]:
+    """The other sides of things on a thread, one question a kind."""
+    by_kind: dict[str, list[UUID]] = {}
+    for kind, node_id in keys:
+        by_kind.setdefault(kind, []).append(node_id)
+    return [hop for kind, ask in HOPS.items() if kind in by_kind for hop in ask(by_kind[kind])]
 
 
 @dataclass(frozen=True)

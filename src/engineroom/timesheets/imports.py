@@ -15,7 +15,8 @@ from engineroom.foundation.columns import insert_columns
 from engineroom.foundation.imports.services import Parsed, importer
 from engineroom.foundation.imports.sheets import Column, Sheet
 from engineroom.foundation.imports.tables import Findings, TableImporter
-from engineroom.foundation.tenancy.scope import current_scope
+from engineroom.foundation.tenancy.models import Client
+from engineroom.foundation.tenancy.scope import current_client_id, current_scope
 from engineroom.kernel.errors import Problem
 from engineroom.kernel.ids import uuid7s
 from engineroom.kernel.money import format_minor
@@ -69,6 +70,7 @@ class Customers(TableImporter):
         Column("payment_days", "int"),
         Column("email", max_length=254),
         *(Column(name, max_length=longest) for name, longest in FOR_E_INVOICES.items()),
+        Column("client", max_length=20),
     )
 
     def check(self, parsed: Parsed) -> list[Problem]:
@@ -85,7 +87,26 @@ class Customers(TableImporter):
         for i, days in enumerate(sheet.columns["payment_days"]):
             if days is not None and not 0 <= days <= 365:
                 found.at(i, "payment_days", f"{days} days is not a payment term", "Write 0 to 365")
+        self._check_clients(found)
         return found.problems
+
+    def _check_clients(self, found: Findings) -> None:
+        """A customer of the house may be a client of the firm: what it is billed is then a bill there."""
+        named = {i: code for i, code in enumerate(found.sheet.columns["client"]) if code}
+        if not named:
+            return
+        at_home = Client.objects.filter(id=current_client_id(), is_house=True).exists()
+        known = (
+            set(Client.objects.filter(is_house=False).values_list("code", flat=True)) if at_home else set()
+        )
+        for i, code in named.items():
+            if not at_home:
+                remedy = "Leave it empty: only the firm's own customers are its clients"
+                found.at(i, "client", f"{code!r} is no client of yours", remedy)
+            elif code not in known:
+                found.at(
+                    i, "client", f"the firm has no client {code!r}", "Write the code of one of its clients"
+                )
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
         c = parsed.content.columns
@@ -96,7 +117,7 @@ class Customers(TableImporter):
                 "vat_number": c["vat_number"][i] or "",
                 "payment_days": 30 if c["payment_days"][i] is None else c["payment_days"][i],
                 "email": c["email"][i] or "",
-                **{name: c[name][i] for name in FOR_E_INVOICES if c[name][i]},
+                **{name: c[name][i] for name in (*FOR_E_INVOICES, "client") if c[name][i]},
             }
             _, made = Counterparty.objects.update_or_create(
                 client_id=current_scope().client_id,

@@ -15,6 +15,8 @@ from django.urls import path
 from django.utils.safestring import SafeString
 
 from engineroom.foundation import kept, thread
+from engineroom.foundation.access.roles import may
+from engineroom.foundation.tenancy.models import Client
 from engineroom.kernel.errors import NotFound
 from engineroom.ledger.selectors import Booked, booked, sealed_point
 from engineroom.ui import display, parts
@@ -46,7 +48,18 @@ def follow(request: PageRequest, client: str, kind: str, node_id: UUID) -> HttpR
         raise Http404 from nothing
     request.reading(node_id, kind=kind)
     seal = sealed_point(whole.books.entry_ids) if whole.books.entries else None
+    if beside := _reachable(request, whole.hops):
+        drawn = render_to_string("web/thread_drawn.html", {"thread": picture(client, whole.found, beside)})
+        whole = replace(whole, drawn=drawn)
     return render(request, "web/thread.html", {"whole": whole, "seal": seal})
+
+
+def _reachable(request: PageRequest, hops: Sequence[thread.Hop]) -> list[tuple[thread.Hop, Client]]:
+    """The other sides that lie at clients on which the reader may follow a thread too, and no others."""
+    if not hops:
+        return []
+    mine = {client.id: client for client, roles in request.clients if may(roles, "foundation.read")}
+    return [(hop, mine[hop.client_id]) for hop in hops if hop.client_id in mine]
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,9 @@ class Whole:
     entries: list[tuple[str, str]]
     sums: dict[str, int]
     own_page: str
+    found: thread.Graph
+    hops: list[thread.Hop]
+    """Other sides at other clients, whoever may see them: `drawn` has none of them."""
 
 
 def _whole(client: str, start: thread.Key, came_from: thread.Key | None) -> Whole:
@@ -73,6 +89,8 @@ def _whole(client: str, start: thread.Key, came_from: thread.Key | None) -> Whol
         _entries(client, found, books.entry_ids),
         _sums(found),
         own_page(client, here),
+        found,
+        thread.hops(found.nodes),
     )
 
 
@@ -99,17 +117,53 @@ def find(request: PageRequest, client: str) -> HttpResponse:
     return redirect("thread", client, kind, node_id)
 
 
-def picture(client: str, found: thread.Graph) -> parts.Thread:
-    """The graph as the component draws it: what nothing stands for has no lane. Entries stand beneath it."""
+def picture(
+    client: str, found: thread.Graph, beside: Sequence[tuple[thread.Hop, Client]] = ()
+) -> parts.Thread:
+    """The graph as the component draws it: what nothing stands for has no lane. Entries stand beneath it.
+
+    beside: other sides at other clients, each with whose it is.
+    """
     found = _without_entries(found)
-    lanes = [lane for lane in thread.LANES if any(thread.LANE[kind] == lane for kind, _ in found.nodes)]
+    kinds = {*(kind for kind, _ in found.nodes), *(hop.kind for hop, _ in beside)}
+    lanes = [lane for lane in thread.LANES if any(thread.LANE[kind] == lane for kind in kinds)]
     left_out = ", ".join(f"{n:,} more of {kind.replace('_', ' ')}" for kind, n in found.more.items())
     return parts.Thread(
         lanes,
-        [_node(client, key, node, found.start) for key, node in found.nodes.items()],
-        [parts.Edge(_name(source), _name(target)) for source, target in found.edges],
+        [
+            *(_node(client, key, node, found.start) for key, node in found.nodes.items()),
+            *(_other_side(hop, there, found.nodes[hop.here]) for hop, there in beside),
+        ],
+        [
+            *(parts.Edge(_name(source), _name(target)) for source, target in found.edges),
+            *(_hop_edge(hop) for hop, _ in beside),
+        ],
         left_out,
     )
+
+
+def _other_side(hop: thread.Hop, there: Client, here: thread.Node) -> parts.Node:
+    """What stands at the other client, which its own thread goes on from: it comes to what this one does."""
+    return parts.Node(
+        id=_hop_name(hop),
+        lane=thread.LANE[hop.kind],
+        what=hop.kind.replace("_", " ").capitalize(),
+        figure=_figure(here),
+        when=display.format_day(here.day) if here.day else "",
+        status_kind="" if hop.there else "wait",
+        status="" if hop.there else "Mirror pending",
+        url=address("thread", there.code, hop.kind, hop.there) if hop.there else "",
+        client=there.name,
+    )
+
+
+def _hop_edge(hop: thread.Hop) -> parts.Edge:
+    ends = (_name(hop.here), _hop_name(hop))
+    return parts.Edge(*(ends if hop.forward else ends[::-1]), pending=hop.there is None)
+
+
+def _hop_name(hop: thread.Hop) -> str:
+    return f"beside-{_name(hop.here)}"
 
 
 def _without_entries(found: thread.Graph) -> thread.Graph:
