@@ -22,6 +22,7 @@ COUNTS_WITH_ITS_RUN = {
     "payroll_ordertaken": "counts once its run is published",
     "payroll_claimpaid": "counts once its run is published",
     "payroll_debttaken": "counts once its run is published",
+    "payroll_recurringpaid": "counts once its run is published",
     "payroll_attemptchunk": "what it was calculated from is kept once it is done",
     "foundation_vaultfile": "never changes",
 }

@@ -174,7 +174,7 @@ def _calculate_a_month(client: TestClient) -> None:
             pay_day=25,
         )
         schedules.put_on_schedule(person, "MONTHLY", starts=PAY_DATE.replace(day=1))
-        items.add_recurring_pay(person, "commission_pay", 50_00, starts=PAY_DATE.replace(day=1))
+        items.add_recurring_pay(person, "commission_pay", 50_00, starts=PAY_DATE.replace(day=1), total=120_00)
         said = orders.OrderSaid(
             "priority", "A1", "COURT", PAY_DATE, PAY_DATE.replace(day=1), {"normal_deduction": 5_00},
             creditor_name="The Court",

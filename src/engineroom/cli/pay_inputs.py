@@ -136,11 +136,67 @@ def items_list(
     ]  # fmt: skip
     show.table("Items that wait", ("", "number", "element", "amount", "for", "why"), told, right=[3])
     every = [
-        (one.person.payroll_number, one.element, show.money(one.amount, row.currency), one.starts, one.ends)
-        for one in recurring
-    ]
+        (n, one.row.person.payroll_number, one.row.element, show.money(one.row.amount, row.currency),
+         one.row.starts, one.row.ends or "",
+         "" if one.row.total is None else show.money(one.row.total, row.currency),
+         "" if one.row.total is None else show.money(one.paid, row.currency))
+        for n, one in enumerate(recurring, 1)
+    ]  # fmt: skip
     if every:
-        show.table("Every period", ("number", "element", "amount", "from", "until"), every, right=[2])
+        headings = ("", "number", "element", "amount", "from", "until", "in all", "paid")
+        show.table("Every period", headings, every, right=[3, 6, 7])
+
+
+@app.command("recurring-add", rich_help_panel=GIVEN)
+@on_the_ground
+def recurring_add(
+    client: Client,
+    payroll_number: PayrollNumber,
+    element: Annotated[str, typer.Argument(help="a pay element, such as commission_pay")],
+    amount: Annotated[str, typer.Argument(help="of a pay period, as 50.00; after -- also below zero")],
+    starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="the first day")],
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day")] = None,
+    total: Annotated[str, typer.Option(help="in all: the last period pays what is left of it")] = "",
+    reason: Annotated[str, typer.Option(help="why; it is kept with it")] = "",
+) -> None:
+    """Pay a person an amount of an element every period, until a day or up to a total."""
+    from engineroom.kernel.money import parse_minor
+    from engineroom.payroll import items
+    from engineroom.people.selectors import named_person
+
+    with writing(client) as row:
+        items.add_recurring_pay(
+            named_person(payroll_number).counterparty_id,
+            element,
+            parse_minor(amount, row.currency),
+            starts=starts.date(),
+            ends=until.date() if until else None,
+            total=parse_minor(total, row.currency) if total else None,
+            reason=reason,
+        )
+    up_to = f", {total} in all" if total else ""
+    typer.echo(f"{payroll_number}: {element} {amount} every period from {starts.date()}{up_to}")
+
+
+@app.command("recurring-end", rich_help_panel=GIVEN)
+@on_the_ground
+def recurring_end(
+    client: Client,
+    place: Annotated[int, typer.Argument(help="its place in the list of `payroll items`")],
+    ends: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="the last day on which it is paid")],
+) -> None:
+    """End pay of every period."""
+    from django.utils import timezone
+
+    from engineroom.payroll import items
+
+    with writing(client):
+        found = items.recurring_pay(timezone.now().date())
+        if not 1 <= place <= len(found):
+            raise NotFound(f"there is no {place} in the list; {len(found)} are paid every period")
+        row = found[place - 1].row
+        items.end_recurring_pay(row.id, ends=ends.date())
+    typer.echo(f"{row.person.payroll_number}: {row.element} is paid last on {ends.date()}")
 
 
 @app.command("schedule-put", rich_help_panel=GIVEN)

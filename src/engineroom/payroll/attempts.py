@@ -27,7 +27,7 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.models import VaultFile
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound
 from engineroom.kernel.ids import uuid7_column
-from engineroom.payroll import repaid, sickness, withheld
+from engineroom.payroll import recurring, repaid, sickness, withheld
 from engineroom.payroll.cut_off import closes
 from engineroom.payroll.engine.steps import Calculation, RowProblem
 from engineroom.payroll.inputs import (
@@ -399,10 +399,11 @@ def _calculate(
         write_taken(row, inputs.orders, done, picked)
     if inputs.debts and done:
         repaid.write_taken(row, inputs.debts, done, picked)
+    recurring.write_paid(row, inputs.instalments, [inputs.person_id[i] for i in picked])
     if inputs.claims:
         write_claims(row, inputs.claims, [inputs.person_id[i] for i in picked])
     if run.kind == REVERSAL and run.corrects and run.corrects.published_id:
-        for beside in (withheld, repaid, sickness):
+        for beside in (withheld, repaid, sickness, recurring):
             beside.take_back(row, run.corrects.published_id, inputs.person_id)
     failpoint("calculate")
     row.problems = problems
@@ -563,6 +564,7 @@ def content_hash(run: PayRun, attempt: Attempt, chunks: Sequence[AttemptChunk] |
         *content_lines(run.client_id, attempt.id),
         *claim_lines(run.client_id, attempt.id),
         *repaid.content_lines(run.client_id, attempt.id),
+        *recurring.content_lines(run.client_id, attempt.id),
     ]
     slips = _payslip_lines(run, attempt, sum(chunk.people for chunk in chunks))
     return canonical.digest(chain([head], slips, beside))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from engineroom.payroll.engine.salaries import Stretches, salaries
 from engineroom.payroll.engine.schedules import PERIODS_IN_YEAR
 from engineroom.payroll.jurisdictions import Asked, Details, Jurisdiction, jurisdiction
 from engineroom.payroll.models import PayRun
+from engineroom.payroll.recurring import Instalment, as_paid, read_instalments
 from engineroom.payroll.repaid import DebtsOfChunk, read_debts
 from engineroom.payroll.sickness import ClaimsOfChunk, pays_the_period, read_claims
 from engineroom.payroll.taxed_again import taxed_again
@@ -53,6 +54,12 @@ WHERE p.client_id = %(client)s AND p.id BETWEEN %(first)s AND %(last)s AND p.id 
   SELECT t.person_id FROM payroll_reversedpayslip v
   JOIN payroll_payslip s ON s.client_id = v.client_id AND s.id = v.id
   JOIN payroll_claimpaid t ON t.client_id = s.client_id AND t.attempt_id = s.attempt_id
+    AND t.person_id = s.person_id
+  WHERE v.client_id = %(client)s AND v.run_id = %(reversal)s
+  UNION
+  SELECT t.person_id FROM payroll_reversedpayslip v
+  JOIN payroll_payslip s ON s.client_id = v.client_id AND s.id = v.id
+  JOIN payroll_recurringpaid t ON t.client_id = s.client_id AND t.attempt_id = s.attempt_id
     AND t.person_id = s.person_id
   WHERE v.client_id = %(client)s AND v.run_id = %(reversal)s
   UNION
@@ -105,7 +112,7 @@ GROUP BY i.person_id ORDER BY i.person_id
 
 RECURRING = """
 SELECT c.person_id, c.element, sum(c.amount)::bigint FROM payroll_recurringpay c
-WHERE c.client_id = %(client)s AND c.person_id BETWEEN %(first)s AND %(last)s
+WHERE c.total IS NULL AND c.client_id = %(client)s AND c.person_id BETWEEN %(first)s AND %(last)s
   AND c.starts <= %(ends)s AND (c.ends IS NULL OR c.ends >= %(starts)s) AND c.withdrawn = ''
   AND (%(closes)s::date IS NULL OR (c.added_at AT TIME ZONE %(zone)s)::date <= %(closes)s)
 GROUP BY c.person_id, c.element ORDER BY c.person_id, c.element
@@ -221,6 +228,8 @@ class ChunkInputs:
     """Statutory payments of these people, which are among the columns."""
     debts: DebtsOfChunk | None = None
     """What these people owe, which is among the columns."""
+    instalments: list[Instalment] = field(default_factory=list)
+    """Recurring pay up to a total, which is among the columns."""
 
     def texts(self, name: str) -> list[str]:
         """A column of texts, empty where the jurisdiction has no such input."""
@@ -322,6 +331,7 @@ def read_inputs(
         orders=read_orders(law, run, rows, bounds),
         claims=pay.claims,
         debts=debts,
+        instalments=pay.instalments,
         back=back,
     )
 
@@ -425,6 +435,7 @@ class Pay:
         self.settled: set[UUID] = set()
         self.hourly: set[UUID] = set()
         self.claims: ClaimsOfChunk | None = None
+        self.instalments: list[Instalment] = []
 
     def add(self, column: str, people: list[UUID], amounts: list[int]) -> None:
         """To whom of the people is here."""
@@ -457,6 +468,7 @@ class Pay:
         kept.columns = {name: column[rows] for name, column in self.columns.items()}
         kept.figures = {name: column[rows] for name, column in self.figures.items()}
         kept.given, kept.refused, kept.claims = self.given, self.refused, self.claims
+        kept.instalments = self.instalments
         return kept
 
     def go_on_from(self, law: Jurisdiction, earlier: npt.NDArray[np.int64]) -> None:
@@ -474,6 +486,8 @@ def _pay_of(run: PayRun, people: list[UUID], bounds: dict[str, Any]) -> Pay:
         _add_hours(pay, bounds)
     elif run.kind in FINAL:
         _add_agreed(pay, run, bounds)
+    if run.schedule_id is not None and run.stands_for.kind == "regular":
+        _add_instalments(pay, bounds)
     _add_by_element(pay, _rows(ITEMS, bounds))
     by_hand = pay.who_gets()
     _add_claims(pay, run, bounds, by_hand)
@@ -482,6 +496,15 @@ def _pay_of(run: PayRun, people: list[UUID], bounds: dict[str, Any]) -> Pay:
     _add_hourly_leave(pay, run, bounds, by_hand)
     _add_by_element(pay, _rows(ITEM_MINUTES, bounds))
     return pay
+
+
+def _add_instalments(pay: Pay, bounds: dict[str, Any]) -> None:
+    """Recurring pay up to a total: of a run that is looked at again, what it paid."""
+    if bounds.get("known_now"):
+        _add_by_element(pay, [row for row in as_paid(bounds) if row[0] in pay.row])
+        return
+    pay.instalments = [one for one in read_instalments(bounds) if one.person_id in pay.row]
+    _add_by_element(pay, [(one.person_id, one.element, one.amount) for one in pay.instalments])
 
 
 FINAL = ("regular", "final")
@@ -600,7 +623,10 @@ def _add_claims(pay: Pay, run: PayRun, bounds: dict[str, Any], by_hand: Mapping[
 def pay_as_known_now(run: PayRun) -> tuple[list[tuple[UUID, str]], Pay]:
     """What a run would pay if it were put together today, with every item that it took in; and who is in it,
     by id and payroll number."""
-    bounds = _bounds(run, EVERYBODY["first"], EVERYBODY["last"]) | {"taxed_now": True}
+    bounds = _bounds(run, EVERYBODY["first"], EVERYBODY["last"]) | {
+        "taxed_now": True,
+        "known_now": True,
+    }
     rows = _rows(PEOPLE, bounds)
     return [(row[0], row[1]) for row in rows], _pay_of(run, [row[0] for row in rows], bounds)
 

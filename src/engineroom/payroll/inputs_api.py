@@ -113,14 +113,32 @@ class PayItemOut(Schema):
     run_id: UUID | None
 
 
+class RecurringPayOut(Schema):
+    """Pay of every period. total_minor: it is over once paid_minor comes to it; null: on its last day.
+    Amounts are absent where the role does not see pay."""
+
+    id: UUID
+    person_id: UUID
+    payroll_number: str
+    element: str
+    amount_minor: int | None
+    total_minor: int | None
+    paid_minor: int | None
+    currency: str
+    starts: date
+    ends: date | None
+    reason: str
+
+
 class RecurringAsked(Asked):
-    """An amount of an element in every period that the days touch."""
+    """An amount of an element in every period that the days touch; with a total, until it is paid in all."""
 
     person_id: UUID
     element: Name
     amount_minor: int
     starts: Day
     ends: Day | None = None
+    total_minor: int | None = None
     reason: Text = ""
 
 
@@ -226,6 +244,30 @@ def withdraw_pay_item(client: Client, item_id: UUID, asked: ReasonAsked) -> item
     return items.withdraw_pay_item(item_id, reason=asked.reason)
 
 
+@router.read("/recurring-pay", list[RecurringPayOut], "What is paid every period")
+def recurring_pay(client: Client) -> list[RecurringPayOut]:
+    """What is not over today, by payroll number. The read is logged."""
+    found, hidden = items.recurring_pay(timezone.now().date()), hides("pay")
+    if found:
+        log_read("pay_item", None, "recurring pay", len(found))
+    return [
+        RecurringPayOut(
+            id=one.row.id,
+            person_id=one.row.person_id,
+            payroll_number=one.row.person.payroll_number,
+            element=one.row.element,
+            amount_minor=None if hidden else one.row.amount,
+            total_minor=None if hidden else one.row.total,
+            paid_minor=None if hidden or one.row.total is None else one.paid,
+            currency=client.currency,
+            starts=one.row.starts,
+            ends=one.row.ends,
+            reason=one.row.reason,
+        )
+        for one in found
+    ]
+
+
 @router.command("/recurring-pay", items.RecurringAdded, "Add recurring pay", permission="payroll.prepare")
 def add_recurring_pay(client: Client, asked: RecurringAsked) -> items.RecurringAdded:
     """Paid in every period of the person's schedule that the days touch."""
@@ -235,6 +277,7 @@ def add_recurring_pay(client: Client, asked: RecurringAsked) -> items.RecurringA
         asked.amount_minor,
         starts=asked.starts,
         ends=asked.ends,
+        total=asked.total_minor,
         reason=asked.reason,
     )
 

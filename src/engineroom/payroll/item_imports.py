@@ -109,16 +109,18 @@ class Recurring(AboutPeople):
     """Pay of every period, from a day on."""
 
     kind = "recurring-pay"
-    summary = "pay of every period: an amount of an element, from a day until a day"
+    summary = "pay of every period: an amount of an element, until a day or up to a total"
     columns = (
         NUMBER, ELEMENT, AMOUNT, Column("from_date", "date", required=True), Column("until_date", "date"),
-        Column("reason", max_length=LONGEST_REASON),
+        Column("reason", max_length=LONGEST_REASON), Column("total", "money"),
     )  # fmt: skip
 
     def elements(self, row: dict[str, Any]) -> list[str]:
         return items.payable(row["from_date"])
 
     def check_row(self, row: dict[str, Any]) -> list[Problem]:
+        if wrong := items.wrong_total(row["amount"], row["total"]):
+            return wrong
         if row["until_date"] and row["until_date"] < row["from_date"]:
             problem = f"ends on {row['until_date']}, before {row['from_date']}"
             return [Problem(problem, "Correct one of the days", field="until_date")]
@@ -136,10 +138,11 @@ class Recurring(AboutPeople):
                 "amount": c["amount"],
                 "starts": c["from_date"],
                 "ends": c["until_date"],
+                "total": c["total"],
                 "reason": [reason or "" for reason in c["reason"]],
             },
             n,
-            casts={"ends": "date"},
+            casts={"ends": "date", "total": "bigint"},
         )
         return {"recurring pay": n}
 

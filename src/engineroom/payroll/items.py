@@ -27,6 +27,7 @@ from engineroom.payroll.engine.elements import PayElement
 from engineroom.payroll.inputs import STATED
 from engineroom.payroll.jurisdictions import jurisdiction
 from engineroom.payroll.models import CarriedIn, PaidItem, PayItem, PayRun, RecurringPay
+from engineroom.payroll.recurring import paid_so_far
 from engineroom.people.models import Person
 
 
@@ -128,11 +129,19 @@ class RecurringAdded:
 
 @command("payroll.prepare")
 def add_recurring_pay(
-    person_id: UUID, element: str, amount: int, *, starts: date, ends: date | None = None, reason: str = ""
+    person_id: UUID,
+    element: str,
+    amount: int,
+    *,
+    starts: date,
+    ends: date | None = None,
+    total: int | None = None,
+    reason: str = "",
 ) -> RecurringAdded:
-    """Pay an amount of an element in every pay period that the days touch."""
+    """Pay an amount of an element in every pay period that the days touch. total: it is over once that much
+    was paid in all, the last period less; of the amount's sign. What is taken back is paid later."""
     client_id = of_person(person_id)
-    problems = [*wrong_element(element, payable(starts)), *wrong_amount(amount)]
+    problems = [*wrong_element(element, payable(starts)), *wrong_amount(amount), *wrong_total(amount, total)]
     if ends is not None and ends < starts:
         problems.append(Problem(f"ends on {ends}, before {starts}", "Correct one of the days", field="ends"))
     refuse([*problems, *too_long("reason", reason, LONGEST_REASON)])
@@ -141,6 +150,7 @@ def add_recurring_pay(
         person_id=person_id,
         element=element,
         amount=amount,
+        total=total,
         starts=starts,
         ends=ends,
         reason=reason.strip(),
@@ -254,6 +264,18 @@ def wrong_minutes(minutes: int) -> list[Problem]:
     return [Problem("these are more hours than a year has", "Check the hours", field="hours")]
 
 
+def wrong_total(amount: int, total: int | None) -> list[Problem]:
+    """What is wrong with the total of an amount that is paid every period."""
+    if total is None:
+        return []
+    if abs(total) > MAX_MINOR:
+        return [Problem("the total is more than can be paid", "Check its decimal point", field="total")]
+    if total * amount <= 0 or abs(total) < abs(amount):
+        remedy = "Give the whole sum, with the sign of the amount"
+        return [Problem("the total is less than one period's amount", remedy, field="total")]
+    return []
+
+
 def refuse(problems: Sequence[Problem]) -> None:
     if problems:
         raise InputRefused(list(problems))
@@ -270,7 +292,19 @@ def items_waiting() -> list[PayItem]:
     return list(rows.select_related("person", "run").order_by("person__payroll_number", "id"))
 
 
-def recurring_pay(day: date) -> list[RecurringPay]:
-    """Recurring pay that is not over on a day, by payroll number."""
-    rows = RecurringPay.objects.filter(lasts_until(day), client_id=current_client_id(), withdrawn="")
-    return list(rows.select_related("person").order_by("person__payroll_number", "starts"))
+@dataclass(frozen=True)
+class Recurring:
+    """Recurring pay. paid: of one that has a total, by released runs so far."""
+
+    row: RecurringPay
+    paid: int = 0
+
+
+def recurring_pay(day: date) -> list[Recurring]:
+    """Recurring pay that is not over on a day, nor paid in all, by payroll number."""
+    client_id = current_client_id()
+    rows = RecurringPay.objects.filter(lasts_until(day), client_id=client_id, withdrawn="")
+    found = list(rows.select_related("person").order_by("person__payroll_number", "starts", "id"))
+    paid = paid_so_far(client_id, [row.id for row in found if row.total is not None])
+    seen = [Recurring(row, paid.get(row.id, 0)) for row in found]
+    return [one for one in seen if one.row.total is None or one.paid != one.row.total]

@@ -316,6 +316,8 @@ class RecurringPay(ClientModel):
     element = models.CharField(max_length=40)
     amount = models.BigIntegerField()
     """Minor units a pay period."""
+    total = models.BigIntegerField(null=True)
+    """In all, of the amount's sign: it is over once `RecurringPaid` comes to it. None: until its last day."""
     starts = models.DateField()
     ends = models.DateField(null=True)
     reason = models.CharField(max_length=300, default="")
@@ -323,6 +325,34 @@ class RecurringPay(ClientModel):
     """Why it never was to be paid; said once."""
     workbook = ClientKey(PayWorkbook, null=True, indexed=False)
     added_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(total=None)
+                | models.Q(total__gt=0, amount__gt=0)
+                | models.Q(total__lt=0, amount__lt=0),
+                name="recurring_total_of_its_sign",
+            )
+        ]
+
+
+class RecurringPaid(ClientModel):
+    """What one payslip paid of recurring pay that has a total; in a reversal the negative. Minor units."""
+
+    history = True
+
+    run_id = models.UUIDField()
+    attempt = ClientKey(Attempt, indexed=False)
+    person = ClientKey(Person, indexed=False)
+    recurring = ClientKey(RecurringPay)
+    amount = models.BigIntegerField()
+    takes_back = ClientKey("self", null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "attempt", "recurring"], name="recurring_paid_once")
+        ]
 
 
 class PayOrder(ClientModel):

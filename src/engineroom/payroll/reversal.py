@@ -36,6 +36,7 @@ from engineroom.payroll.models import (
     PayItem,
     PayRun,
     Payslip,
+    RecurringPaid,
     ReversedPayslip,
 )
 from engineroom.payroll.services import find_run
@@ -166,8 +167,8 @@ def _opened(original: PayRun, kind: str, corrects: PayRun, day: date) -> PayRun:
 
 
 def _pay_again(original: PayRun, slip: Payslip, anew: PayRun, reason: str) -> None:
-    """Items of the replacement: those that the payslip paid, and the rest of it by element. What orders took
-    and claims paid is worked out anew."""
+    """Items of the replacement: those that the payslip paid, and the rest of it by element. What orders took,
+    claims paid and recurring pay up to a total came to is worked out anew."""
     law = jurisdiction(original.jurisdiction)
     left = {
         element: amount
@@ -180,6 +181,11 @@ def _pay_again(original: PayRun, slip: Payslip, anew: PayRun, reason: str) -> No
         )
         for payment, amount in of_claims.values_list("claim__payment", "amount"):
             left[law.claims.elements[payment]] -= amount
+    of_totals = RecurringPaid.objects.filter(
+        client_id=original.client_id, attempt=slip.attempt, person_id=slip.person_id
+    )
+    for element, amount in of_totals.values_list("recurring__element", "amount"):
+        left[element] -= amount
     taken = PaidItem.objects.filter(client_id=original.client_id, run=original).values("item_id")
     again = []
     for item in PayItem.objects.filter(client_id=original.client_id, person_id=slip.person_id, id__in=taken):

@@ -197,7 +197,7 @@ class AddRecurring(GroupedForm):
 
     groups = (
         Group("Who, what and how much", ["payroll_number", "element", "amount"]),
-        Group("From when until when, and why", ["starts", "ends", "reason"]),
+        Group("From when until when, and why", ["starts", "ends", "total", "reason"]),
     )
 
     payroll_number = LineField(max_length=20)
@@ -209,7 +209,10 @@ class AddRecurring(GroupedForm):
     def __init__(self, currency: str, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
         self.fields["amount"] = MoneyField(currency, help_text="A pay period.")
-        self.order_fields(["payroll_number", "element", "amount", "starts", "ends", "reason"])
+        self.fields["total"] = MoneyField(
+            currency, required=False, label="Up to a total", help_text="The last period pays what is left."
+        )
+        self.order_fields(["payroll_number", "element", "amount", "starts", "ends", "total", "reason"])
         self.fields["element"].widget.choices = _element_choices()
 
 
@@ -238,7 +241,7 @@ def pay_items(request: PageRequest, client: str) -> HttpResponse:
         "currency": currency,
         "hides_pay": "pay" in request.masked,
         "items": [(row, labels.get(row.element, row.element)) for row in waiting],
-        "recurring": [(row, labels.get(row.element, row.element)) for row in recurring],
+        "recurring": [(one, labels.get(one.row.element, one.row.element)) for one in recurring],
         "may": may,
         "item_form": form_of(request, AddItem(currency, initial={"period": today})) if may else None,
         "recurring_form": form_of(request, AddRecurring(currency, initial={"starts": today}))
@@ -297,6 +300,7 @@ def add_recurring(request: PageRequest, client: str) -> Done:
             asked["amount"],
             starts=asked["starts"],
             ends=asked["ends"],
+            total=asked["total"] or None,
             reason=asked["reason"],
         )
     return Done(f"Recurring pay of {person.payroll_number} is added.", _items(client))

@@ -110,7 +110,7 @@ def of_period(schedule: PaySchedule, period: Period) -> OfPeriod:
     recurring: dict[tuple[UUID, str], list[RecurringPay]] = defaultdict(list)
     paid = {row[0] for row in rows}
     for pay in RecurringPay.objects.filter(
-        client_id=client_id, withdrawn="", starts__lte=period.ends
+        client_id=client_id, withdrawn="", total=None, starts__lte=period.ends
     ).exclude(ends__lt=period.starts):
         if pay.person_id in paid:
             recurring[pay.person_id, pay.element].append(pay)
