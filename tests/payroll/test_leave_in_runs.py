@@ -170,7 +170,7 @@ def test_who_was_not_paid_long_enough_waits_until_somebody_states_their_earnings
     assert blocked(client, run_id) == [("E1", "sick pay")]
     stated = {"relevant_earnings": 800_00, "relevant_periods": 8}
     with client.acting(), pytest.raises(InputRefused) as refused:
-        claims.state_claim(person, "smp", date(2026, 6, 8), {"relevant_pay": 1}, reason="")
+        claims.state_claim(person, "smpp", date(2026, 6, 8), {"relevant_pay": 1}, reason="")
     assert {p.field for p in refused.value.problems} == {"reason", "payment", "relevant_pay"}
     with client.acting():
         claims.state_claim(person, "ssp", date(2026, 6, 8), stated, reason="from the bureau before")
@@ -178,7 +178,7 @@ def test_who_was_not_paid_long_enough_waits_until_somebody_states_their_earnings
     assert figures(client, run_id)["E1"]["statutory_sick_pay"] == 16_00  # 80% of 100.00 a week, a fifth
 
 
-def test_leave_with_a_statutory_payment_that_no_run_works_out_waits_for_its_item(client: TestClient) -> None:
+def test_a_parents_leave_without_a_claim_waits_for_it_or_for_an_item(client: TestClient) -> None:
     person = sick_after(client)
     away(client, person, "maternity", date(2026, 6, 1), date(2026, 12, 31))
     run_id = open_run(client, JUNE)

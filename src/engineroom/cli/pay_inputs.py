@@ -398,14 +398,20 @@ def claim_state(
     client: Client,
     payroll_number: PayrollNumber,
     first_day: Annotated[datetime, typer.Argument(help="of the first of linked stretches")],
-    earnings: Annotated[str, typer.Argument(help="of the relevant period, as 4,615.38")],
-    periods: Annotated[int, typer.Argument(help="weeks in it, or months with --monthly")],
     reason: Reason,
+    earnings: Annotated[str, typer.Argument(help="of the relevant period, as 4,615.38")] = "",
+    periods: Annotated[int, typer.Argument(help="weeks in it, or months with --monthly")] = 1,
+    payment: Annotated[str, typer.Option(help="ssp, or of parents smp, sap, spp, shpp, spbp, sncp")] = "ssp",
+    paid_until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="instead of earnings: the qualifying week's last day"),
+    ] = None,
+    weeks_paid_before: Annotated[int, typer.Option(help="of parents' pay for this child, elsewhere")] = 0,
     monthly: Annotated[bool, typer.Option("--monthly")] = False,
     waiting_days_served: Annotated[int, typer.Option(help="in the linked sickness, elsewhere")] = 0,
     days_paid_before: Annotated[int, typer.Option(help="in the linked sickness, elsewhere")] = 0,
 ) -> None:
-    """State what sick pay goes by, where it cannot be found in what was paid here."""
+    """State what sick pay goes by, where it cannot be found in what was paid here; or a parent's claim."""
     from engineroom.foundation.tenancy.scope import acting
     from engineroom.kernel.money import parse_minor
     from engineroom.payroll import claims
@@ -414,16 +420,19 @@ def claim_state(
     user = identity()
     row = client_named(user, client)
     figures = {
-        "relevant_earnings": parse_minor(earnings, row.currency),
-        "relevant_periods": periods,
-        "paid_monthly": int(monthly),
         "waiting_days_served": waiting_days_served,
         "days_paid_before": days_paid_before,
+        "weeks_paid_before": weeks_paid_before,
     }
+    if earnings:
+        said = parse_minor(earnings, row.currency)
+        figures |= {"relevant_earnings": said, "relevant_periods": periods, "paid_monthly": int(monthly)}
     with acting(user, write=row.id):
         person = named_person(payroll_number).counterparty_id
-        claims.state_claim(person, "ssp", first_day.date(), figures, reason=reason)
-    typer.echo(f"{payroll_number}: sick pay from {first_day.date()} goes by {earnings} in {periods}")
+        until = paid_until.date() if paid_until else None
+        claims.state_claim(person, payment, first_day.date(), figures, reason=reason, paid_until=until)
+    by = f"{earnings} in {periods}" if earnings else f"what was paid until {until}"
+    typer.echo(f"{payroll_number}: {payment} from {first_day.date()} goes by {by}")
     seal_everything()
 
 

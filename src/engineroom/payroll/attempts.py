@@ -399,7 +399,8 @@ def _calculate(
         write_taken(row, inputs.orders, done, picked)
     if inputs.debts and done:
         repaid.write_taken(row, inputs.debts, done, picked)
-    recurring.write_paid(row, inputs.instalments, [inputs.person_id[i] for i in picked])
+    if inputs.instalments:
+        recurring.write_paid(row, inputs.instalments, [inputs.person_id[i] for i in picked])
     if inputs.claims:
         write_claims(row, inputs.claims, [inputs.person_id[i] for i in picked])
     if run.kind == REVERSAL and run.corrects and run.corrects.published_id:

@@ -41,6 +41,11 @@ class StateClaim(GroupedForm):
     payroll_number = LineField(max_length=20)
     payment = forms.ChoiceField()
     first_day = DayField(label="First day", help_text="Of the first of linked stretches.")
+    paid_until = DayField(
+        required=False,
+        label="Earnings found in pay until",
+        help_text="Instead of the earnings: the last day of the qualifying week.",
+    )
     reason = LineField(max_length=LONGEST_REASON)
 
     def __init__(self, currency: str, *given: Any, **more: Any) -> None:
@@ -51,10 +56,11 @@ class StateClaim(GroupedForm):
         payment.choices = list(rules.labels.items())
         for field in rules.fields:
             self.fields[field.name] = _field(field, currency)
+            self.fields[field.name].required = False  # found, or said to be missing by the command
         self.order_fields([name for name in self.fields if name != "reason"])
         self.groups = [
             Group("Whose, and which payment", ["payroll_number", "payment", "first_day"]),
-            Group("What it goes by", [field.name for field in rules.fields]),
+            Group("What it goes by", ["paid_until", *(field.name for field in rules.fields)]),
             Group("Why", ["reason"]),
         ]
 
@@ -108,7 +114,12 @@ def state_claim(request: PageRequest, client: str) -> Done:
     }
     with keyed(request.key):
         claims.state_claim(
-            person.counterparty_id, asked["payment"], asked["first_day"], figures, reason=asked["reason"]
+            person.counterparty_id,
+            asked["payment"],
+            asked["first_day"],
+            figures,
+            reason=asked["reason"],
+            paid_until=asked["paid_until"],
         )
     what = f"What the claim of {person.payroll_number} goes by is stated; calculate their run again."
     return Done(what, reverse("payroll:claims", args=[client]))

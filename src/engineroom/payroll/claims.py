@@ -1,4 +1,4 @@
-"""Statutory payments of recorded sickness: what they go by, found or stated, and what a run pays of them.
+"""Statutory payments of recorded sickness and parents' leave: what they go by, and what a run paid of them.
 
 A run pays the days of its own period. What a claim goes by is found once, from what was paid before its
 first day, and kept; where that cannot be found, somebody states it, and the person waits until then.
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from django.db import connection
 
 from engineroom.foundation.commands import command
+from engineroom.foundation.dated import lives_on
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.errors import EngineroomError, Problem, wrong_reason
 from engineroom.payroll.items import country, of_person, refuse
-from engineroom.payroll.jurisdictions import Claims, jurisdiction
-from engineroom.payroll.models import Claim
+from engineroom.payroll.jurisdictions import Claims, Found, jurisdiction
+from engineroom.payroll.models import Claim, OnSchedule
+from engineroom.payroll.sickness import paydays_before
 
 
 def claim_rules() -> Claims:
@@ -41,15 +43,34 @@ class ClaimStated:
 
 @command("payroll.prepare")
 def state_claim(
-    person_id: UUID, payment: str, first_day: date, figures: Mapping[str, int], *, reason: str
+    person_id: UUID,
+    payment: str,
+    first_day: date,
+    figures: Mapping[str, int],
+    *,
+    reason: str,
+    paid_until: date | None = None,
 ) -> ClaimStated:
-    """Say what a statutory payment goes by, where it cannot be found in what was paid, or was found wrong.
+    """Say what a statutory payment goes by: of parents' pay always, of sick pay where it cannot be found in
+    what was paid, or was found wrong.
 
-    first_day: of the first of linked stretches. What is stated last counts, from the next calculation on.
+    first_day: of the first of linked stretches, or of the leave. paid_until: instead of earnings, the last
+    day of the qualifying week: they are found in what was paid until then. What is stated last counts, from
+    the next calculation on.
     """
     client_id = of_person(person_id)
     rules = claim_rules()
-    problems = [*wrong_reason(reason), *rules.wrong(figures)]
+    found: Found | None = None
+    problems = [*wrong_reason(reason)]
+    if paid_until is not None:
+        said = _found(person_id, rules, paid_until)
+        if isinstance(said, Problem):
+            problems.append(Problem(said.problem, said.remedy, field="paid_until"))
+        else:
+            found = said
+            figures = {**figures, **said.figures}
+    if paid_until is None or found:
+        problems += rules.wrong(figures)
     if payment not in rules.elements:
         known = ", ".join(rules.elements)
         problem = f"a run works out no statutory payment {payment!r}"
@@ -61,9 +82,22 @@ def state_claim(
         payment=payment,
         first_day=first_day,
         figures=dict(figures),
+        period_from=found.period_from if found else None,
+        period_until=found.period_until if found else None,
         reason=reason.strip(),
     )
     return ClaimStated(row.id, person_id)
+
+
+def _found(person_id: UUID, rules: Claims, paid_until: date) -> Found | Problem:
+    """The average earnings of somebody from their normal paydays up to a day."""
+    after = paid_until + timedelta(days=1)
+    on = OnSchedule.objects.filter(
+        lives_on(paid_until), client_id=current_client_id(), person_id=person_id
+    ).select_related("schedule")
+    place = on.first()
+    paid = paydays_before(after, 0, [person_id], rules.earned).get(person_id, [])
+    return rules.find(after, place.schedule.frequency if place else "weekly", paid)
 
 
 # --- questions --------------------------------------------------------------------------------------------

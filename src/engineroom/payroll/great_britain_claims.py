@@ -1,11 +1,13 @@
-"""Statutory Sick Pay as a run works it out from recorded sickness (SSCBA 1992 part XI).
+"""Statutory Sick Pay as a run works it out from recorded sickness (SSCBA 1992 part XI), and the statutory
+payments of parents from their recorded leave (parts XII to XIIZD).
 
-Parental payments have their arithmetic (`engine/gb/parental_pay.py`), and no claims here yet.
+Of parents a run pays the whole weeks of leave that end in its period. A week begins with the first day of a
+stretch of leave; the weeks of a claim are counted through all its stretches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from types import MappingProxyType
@@ -15,16 +17,27 @@ import numpy as np
 
 from engineroom.kernel.errors import Problem
 from engineroom.kernel.money import format_minor
-from engineroom.payroll.engine.gb import average_earnings, sick_pay
+from engineroom.kernel.tables import NoTableForDate
+from engineroom.payroll.engine.gb import average_earnings, parental_pay, sick_pay
 from engineroom.payroll.engine.gb.gross_to_net import GbTables
 from engineroom.payroll.engine.gb.pay_periods import MONTHS
 from engineroom.payroll.engine.gb.sick_pay import EPOCH, day_number
-from engineroom.payroll.engine.inputs import Inputs
+from engineroom.payroll.engine.inputs import Inputs, NumberInput
 from engineroom.payroll.engine.lines import UP_TO_PENNY, Line, money
 from engineroom.payroll.engine.steps import Calculation, RowProblem
-from engineroom.payroll.jurisdictions import Away, ClaimField, Found, StatutoryPaid
+from engineroom.payroll.jurisdictions import Away, AwayByWeek, ClaimField, Found, StatutoryPaid
 
 SSP = "ssp"
+PARENTS = {
+    "smp": "Statutory Maternity Pay",
+    "sap": "Statutory Adoption Pay",
+    "spp": "Statutory Paternity Pay",
+    "shpp": "Statutory Shared Parental Pay",
+    "spbp": "Statutory Parental Bereavement Pay",
+    "sncp": "Statutory Neonatal Care Pay",
+}
+WEEK_DAYS = 7
+PAYS = "statutory_parental_pay"
 GIVEN = (*sick_pay.EARNINGS_INPUTS, "waiting_days_served", "days_paid_before")
 FIGURES = ("days_sick", "waiting_days", "days_paid", "qualifying_days_per_week", "rate", "rate_over", "law")
 """Columns of the worksheet that say how an amount came about."""
@@ -37,19 +50,34 @@ FIELDS = (
         "waiting_days_served", "Waiting days served before", hint="Of the linked sickness, elsewhere."
     ),
     ClaimField("days_paid_before", "Days paid before", hint="Of the linked sickness, elsewhere."),
+    ClaimField("weeks_paid_before", "Weeks paid before", hint="Of parents' pay for this child, elsewhere."),
+    ClaimField("weeks_of_service", "Weeks of service", hint="At the qualifying week; empty: long enough."),
+    ClaimField(
+        "lower_earnings_limit", "Lower earnings limit", "pence", hint="If another year's law applies."
+    ),
 )
-INPUTS = Inputs({name: sick_pay.SPELLS.numbers[name] for name in GIVEN})
+OF_PARENTS = ("weeks_of_service", "lower_earnings_limit")
+INPUTS = Inputs(
+    {name: sick_pay.SPELLS.numbers[name] for name in GIVEN}
+    | {name: parental_pay.WEEK.numbers[name] for name in OF_PARENTS}
+    | {"weeks_paid_before": NumberInput("weeks", 52)}
+)
 
 
 @dataclass(frozen=True)
 class GbClaims:
     """Sick pay of a person's stretches, by the average earnings of the first that are linked."""
 
-    elements: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({SSP: "statutory_sick_pay"}))
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({SSP: "Statutory Sick Pay"}))
+    elements: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({SSP: "statutory_sick_pay", **dict.fromkeys(PARENTS, PAYS)})
+    )
+    labels: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({SSP: "Statutory Sick Pay", **PARENTS})
+    )
     tables: tuple[str, ...] = ("sick_pay",)
     earned: str = "niable_pay"
     fields: tuple[ClaimField, ...] = FIELDS
+    by_week: tuple[str, ...] = tuple(PARENTS)
 
     def find(self, first_day: date, frequency: str, paid: Sequence[tuple[date, int]]) -> Found | Problem:
         by_month = int(frequency in MONTHS)
@@ -72,7 +100,8 @@ class GbClaims:
     def wrong(self, figures: Mapping[str, int]) -> list[Problem]:
         if unknown := sorted(figures.keys() - {f.name for f in FIELDS}):
             known = ", ".join(f.name for f in FIELDS)
-            return [Problem(f"sick pay goes by no {unknown[0]!r}", f"It goes by {known}", field=unknown[0])]
+            problem = f"statutory pay goes by no {unknown[0]!r}"
+            return [Problem(problem, f"It goes by {known}", field=unknown[0])]
         if "relevant_earnings" not in figures:
             return [Problem("no earnings are given", "Give those of the period", field="relevant_earnings")]
         _, problems, _ = INPUTS.read({name: np.array([value]) for name, value in figures.items()})
@@ -94,7 +123,34 @@ class GbClaims:
                 paid[which] = _added(paid.get(which), done, place)
         return paid, [(parts[p.row][0], _problem(p, "sick pay")) for p in done.problems]
 
+    def pay_weeks(self, one: AwayByWeek, starts: date, ends: date) -> StatutoryPaid | Problem | None:
+        due = [(no, first) for no, first in _weeks_of(one) if starts <= first + WEEK_LESS_A_DAY <= ends]
+        if not due:
+            return None
+        names = (*sick_pay.EARNINGS_INPUTS, *OF_PARENTS)
+        figures = {name: one.figures[name] for name in names if name in one.figures}
+        paid = dict.fromkeys(OF_WEEKS, 0) | {"first_week": due[0][0], "days_paid": WEEK_DAYS * len(due)}
+        for number, first in due:
+            try:
+                tables = parental_pay.WEEK.tables_at(first)
+            except NoTableForDate as error:
+                return Problem(str(error), "Pay that week by an item", field="statutory pay")
+            numbers = {"week_no": min(number, MOST_WEEKS), **figures}
+            columns = {name: np.array([value]) for name, value in numbers.items()}
+            done = parental_pay.WEEK.calculate({"payment": one.payment, **columns}, tables)
+            if done.problems:
+                return _problem(done.problems[0], "statutory pay")
+            at_earnings = number <= tables.parameters["parental_pay"].at_earnings[PAYMENTS.index(one.payment)]
+            kind = "at_earnings" if at_earnings else "at_standard"
+            amount = int(done.columns["payment_of_week"][0])
+            paid[f"weeks_{kind}"] += int(amount > 0)
+            paid[f"pence_{kind}"] += amount
+            paid["weeks_unpaid"] += int(amount == 0)
+        return StatutoryPaid(paid["pence_at_earnings"] + paid["pence_at_standard"], {**figures, **paid})
+
     def explain(self, payment: str, amount: int, figures: Mapping[str, int], tables: GbTables) -> list[Line]:
+        if payment in PARENTS:
+            return _of_parents(self.labels[payment], amount, figures)
         law = tables.versions.get("sick_pay")
         days, per_week = figures["days_paid"], figures["qualifying_days_per_week"]
         weekly = money(-(-figures["rate"] // figures["rate_over"]))
@@ -112,6 +168,45 @@ class GbClaims:
 
 
 SSCBA = "SSCBA 1992 s.151 to s.159"
+OF_PARENTS_LAW = "SSCBA 1992 s.166 and what corresponds to it"
+PAYMENTS = parental_pay.PAYMENTS
+ONE_WEEK = {"paid_monthly": 0, "relevant_periods": 1}
+MOST_WEEKS = 53
+"""The worksheet's; no payment lasts so long."""
+WEEK_LESS_A_DAY = timedelta(days=WEEK_DAYS - 1)
+OF_WEEKS = (
+    "first_week", "days_paid", "weeks_at_earnings", "pence_at_earnings", "weeks_at_standard",
+    "pence_at_standard", "weeks_unpaid",
+)  # fmt: skip
+
+
+def _weeks_of(one: AwayByWeek) -> Iterator[tuple[int, date]]:
+    """The whole weeks of a claim: their number, and their first day."""
+    number = one.figures.get("weeks_paid_before", 0)
+    for first, last in one.stretches:
+        for week in range(((last - first).days + 1) // WEEK_DAYS):
+            number += 1
+            yield number, first + timedelta(days=WEEK_DAYS * week)
+
+
+def _of_parents(label: str, amount: int, figures: Mapping[str, int]) -> list[Line]:
+    """A line for each rate; the negative of a reversal says so itself."""
+    average = f"average earnings {_average({**ONE_WEEK, **figures})} a week"
+    at_earnings, at_standard = figures["weeks_at_earnings"], figures["weeks_at_standard"]
+    lines = []
+    if at_earnings:
+        of = f"{at_earnings} at 90% of average earnings"
+        pence = figures["pence_at_earnings"]
+        lines.append(Line("claims", f"{label}, first weeks", pence, of, UP_TO_PENNY, average, OF_PARENTS_LAW))
+    if at_standard:
+        of = f"{at_standard} at the standard rate, or 90% of average earnings if that is less"
+        pence = figures["pence_at_standard"]
+        lines.append(Line("claims", f"{label}, weeks", pence, of, UP_TO_PENNY, average, OF_PARENTS_LAW))
+    if figures["weeks_unpaid"]:
+        note = f"not entitled, or beyond the weeks that it lasts; {average}"
+        none = figures["weeks_unpaid"]
+        lines.append(Line("claims", "Weeks without pay", none, unit="weeks", note=note, rule=OF_PARENTS_LAW))
+    return lines if len(lines) == 1 else [*lines, Line("claims", label, amount, rule=OF_PARENTS_LAW)]
 
 
 def _average(figures: Mapping[str, int]) -> str:

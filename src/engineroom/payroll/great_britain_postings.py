@@ -9,6 +9,7 @@ from engineroom.kernel.periods import GbTaxYear, gb_tax_month, gb_tax_month_end
 from engineroom.payroll import accounts
 from engineroom.payroll.engine.gb.employer import EMPLOYMENT_ALLOWANCE, LEVY
 from engineroom.payroll.engine.gb.gross_to_net import ELEMENTS
+from engineroom.payroll.engine.gb.parental_pay import RECOVERY
 from engineroom.payroll.postings import (
     Adjustment,
     Agency,
@@ -67,6 +68,14 @@ def _levy(asked: SuggestAsked) -> int:
     return int(done.columns["levy"][0]) if len(done.rows) else 0
 
 
+def _recovered(asked: SuggestAsked) -> int:
+    """Of the month's statutory pay of parents what any employer gets back; a small one says all of it, with
+    compensation."""
+    given = {"paid": max(asked.sums.get("statutory_parental_pay", 0), 0), "small_employer": 0}
+    done = RECOVERY.calculate(given, RECOVERY.tables_at(asked.period.ends))
+    return int(done.columns["recovery"][0]) if len(done.rows) else 0
+
+
 HMRC = Agency(
     "HMRC",
     "HM Revenue & Customs",
@@ -113,6 +122,7 @@ HMRC = Agency(
             "cost.basic_pay",
             True,
             "Statutory Maternity Pay (Compensation of Employers) Regulations 1994",
+            _recovered,
         ),
     ),
 )

@@ -570,12 +570,14 @@ def end_debt(client: Client, debt_id: UUID, asked: DebtEndAsked) -> debts.DebtEn
 
 class ClaimAsked(Asked):
     """What a statutory payment goes by. first_day: of the first of linked stretches. figures: by name; for
-    sick pay relevant_earnings (minor units), relevant_periods (weeks or months), paid_monthly (1 or 0)."""
+    sick pay relevant_earnings (minor units), relevant_periods (weeks or months), paid_monthly (1 or 0).
+    paid_until: instead of earnings, the last day of the qualifying week, until which pay is looked at."""
 
     person_id: UUID
     payment: Name
     first_day: Day
-    figures: dict[Name, int]
+    figures: dict[Name, int] = {}
+    paid_until: Day | None = None
     reason: Reason
 
 
@@ -626,7 +628,12 @@ def statutory_claims(client: Client) -> list[ClaimOut]:
 def state_claim(client: Client, asked: ClaimAsked) -> claims.ClaimStated:
     """Where it cannot be found in what was paid here; what is stated last counts."""
     return claims.state_claim(
-        asked.person_id, asked.payment, asked.first_day, dict(asked.figures), reason=asked.reason
+        asked.person_id,
+        asked.payment,
+        asked.first_day,
+        dict(asked.figures),
+        reason=asked.reason,
+        paid_until=asked.paid_until,
     )
 
 

@@ -161,6 +161,16 @@ class Away:
 
 
 @dataclass(frozen=True)
+class AwayByWeek:
+    """Leave of somebody whose payment is by the week. first_day: of the claim; stretches: first and last day
+    of each since then, as far as the period goes. figures: what the claim goes by."""
+
+    payment: str
+    stretches: tuple[tuple[date, date], ...]
+    figures: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Found:
     """What a claim goes by, found in what was paid: its figures, and the paydays between which that was."""
 
@@ -193,7 +203,8 @@ class Claims(Protocol):
 
     elements: by the payment's code, the element that pays it. labels: their names. tables: the dated tables
     needed. earned: the element of a payslip that average earnings are found from. fields: a claim's figures,
-    as somebody may state them.
+    as somebody may state them. by_week: payments for whole weeks of leave, whose claims somebody states; the
+    others are of sickness, and found.
     """
 
     @property
@@ -206,9 +217,15 @@ class Claims(Protocol):
     def earned(self) -> str: ...
     @property
     def fields(self) -> tuple[ClaimField, ...]: ...
+    @property
+    def by_week(self) -> tuple[str, ...]: ...
 
     def find(self, first_day: date, frequency: str, paid: Sequence[tuple[date, int]]) -> Found | Problem:
         """What a claim from a day on goes by. paid: normal paydays, and what was earned on each."""
+        ...
+
+    def pay_weeks(self, one: AwayByWeek, starts: date, ends: date) -> StatutoryPaid | Problem | None:
+        """What the weeks of leave that end from `starts` to `ends` pay; None where no week does."""
         ...
 
     def wrong(self, figures: Mapping[str, int]) -> list[Problem]:

@@ -1,11 +1,12 @@
-"""Recorded sickness in a run: the claims of its people, what they go by, and what its period pays of them."""
+"""Recorded sickness and parents' leave in a run: the claims of its people, what they go by, and what its
+period pays of them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from engineroom.foundation.approvals import canonical
 from engineroom.foundation.tenancy.scope import current_client_id
 from engineroom.kernel.errors import Problem
 from engineroom.leave.selectors import linked_sickness, pattern_now, patterns_of, taken_between
-from engineroom.payroll.jurisdictions import Away, Claims, StatutoryPaid, jurisdiction
+from engineroom.payroll.jurisdictions import Away, AwayByWeek, Claims, StatutoryPaid, jurisdiction
 from engineroom.payroll.models import AttemptChunk, Claim, ClaimPaid, PayRun
 
 FOUND = "found from what was paid"
@@ -75,13 +76,20 @@ ORDER BY s.person_id, 2
 
 
 def _normal_paydays(run: PayRun, people: Sequence[UUID], earned: str) -> dict[UUID, list[tuple[date, int]]]:
-    """Of each person the normal paydays before a run, with what was earned by each: pay of another day (a
+    """Of each person the normal paydays before a run."""
+    return paydays_before(run.pay_date, run.number, people, earned)
+
+
+def paydays_before(
+    day: date, number: int, people: Sequence[UUID], earned: str
+) -> dict[UUID, list[tuple[date, int]]]:
+    """Of each person the normal paydays before a run's, with what was earned by each: pay of another day (a
     bonus) counts with the payday that follows it, or the last one."""
     from engineroom.payroll.inputs import STATED
 
     asked: dict[str, Any] = {
-        "client": run.client_id, "people": list(people), "earned": earned, "day": run.pay_date,
-        "number": run.number, "stated": list(STATED),
+        "client": current_client_id(), "people": list(people), "earned": earned, "day": day,
+        "number": number, "stated": list(STATED),
     }  # fmt: skip
     rows: dict[UUID, list[tuple[date, bool, int, int]]] = defaultdict(list)
     with connection.cursor() as cursor:
@@ -110,7 +118,8 @@ def pays_the_period(run: PayRun) -> bool:
 
 
 def find_claims(run: PayRun) -> bool:
-    """Find what new claims go by, for whoever is sick in the period that a run pays. Whether anybody is.
+    """Find what new claims go by, for whoever is sick in the period that a run pays. Whether anybody is, or
+    is on leave that is paid by the week.
 
     Called by whoever plans a calculation, in its command.
     """
@@ -119,7 +128,8 @@ def find_claims(run: PayRun) -> bool:
         return False
     sick = _stretches(FIRST, LAST, run.period_starts, run.period_ends)
     if not sick:
-        return False
+        away = taken_between(FIRST, LAST, run.period_starts, run.period_ends)
+        return any(taken.payment in rules.by_week for taken in away)
     known = _claims_of(list(sick))
     payment = next(iter(rules.elements))
     wanted = {
@@ -182,6 +192,7 @@ def read_claims(run: PayRun, bounds: Mapping[str, Any], by_hand: Mapping[str, se
     rules = law.claims
     if rules is not None:
         _read_sickness(run, rules, (first, last), found)
+        _read_weeks(run, rules, (first, last), by_hand, found)
     known = rules.elements if rules else {}
     for taken in taken_between(first, last, run.period_starts, run.period_ends):
         if (
@@ -235,6 +246,82 @@ def _read_sickness(run: PayRun, rules: Claims, people: tuple[UUID, UUID], found:
         before = found.paid[stretch.person_id].get(claim.id)
         found.paid[stretch.person_id][claim.id] = _together(before, paid)
         found.amounts.append((stretch.person_id, element, paid.amount))
+
+
+def _read_weeks(
+    run: PayRun, rules: Claims, people: tuple[UUID, UUID], by_hand: Mapping[str, set[UUID]],
+    found: ClaimsOfChunk,
+) -> None:  # fmt: skip
+    """Of whoever is on leave that is paid by the week, the weeks that end in the period."""
+    of_period = {
+        (taken.person_id, taken.payment)
+        for taken in taken_between(*people, run.period_starts, run.period_ends)
+        if taken.payment in rules.by_week and taken.person_id not in by_hand.get(taken.element, set())
+    }
+    if not of_period:
+        return
+    known = _claims_of([person for person, _ in of_period])
+    begins = [day for person, payment, day in known if (person, payment) in of_period]
+    days = _days_away(rules, people, min([*begins, run.period_starts - LONGEST]), run.period_ends)
+    for person, payment in sorted(of_period):
+        label = rules.labels[payment]
+        for claim, stretches in _by_claim(person, payment, days[person, payment], known):
+            if claim is None:
+                if any(last >= run.period_starts for _, last in stretches):
+                    found.refused[person].append(_not_stated(label, stretches[0][0]))
+                continue
+            away = AwayByWeek(payment, tuple(stretches), claim.figures)
+            done = rules.pay_weeks(away, run.period_starts, run.period_ends)
+            if isinstance(done, Problem):
+                found.refused[person].append((done.field or "statutory pay", done.problem, done.remedy))
+            elif done is not None:
+                found.paid[person][claim.id] = done
+                found.amounts.append((person, rules.elements[payment], done.amount))
+
+
+LONGEST = timedelta(days=53 * 7)
+"""A claim covers leave that begins so long after its first day: the year of a child, and a week."""
+
+Stretches = list[tuple[date, date]]
+
+
+def _days_away(
+    rules: Claims, people: tuple[UUID, UUID], starts: date, ends: date
+) -> dict[tuple[UUID, str], Stretches]:
+    """By person and payment, first and last day of each stretch of leave: days without one between them."""
+    taken: dict[tuple[UUID, str], set[date]] = defaultdict(set)
+    for one in taken_between(*people, starts, ends):
+        if one.payment in rules.by_week:
+            taken[one.person_id, one.payment].update(day for day, _, _ in one.dates)
+    found: dict[tuple[UUID, str], Stretches] = {}
+    for key, days in taken.items():
+        stretches: Stretches = []
+        for day in sorted(days):
+            if stretches and day - stretches[-1][1] == timedelta(days=1):
+                stretches[-1] = (stretches[-1][0], day)
+            else:
+                stretches.append((day, day))
+        found[key] = stretches
+    return found
+
+
+def _by_claim(
+    person: UUID, payment: str, stretches: Stretches, claims: Mapping[tuple[UUID, str, date], Claim]
+) -> list[tuple[Claim | None, Stretches]]:
+    """Each claim with the stretches from its first day on, up to the next claim's; first those of none."""
+    mine = sorted(day for who, what, day in claims if (who, what) == (person, payment))
+    found: dict[date | None, Stretches] = defaultdict(list)
+    for first, last in stretches:
+        found[max((day for day in mine if day <= first < day + LONGEST), default=None)].append((first, last))
+    return [(claims[person, payment, day] if day else None, of) for day, of in found.items()]
+
+
+def _not_stated(label: str, first: date) -> Said:
+    return (
+        "statutory pay",
+        f"nobody said what {label} for the leave from {first} goes by",
+        f"State the claim from {first} on the page of statutory pay, or have its earnings found there",
+    )
 
 
 NOT_FOUND = (
