@@ -17,6 +17,9 @@ NOT_READ = {
     "people_accountproposal", "people_employmentending", "people_termschange", "payroll_payworkbook",
     # What other rows are made from when it is said: the rates of charges.
     "timesheets_assignmentrate", "timesheets_purchaseorder",
+    "timesheets_agreement", "timesheets_ratecard", "timesheets_rateterms", "timesheets_site",
+    # What becomes hours, or became them before they were valued anew.
+    "timesheets_chargebefore", "timesheets_enteredday", "timesheets_enteredweek",
     # What comes after a calculation.
     "payroll_accountchange", "payroll_batchresult", "payroll_commentanswer",
     "payroll_clientapprovalpolicy",
