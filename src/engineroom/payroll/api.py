@@ -218,7 +218,7 @@ class PreviewedSlipOut(Schema):
     figures: list[FigureOut]
 
 
-class WarningOut(Schema):
+class RunWarningOut(Schema):
     """What an approver would look at. people: payroll numbers."""
 
     kind: str
@@ -227,14 +227,14 @@ class WarningOut(Schema):
     people: list[str]
 
 
-class VariancePartOut(Schema):
+class GrossChangeOut(Schema):
     """A part of the change of gross pay."""
 
     label: str
     amount_minor: int
 
 
-class PreviewOut(Schema):
+class RunPreviewOut(Schema):
     """A run as it would be if it were calculated now. number: null where it is not open yet.
     is_as_calculated: it was calculated before, and would come to the same. before: the last comparable run;
     variance: gross pay against it, in words and in parts that add up to the change."""
@@ -249,28 +249,28 @@ class PreviewOut(Schema):
     figures: list[FigureOut]
     before: int | None
     variance: str
-    variance_parts: list[VariancePartOut]
+    variance_parts: list[GrossChangeOut]
     left: list[str]
     blockers: list[BlockerOut]
-    warnings: list[WarningOut]
+    warnings: list[RunWarningOut]
     people: list[PreviewedSlipOut]
 
 
 @router.read(
     "/pay-runs/{run_id}/preview",
-    PreviewOut,
+    RunPreviewOut,
     "A pay run as it would be if it were calculated now",
     permission="payroll.prepare",
     tries=True,
 )
-def preview_pay_run(client: Client, run_id: UUID) -> PreviewOut:
+def preview_pay_run(client: Client, run_id: UUID) -> RunPreviewOut:
     """Figures, variance, blockers and warnings, for up to 2,000 people; nothing of it is kept. The read is
     logged."""
     run = one(PayRun.objects.all(), "pay run", run_id)
     return _previewed(client, preview.preview_run(run, at_most=preview.MOST_AT_ONCE))
 
 
-class PaydayAsked(Schema):
+class PaydayPreviewAsked(Schema):
     """The regular run of a payday. schedule: its code; without one, the weekly run of timesheets."""
 
     pay_date: Day
@@ -279,22 +279,22 @@ class PaydayAsked(Schema):
 
 @router.read(
     "/pay-run-preview",
-    PreviewOut,
+    RunPreviewOut,
     "The run of a payday as it would be, opened or not",
     permission="payroll.prepare",
     tries=True,
 )
-def preview_payday(client: Client, asked: Query[PaydayAsked]) -> PreviewOut:
+def preview_payday(client: Client, asked: Query[PaydayPreviewAsked]) -> RunPreviewOut:
     """As the preview of a run; one that is not open is opened for it, and that is taken back too."""
     would = preview.preview_payday(asked.pay_date, schedule=asked.schedule, at_most=preview.MOST_AT_ONCE)
     return _previewed(client, would)
 
 
-def _previewed(client: Client, would: preview.Preview) -> PreviewOut:
+def _previewed(client: Client, would: preview.Preview) -> RunPreviewOut:
     log_read("pay_run", would.run.id if would.is_open else None, "preview", len(would.slips))
     run, hidden = would.run, hides("pay")
     change = None if hidden else would.change
-    return PreviewOut(
+    return RunPreviewOut(
         number=run.number if would.is_open else None,
         pay_date=run.pay_date,
         period_starts=run.period_starts,
@@ -306,13 +306,13 @@ def _previewed(client: Client, would: preview.Preview) -> PreviewOut:
         before=would.before.number if would.before else None,
         variance=review.in_words(change, client.currency) if change else "",
         variance_parts=[
-            VariancePartOut(label=label, amount_minor=amount)
+            GrossChangeOut(label=label, amount_minor=amount)
             for label, amount in (change.parts() if change else ())
         ],
         left=[number for number, _, _ in would.left],
         blockers=_blockers(would.blockers),
         warnings=[
-            WarningOut(
+            RunWarningOut(
                 kind=odd.kind, what=odd.what, look=odd.look, people=[number for number, _ in odd.people]
             )
             for odd in would.oddities
