@@ -249,7 +249,7 @@ class LeavingAsked(Asked):
     note: Annotated[str, StringConstraints(max_length=300, pattern=NO_NUL)] = ""
 
 
-class ReturnAsked(Asked):
+class EmployedAgainAsked(Asked):
     """The first day of a new employment of somebody who had left."""
 
     starts: Day
@@ -287,7 +287,7 @@ def end_employment(client: Client, person_id: UUID, asked: LeavingAsked) -> empl
 @router.command(
     "/people/{person_id}/re-employ", employment.Employed, "Employ somebody again", permission="people.prepare"
 )
-def re_employ(client: Client, person_id: UUID, asked: ReturnAsked) -> employment.Employed:
+def re_employ(client: Client, person_id: UUID, asked: EmployedAgainAsked) -> employment.Employed:
     """Under the same payroll number; terms and tax details are given anew."""
     return employment.re_employ(person_id, starts=asked.starts)
 
