@@ -18,6 +18,7 @@ from engineroom.payroll import services as payroll
 from engineroom.people.models import Person
 from engineroom.templates import services as templates
 from engineroom.timesheets import rates
+from engineroom.timesheets.models import PurchaseOrder
 from tests.api.conftest import Caller, Worked, new_id, worked_client
 from tests.firm import PAY_DATE, Firm, TestClient
 from tests.templates.writing import published
@@ -35,7 +36,7 @@ TEMPLATES = (
     "check_template", "follow", "stop_following", "have_otherwise", "accept_as_own", "be_without",
     "have_as_template", "rehearse", "apply_template",
 )  # fmt: skip
-RATES = ("add_site", "add_agreement", "add_rate_card", "edit_rate_card", "follow_agreement")
+RATES = ("add_site", "add_agreement", "add_rate_card", "edit_rate_card", "follow_agreement", "cover_held")
 WORK = (
     "inbox", "start_case", "comment", "send_message", "cancel_case", "claim", "release", "delegate",
     "keep_file", "add_evidence", "complete", "run_step", "accept", "reject", "skip", "escalate",
@@ -102,6 +103,8 @@ MAY: dict[str, set[str]] = {
     "payroll.issue_payslips": PAY,
     "payroll.approve_pay_run": CHECKERS,
     "billing.prepare_bill_run": PAY,
+    "billing.set_margin_floor": CHECKERS,
+    "billing.allow_below_floor": CHECKERS,
     "billing.issue_bill_run": CHECKERS - {"client_approver"},
     "billing.print_invoices": PAY,
     "billing.write_ubl": PAY,
@@ -258,6 +261,14 @@ BODIES: dict[str, Any] = {
     "payroll.answer_comment": {"words": "yes"},
     "payroll.accept_back_pay": {"content_hash": "0" * 64},
     "payroll.reverse_payslips": {"reason": "no", "payroll_numbers": ["NONE"]},
+    "billing.set_margin_floor": {"starts": "2000-01-01", "floor_ppm": 0, "reason": "no"},
+    "billing.allow_below_floor": {
+        "customer": "NONE",
+        "role": "Cook",
+        "pay_rate_minor": 1,
+        "bill_rate_minor": 1,
+        "reason": "no",
+    },
     "billing.prepare_bill_run": {"issue_date": "2026-11-27", "through": "2026-11-22"},
     "billing.approve_bill_run": {"content_hash": "0" * 64},
     "billing.enter_bill": {
@@ -358,6 +369,8 @@ BODIES: dict[str, Any] = {
 
 QUERY = {
     "leave.balances": {"as_at": "2026-11-27"},
+    "billing.margin_of": {"since": "2026-01-01", "until": "2026-12-31"},
+    "billing.quote": {"pay_rate_minor": 1500, "markup_ppm": 400000, "day": "2026-11-27"},
     "timesheets.preview_rate_card": {"pay_rate_minor": 1600, "bill_rate_minor": 2200},
     "payroll.deadlines_of": {"first": "2026-11-01", "last": "2026-11-30"},
     "payroll.preview_payday": {"pay_date": "2026-12-24", "schedule": "M"},
@@ -406,7 +419,14 @@ def ids(firm: Firm, worked: Worked) -> dict[str, str]:
         )
         agreement = rates.add_agreement(customer, "AG-1").agreement_id
         card = rates.add_rate_card(agreement, "Operative", date(2026, 1, 5), pay_rate=1500, bill_rate=2100)
+        order = PurchaseOrder.objects.create(
+            client_id=worked.client.id,
+            customer=rates.agreement_of(agreement).customer,
+            number="PO-1",
+            starts=date(2026, 1, 5),
+        )
     return {
+        "purchase_order_id": str(order.id),
         "agreement_id": str(agreement),
         "card_id": str(card.card_id),
         "template_batch_id": str(template_batch_id),

@@ -15,7 +15,7 @@ from tests.payroll import months
 from tests.sop.writing import procedure_text
 from tests.templates.writing import published
 
-from engineroom.billing import supplier_bills
+from engineroom.billing import margin, supplier_bills
 from engineroom.billing.models import Invoice, InvoiceMirror
 from engineroom.billing.supplier_bills import BillLine, BillSaid
 from engineroom.demo import bank
@@ -33,6 +33,7 @@ from engineroom.leave import services as leave
 from engineroom.leave.models import LeaveKind
 from engineroom.ledger import services as ledger
 from engineroom.ledger.charts import STAFFING
+from engineroom.openitems.models import Counterparty
 from engineroom.payroll import (
     account_map,
     batch,
@@ -111,6 +112,7 @@ def busy(firm: Firm) -> TestClient:
     _away(client)
     _agree_on_rates(client)
     _enter_a_week(client)
+    _set_a_floor(client)
     _follow(firm, client)
     with client.acting("bookkeeper"):
         ledger.lock_period(PAY_DATE - timedelta(days=60), reason="test")
@@ -334,6 +336,13 @@ def _enter_a_week(client: TestClient) -> None:
         mine = {"client_id": client.id, "person_id": placed.person_id}
         week = EnteredWeek.objects.create(**mine, assignment=placed, week_ending=WEEK_ENDS)
         EnteredDay.objects.create(**mine, week=week, day=WEEK_ENDS, minutes=480)
+
+
+def _set_a_floor(client: TestClient) -> None:
+    with client.acting("checker"):
+        margin.set_margin_floor(PAY_DATE + timedelta(days=300), 100_000, reason="rehearsed")
+        customer = Counterparty.objects.filter(client_id=client.id, kind="customer").earliest("code")
+        margin.allow_below_floor(customer.code, "Operative", 15_00, 15_50, reason="rehearsed")
 
 
 def _follow(firm: Firm, client: TestClient) -> None:

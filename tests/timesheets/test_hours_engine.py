@@ -21,7 +21,6 @@ from engineroom.timesheets.engine import (
     ChargeColumns,
     HourColumns,
     interpret,
-    over_limit,
 )
 
 MONDAY = date(2026, 11, 16)
@@ -200,12 +199,3 @@ def test_a_friday_with_overtime_becomes_two_charges_at_two_rates() -> None:
     assert c.minutes[friday].tolist() == [480, 150]
     assert c.pay_rate[friday].tolist() == [1895, 2843]
     assert c.pay_amount[friday].tolist() == [15160, 7108]
-
-
-def test_an_order_covers_hours_until_the_first_that_would_break_it() -> None:
-    """A later small hour does not slip in under the limit: what is billed is a whole beginning of the
-    work."""
-    assert over_limit(np.array([100, 100, 100, 1]), 0, 250).tolist() == [False, False, True, True]
-    assert over_limit(np.array([100, 100]), 50, 250).tolist() == [False, False]
-    assert over_limit(np.array([100, 100]), 51, 250).tolist() == [False, True]
-    assert over_limit(np.array([], dtype=np.int64), 0, 0).tolist() == []

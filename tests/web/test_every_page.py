@@ -44,7 +44,7 @@ from engineroom.sop import drafts, services
 from engineroom.sop.models import Task
 from engineroom.templates import services as templates
 from engineroom.timesheets import entered, entering, rates
-from engineroom.timesheets.models import Timesheet
+from engineroom.timesheets.models import PurchaseOrder, Timesheet
 from engineroom.web import links
 from engineroom.web.context import surroundings
 from tests.billing.einvoices import invoice as einvoice
@@ -164,7 +164,15 @@ TABLE: dict[str, Row] = {
     "timesheets:list": get(READERS),
     "timesheets:timesheet": get(READERS),
     "timesheets:end_holds": post(SERVICES),
+    "timesheets:orders": get(READERS),
+    "timesheets:order": get(READERS),
+    "timesheets:order_cover": post(SERVICES),
+    "billing:margin": get(READERS),
+    "billing:margin_file": get(READERS),
     "timesheets:agreements": get(READERS),
+    "billing:quote": get(READERS),
+    "billing:floor_set": post(CHECKERS),
+    "billing:below_floor_allow": post(CHECKERS),
     "timesheets:agreement": get(READERS),
     "timesheets:agreement_add": post(SERVICES),
     "timesheets:agreement_follow": post(SERVICES),
@@ -638,6 +646,9 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
         agreement = rates.add_agreement("ACME", "AG-1")
         made = rates.add_rate_card(agreement.agreement_id, "Operative", MONDAY, pay_rate=1500, bill_rate=2100)
         card = rates.card_of(made.card_id)
+        order = PurchaseOrder.objects.create(
+            client_id=client.id, customer=card.agreement.customer, number="PO-1", starts=MONDAY
+        )
 
     with client.acting("lead"):
         run = PayRun.objects.get(client_id=client.id, number=1)
@@ -671,6 +682,7 @@ def _ids(firm: Firm, client: TestClient) -> dict[str, Any]:
             "mailing_id": told.mailing_id,
             "job_id": Attempt.objects.get(client_id=client.id, run__number=2).id,
             "timesheet_id": first(Timesheet),
+            "purchase_order_id": order.id,
             "agreement_id": card.agreement_id,
             "card_id": card.id,
             "agency": "HMRC",
@@ -751,6 +763,7 @@ PART = "text/html; charset=utf-8"
 NO_PAGES = {
     "healthz": "text/plain",
     # Files.
+    "billing:margin_file": "text/csv",
     "billing:papers": ZIP,
     "billing:pdf": PDF,
     "billing:ubl": "application/xml",

@@ -27,7 +27,7 @@ from engineroom.api import (
     trail,
 )
 from engineroom.billing import api as billing
-from engineroom.billing import bills_api
+from engineroom.billing import bills_api, margin_api
 from engineroom.foundation.api import Bearer, handle_errors, problem
 from engineroom.leave import api as leave
 from engineroom.ledger import api as ledger
@@ -97,7 +97,8 @@ api.add_router("", batches.router)
 api.add_router("", template_batches.router)
 ROOMS = (
     people, leave, timesheets, rates_api, entered, workforce, payroll, pay_inputs, pay_review,
-    pay_corrections, pay_books, billing, bills_api, settlement, ledger, openitems, imports, trail, paydays,
+    pay_corrections, pay_books, billing, bills_api, margin_api, settlement, ledger, openitems, imports,
+    trail, paydays,
     calendar, engagement, quality, sop, procedures, templates, mine,
 )  # fmt: skip
 for room in ROOMS:

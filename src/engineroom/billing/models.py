@@ -199,3 +199,40 @@ class InvoiceMirror(ClientModel):
     document_id = models.UUIDField(null=True)
     problem = models.CharField(max_length=500, default="")
     at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class MarginFloor(ClientModel):
+    """The least that a rate leaves of the bill after the on-costs of a week, from a day on."""
+
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    floor_ppm = models.BigIntegerField()
+    week_minutes = models.IntegerField()
+    with_levy = models.BooleanField()
+    reason = models.CharField(max_length=300)
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(floor_ppm__gte=0, floor_ppm__lt=1_000_000, week_minutes__gte=1),
+                name="margin_floor_values",
+            )
+        ]
+
+
+class BelowFloor(ClientModel):
+    """Somebody allowed a rate below the floor: this one, for others to enter."""
+
+    history = True
+
+    customer = ClientKey(Counterparty)
+    role = models.CharField(max_length=100)
+    pay_rate = models.BigIntegerField()
+    bill_rate = models.BigIntegerField()
+    reason = models.CharField(max_length=300)
+    by_user_id = models.UUIDField()
+    """Set by trigger from the scope."""
+    at = models.DateTimeField(db_default=Now(), editable=False)

@@ -17,6 +17,8 @@ from engineroom.billing import (
     bill_pages,
     einvoice_pages,
     einvoices,
+    margin_pages,
+    margins_pages,
     mirrors,
     papers,
     selectors,
@@ -52,7 +54,11 @@ from engineroom.ui.parts import Event, TraceStep
 
 app_name = "billing"
 
-NAVIGATION = [NavigationEntry("Bills", "billing:invoices", "billing.read", key="b", order=300)]
+NAVIGATION = [
+    NavigationEntry("Bills", "billing:invoices", "billing.read", key="b", order=300),
+    *margin_pages.NAVIGATION,
+    *margins_pages.NAVIGATION,
+]
 
 RUN_SHAPES = {"draft": "open", "approved": "wait", "issued": "done"}
 INVOICE_SHAPES = {"issued": "wait", "part paid": "run", "paid": "done", "overdue": "risk", "reversed": "void"}
@@ -472,4 +478,6 @@ urlpatterns = [
     path("c/<str:client>/invoices/<str:number>/mirror", mirror_again, name="mirror_again"),
     path("c/<str:client>/invoices/<str:number>/pdf", invoice_pdf, name="pdf"),
     path("c/<str:client>/invoices/<str:number>/lines/<int:line_no>", invoice_line, name="line"),
+    *margin_pages.urlpatterns,
+    *margins_pages.urlpatterns,
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from engineroom.billing import duties, printing, search, tasks  # noqa: F401  registers what each offers
+from engineroom.billing import duties, margin, printing, search, tasks  # noqa: F401  each registers
 from engineroom.billing.models import BillRun, Invoice, InvoiceMirror, SupplierBill
 from engineroom.billing.supplier_bills import ITEM_KIND, SUBJECT, is_reversed
 from engineroom.foundation import prepared, thread

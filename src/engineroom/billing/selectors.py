@@ -22,9 +22,10 @@ JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_
 JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
 JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id
 JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
-LEFT JOIN timesheets_purchaseorder o ON o.client_id = a.client_id AND o.id = a.order_id
 LEFT JOIN timesheets_hold h ON h.client_id = c.client_id AND h.id = c.id
 LEFT JOIN timesheets_holdend x ON x.client_id = h.client_id AND x.id = h.id
+LEFT JOIN timesheets_purchaseorder o
+  ON o.client_id = a.client_id AND o.id = coalesce(x.order_id, c.order_id, a.order_id)
 WHERE c.client_id = %(client)s AND t.week_ending <= %(through)s AND (h.id IS NULL OR x.outcome = 'billable')
   AND NOT EXISTS (SELECT FROM billing_billed b WHERE b.client_id = c.client_id AND b.id = c.id)
 """
@@ -88,7 +89,8 @@ JOIN timesheets_timesheet t ON t.client_id = e.client_id AND t.id = e.timesheet_
 JOIN timesheets_assignment a ON a.client_id = t.client_id AND a.id = t.assignment_id
 JOIN people_person p ON p.client_id = a.client_id AND p.id = a.person_id
 JOIN openitems_counterparty k ON k.client_id = a.client_id AND k.id = a.customer_id
-LEFT JOIN timesheets_purchaseorder o ON o.client_id = a.client_id AND o.id = a.order_id
+LEFT JOIN timesheets_purchaseorder o
+  ON o.client_id = a.client_id AND o.id = coalesce(c.order_id, a.order_id)
 LEFT JOIN payroll_paidtimesheet pt ON pt.client_id = t.client_id AND pt.id = t.id
 WHERE h.client_id = %(client)s AND (%(run)s::uuid IS NULL OR pt.run_id = %(run)s)
   AND NOT EXISTS (SELECT FROM timesheets_holdend x WHERE x.client_id = h.client_id AND x.id = h.id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engineroom.cli import show
-from engineroom.cli.arguments import Client, Reason
+from engineroom.cli.arguments import Client, Day, Reason
 from engineroom.cli.consent import agree, require_content, short
 from engineroom.cli.ground import on_the_ground, reading, seal_everything, writing
 from engineroom.kernel.errors import EngineroomError, InputRefused, NotFound, Problem
@@ -178,6 +178,79 @@ def _show(preview: Edit, currency: str) -> None:
     )
 
 
+@app.command("orders")
+@on_the_ground
+def orders_(client: Client) -> None:
+    """Customers' orders: billed, not billed yet, left, and how long each lasts."""
+    from engineroom.timesheets import orders
+
+    with reading(client) as found:
+        rows = [
+            (
+                one.row.customer.code, one.row.number, show.money(one.billed_minor, found.currency),
+                show.money(one.committed_minor, found.currency), show.money(one.left_minor, found.currency),
+                "" if one.left_minutes is None else format_duration(one.left_minutes),
+                one.forecast or "", one.state[1],
+            )
+            for one in orders.orders()
+        ]  # fmt: skip
+    headings = ("customer", "order", "billed", "not billed", "left", "hours left", "lasts until", "state")
+    show.table("Orders", headings, rows, right=[2, 3, 4, 5])
+
+
+@app.command("cover")
+@on_the_ground
+def cover(
+    client: Client, customer: Customer, order: Annotated[str, typer.Argument(help="its number")]
+) -> None:
+    """Bill under an order the hours that those before it did not reach."""
+    from engineroom.timesheets import orders
+    from engineroom.timesheets.models import PurchaseOrder
+
+    with writing(client) as found:
+        rows = PurchaseOrder.objects.filter(client_id=found.id, customer__code=customer, number=order)
+        row = rows.first()
+        if row is None:
+            raise NotFound(f"{customer} has no order {order!r}")
+        done = orders.cover_held(row.id)
+    typer.echo(
+        f"{format_count(done.charges, 'charge')} of {show.money(done.amount)} may be billed under {order}"
+    )
+
+
+@app.command("margin")
+@on_the_ground
+def margin_(
+    client: Client,
+    since: Day,
+    until: Day,
+    by: Annotated[str, typer.Option(help="customer, assignment or month")] = "customer",
+) -> None:
+    """What is left of a period before and after on-costs, from the ledger."""
+    from typing import cast
+
+    from engineroom.billing import margins
+    from engineroom.foundation.api import refuse_masked
+
+    if by not in margins.BYS:
+        raise InputRefused(
+            [Problem(f"{by!r} is no way to see a margin", "Say customer, assignment or month")]
+        )
+    with reading(client, recorded=True) as found:
+        refuse_masked("pay", "the margin")
+        way = cast("margins.By", by)
+        rows = margins.margins(since.date(), until.date(), by=way, currency=found.currency)
+    every = [*rows, margins.total(rows, since.date())]
+    names = [f"{row.month:%Y-%m}" if by == "month" else row.assignment or row.customer for row in rows]
+    lines = [
+        (name, format_duration(row.minutes), *(show.money(v, found.currency) for v in (
+            row.income, row.wages, row.before, row.on_costs, row.after)), row.share_words)
+        for name, row in zip([*names, "Total"], every, strict=True)
+    ]  # fmt: skip
+    headings = (by, "hours", "billed", "pay", "before", "on-costs", "after", "of the bill")
+    show.table("Margin", headings, lines, right=[1, 2, 3, 4, 5, 6, 7])
+
+
 @app.command("follow")
 @on_the_ground
 def follow(
@@ -198,6 +271,82 @@ def follow(
         agreement = rates.agreement_numbered(row.customer.code, number)
         rates.follow_agreement(row.id, agreement.id, starts.date())
     typer.echo(f"{assignment} follows agreement {number} from {starts.date()}")
+
+
+@app.command("solve")
+@on_the_ground
+def solve_(
+    client: Client,
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="by the law of this day")],
+    pays: Annotated[str | None, typer.Option("--pays", help="an hour, as 12.71")] = None,
+    bills: Annotated[str | None, typer.Option("--bills", help="an hour, as 17.80")] = None,
+    markup: Annotated[str | None, typer.Option(help="on pay, as 40%")] = None,
+) -> None:
+    """Pay, bill or markup from the other two, and what a week of it leaves after on-costs."""
+    from engineroom.billing import margin
+    from engineroom.billing.solving import Unsolvable, solve
+
+    try:
+        solved = solve(
+            pay=None if pays is None else _money("--pays", pays),
+            bill=None if bills is None else _money("--bills", bills),
+            markup_ppm=None if markup is None else _times("--markup", markup),
+        )
+    except Unsolvable as error:
+        raise InputRefused([Problem(str(error), "Give two of --pays, --bills and --markup")]) from None
+    with reading(client) as found:
+        quote = margin.quote(solved.pay, solved.bill, day.date())
+
+    def money(minor: int) -> str:
+        return show.money(minor, found.currency)
+
+    week = quote.week
+    typer.echo(
+        f"pays {money(solved.pay)}, bills {money(solved.bill)}, markup {format_ppm(solved.markup_ppm)}"
+    )
+    rows = [("billed", money(week.bill)), ("pay", money(-week.pay))]
+    rows += [(label, money(-amount)) for label, amount in week.on_costs]
+    show.table(
+        f"{format_duration(week.minutes)} a week",
+        ("", "amount"),
+        [*rows, ("left", money(week.after))],
+        right=[1],
+    )
+    floor = "no floor is set"
+    if quote.floor_ppm is not None and quote.least_bill is not None:
+        below = "below" if quote.below else "not below"
+        floor = f"{below} the floor of {format_ppm(quote.floor_ppm)}, which {money(quote.least_bill)} reaches"
+    typer.echo(f"{quote.left_words} of the bill is left: {floor}")
+
+
+@app.command("floor")
+@on_the_ground
+def floor(
+    client: Client,
+    share: Annotated[str, typer.Argument(help="of the bill, after on-costs, as 10%")],
+    starts: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="the first day")],
+    reason: Reason,
+    levy: Annotated[bool, typer.Option(help="the client pays the apprenticeship levy")] = False,
+) -> None:
+    """Under every rate that is entered from a day on."""
+    from engineroom.billing import margin
+
+    with writing(client):
+        done = margin.set_margin_floor(starts.date(), _times("SHARE", share), with_levy=levy, reason=reason)
+    typer.echo(f"from {done.starts} a rate leaves {share} at least")
+
+
+@app.command("allow")
+@on_the_ground
+def allow(client: Client, customer: Customer, role: Role, pays: Pays, bills: Bills, reason: Reason) -> None:
+    """Let somebody else enter this very rate, though it is below the floor."""
+    from engineroom.billing import margin
+
+    with writing(client):
+        margin.allow_below_floor(
+            customer, role, _money("--pays", pays), _money("--bills", bills), reason=reason
+        )
+    typer.echo(f"somebody else may enter {role} at {bills} for {customer}")
 
 
 def _money(option: str, text: str) -> int:

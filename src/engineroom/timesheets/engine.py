@@ -124,15 +124,3 @@ def amounts(
     out = np.empty_like(amount)
     out[order] = amount
     return out
-
-
-def over_limit(amount: Minor, used: int, limit: int) -> npt.NDArray[np.bool_]:
-    """Which charges, in order, would take an order beyond its limit; from the first that does, all.
-
-    amount: minor units (or minutes) of the charges of one order; used: what the order has borne already.
-    """
-    return (
-        np.maximum.accumulate(used + np.cumsum(amount) > limit)
-        if len(amount)
-        else np.zeros(0, dtype=np.bool_)
-    )

@@ -33,7 +33,7 @@ from engineroom.timesheets.models import (
     TimeEntry,
     Timesheet,
 )
-from engineroom.timesheets.rates import MAX_RATE
+from engineroom.timesheets.rates import MAX_RATE, Offer, not_offered
 from engineroom.timesheets.services import Hours, record_hours
 
 MINUTES_A_DAY = 24 * 60
@@ -143,6 +143,7 @@ class Orders(TableImporter):
         Column("until_date", "date"),
         Column("limit_amount", "money"),
         Column("limit_hours", "hours"),
+        Column("continues", max_length=40),
     )
 
     def check(self, parsed: Parsed) -> list[Problem]:
@@ -166,7 +167,36 @@ class Orders(TableImporter):
             for name in ("limit_amount", "limit_hours"):
                 if row[name] is not None and row[name] < 0:
                     found.at(i, name, "a limit is not below zero", "Leave it empty where there is none")
+        self._check_chains(found, list(sheet.rows()))
         return found.problems
+
+    @staticmethod
+    def _check_chains(found: Findings, rows: list[dict[str, Any]]) -> None:
+        """An order goes on in one other, of the same customer, and never in a circle."""
+        here = {(row["customer"], row["order_number"]) for row in rows}
+        before = _continued()
+        before.update({(r["customer"], r["order_number"]): r["continues"] for r in rows if r["continues"]})
+        known = here | set(_orders())
+        goes_on: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for (customer, number), continued in before.items():
+            goes_on[customer, continued].append(number)
+        for i, row in enumerate(rows):
+            customer, number, continued = row["customer"], row["order_number"], row["continues"]
+            if not continued:
+                continue
+            if continued == number:
+                found.at(i, "continues", "the order continues itself", "Name the order before it")
+            elif (customer, continued) not in known:
+                problem = f"{customer} has no order {continued!r}"
+                found.at(i, "continues", problem, "Correct the number, or import that order too")
+            elif len(goes_on[customer, continued]) > 1:
+                problem = (
+                    f"two orders continue {continued}: {', '.join(sorted(goes_on[customer, continued]))}"
+                )
+                found.at(i, "continues", problem, "Let one continue the other")
+            elif _in_a_circle(customer, number, before):
+                problem = f"order {number} goes on in a circle"
+                found.at(i, "continues", problem, "Let the first of them continue none")
 
     def take(self, parsed: Parsed, commit_id: UUID) -> dict[str, int]:
         c = parsed.content.columns
@@ -183,6 +213,13 @@ class Orders(TableImporter):
                     "limit_minutes": c["limit_hours"][i],
                 },
             )
+        numbered = _orders()
+        for customer, number, continued in zip(c["customer"], c["order_number"], c["continues"], strict=True):
+            if continued:
+                rows = PurchaseOrder.objects.filter(
+                    client_id=current_scope().client_id, id=numbered[customer, number]
+                )
+                rows.update(continues_id=numbered[customer, continued])
         return {"orders": parsed.rows}
 
 
@@ -262,6 +299,10 @@ class Assignments(TableImporter):
             elif not 0 < row[name] <= MAX_RATE:
                 problem = f"{format_minor(row[name])} is not a rate for an hour"
                 found.at(i, name, problem, "Write pounds an hour, as 12.71")
+        if all(0 < (row[name] or 0) <= MAX_RATE for name in ("pay_rate", "bill_rate")):
+            offer = Offer(row["customer"], row["role"], row["start_date"], row["pay_rate"], row["bill_rate"])
+            for wrong in not_offered(offer):
+                found.at(i, wrong.field or "bill_rate", wrong.problem, wrong.remedy)
         for name in ("overtime", "weekend"):
             if row[name] is not None and not PPM <= row[name] <= 10 * PPM:
                 remedy = "Write what the hour pays of a basic one: 150% is time and a half"
@@ -478,6 +519,24 @@ def _orders() -> dict[tuple[str, str], UUID]:
     return {
         (customer, number): id for customer, number, id in rows.values_list("customer__code", "number", "id")
     }
+
+
+def _continued() -> dict[tuple[str, str], str]:
+    """By customer and number of an order: the one that it continues."""
+    rows = PurchaseOrder.objects.filter(client_id=current_scope().client_id, continues__isnull=False)
+    return {
+        (customer, number): continued
+        for customer, number, continued in rows.values_list("customer__code", "number", "continues__number")
+    }
+
+
+def _in_a_circle(customer: str, number: str, before: dict[tuple[str, str], str]) -> bool:
+    seen: set[str] = set()
+    at: str | None = number
+    while at is not None and at not in seen:
+        seen.add(at)
+        at = before.get((customer, at))
+    return at is not None
 
 
 def _employments(numbers: set[str]) -> dict[str, list[tuple[date, date | None]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -15,7 +17,8 @@ HOLD_REASONS = ("disputed", "over_order")
 
 
 class PurchaseOrder(ClientModel):
-    """A customer's order: work under it is billed up to its limit, and held beyond."""
+    """A customer's order: work under it is billed up to its limit, beyond it under the order that continues
+    it, and held where none does."""
 
     customer = ClientKey(Counterparty)
     number = models.CharField(max_length=40)
@@ -23,10 +26,16 @@ class PurchaseOrder(ClientModel):
     ends = models.DateField(null=True)
     limit_minor = models.BigIntegerField(null=True)
     limit_minutes = models.BigIntegerField(null=True)
+    continues: Any = ClientKey("self", indexed=False, null=True)
+    """The order that it goes on from: hours beyond that one's limit are billed under this one."""
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["client", "customer", "number"], name="purchase_order_number")
+            models.UniqueConstraint(fields=["client", "customer", "number"], name="purchase_order_number"),
+            models.UniqueConstraint(fields=["client", "continues"], name="purchase_order_continues"),
+            models.CheckConstraint(
+                condition=~models.Q(continues=models.F("id")), name="purchase_order_goes_on"
+            ),
         ]
 
 
@@ -208,6 +217,8 @@ class Charge(ClientModel):
     pay_amount = models.BigIntegerField()
     bill_rate = models.BigIntegerField()
     bill_amount = models.BigIntegerField()
+    order = ClientKey(PurchaseOrder, null=True)
+    """Under which it is billed; of hours taken in before this was kept, their assignment's."""
 
 
 class ChargeBefore(ClientModel):
@@ -248,6 +259,8 @@ class HoldEnd(ClientModel):
         max_length=12, choices=[("billable", "billable"), ("written_off", "written_off")]
     )
     reason = models.CharField(max_length=500)
+    order = ClientKey(PurchaseOrder, null=True)
+    """Under which it is billed now, where it was held for want of one."""
     by_user_id = models.UUIDField()
     """Set by trigger from the scope."""
     at = models.DateTimeField(db_default=Now(), editable=False)

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from engineroom.kernel.errors import NotFound
 from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
-from engineroom.timesheets import entered_pages, rate_pages, selectors, services
+from engineroom.timesheets import entered_pages, order_pages, rate_pages, selectors, services
 from engineroom.ui import listing
 from engineroom.ui.charts import Item, bars_chart
 from engineroom.ui.display import format_count, format_day, format_money
@@ -34,6 +34,7 @@ NAVIGATION = [
     NavigationEntry("Time", "timesheets:list", "timesheets.read", key="h", order=220),
     *rate_pages.NAVIGATION,
     *entered_pages.NAVIGATION,
+    *order_pages.NAVIGATION,
 ]
 
 
@@ -167,4 +168,5 @@ urlpatterns = [
     path("c/<str:client>/time/<uuid:timesheet_id>/end-holds", end_holds, name="end_holds"),
     *rate_pages.urlpatterns,
     *entered_pages.urlpatterns,
+    *order_pages.urlpatterns,
 ]

@@ -90,6 +90,9 @@ class RateCards(TableImporter):
         standing = self._agreements()
         for i, row in enumerate(rows):
             problems = rates.wrong_terms(_terms(row))
+            problems += rates.not_offered(
+                rates.Offer(row["customer"], row["role"], row["from_date"], row["pay_rate"], row["bill_rate"])
+            )
             if agreement := standing.get((row["customer"], row["agreement"])):
                 days = row["from_date"], row["until_date"]
                 problems += rates.wrong_version(agreement, row["role"], *days)

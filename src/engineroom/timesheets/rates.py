@@ -8,7 +8,7 @@ it is and is listed: pay as back pay finds it, invoices for credit and rebill.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from engineroom.kernel.money import format_minor
 from engineroom.kernel.rates import PPM, format_ppm
 from engineroom.kernel.rounding import half_up
 from engineroom.openitems.models import Counterparty
-from engineroom.timesheets import engine, selectors
+from engineroom.timesheets import engine, orders, selectors
 from engineroom.timesheets.models import Agreement, Assignment, RateCard, RateTerms, Site
 
 MAX_RATE = 10_000_00
@@ -73,6 +73,30 @@ def wrong_terms(terms: Terms) -> list[Problem]:
         said = f"{terms.weekly_threshold_minutes / 60:g} hours are not hours of a week"
         wrong.append(Problem(said, "Write 0 to 168", field="weekly_hours"))
     return wrong
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A rate that is about to be entered: whose, for what, from which day."""
+
+    customer: str
+    role: str
+    starts: date
+    pay_rate: int
+    bill_rate: int
+
+
+_checks: list[Callable[[Offer], list[Problem]]] = []
+
+
+def register_check(check: Callable[[Offer], list[Problem]]) -> None:
+    """A higher room says what a rate must be beyond being one."""
+    _checks.append(check)
+
+
+def not_offered(offer: Offer) -> list[Problem]:
+    """What other rooms have against a rate."""
+    return [problem for check in _checks for problem in check(offer)]
 
 
 # --- sites and agreements -------------------------------------------------------------------------------
@@ -242,7 +266,8 @@ def add_rate_card(
     role = _named("role", role, 100)
     terms = Terms(pay_rate, bill_rate, overtime_ppm, weekend_ppm, weekly_threshold_minutes)
     _one_at_a_time(agreement_id)
-    problems = [*wrong_terms(terms), *wrong_version(agreement.id, role, starts, ends)]
+    offer = Offer(agreement.customer.code, role, starts, pay_rate, bill_rate)
+    problems = [*wrong_terms(terms), *wrong_version(agreement.id, role, starts, ends), *not_offered(offer)]
     if problems:
         raise InputRefused(problems)
     return keep_version(agreement.id, role, starts, ends, terms, whole("reason", reason, 300))
@@ -535,10 +560,14 @@ def edit_rate_card(
         raise Conflict("the card says this already")
     if found.content_hash != content_hash:
         raise ContentChanged("hours, runs or invoices under the card changed since you looked; look again")
+    offer = Offer(card.agreement.customer.code, card.role, card.starts, pay_rate, bill_rate)
+    if problems := not_offered(offer):
+        raise InputRefused(problems)
     revision, _ = terms_of(card_id)
     _keep_terms(card_id, revision + 1, terms, reason)
     moved = [r for r in found.rows if r.run is None or r.invoice is None]
     _move(moved)
+    orders.refuse_beyond([r.charge_id for r in moved])
     stays = sum(1 for r in found.rows if r.run is not None or r.invoice is not None)
     return CardEdited(card_id, revision + 1, len(moved), stays)
 

@@ -21,7 +21,7 @@ from engineroom.foundation.api import (
     log_read,
 )
 from engineroom.foundation.tenancy.models import Client
-from engineroom.timesheets import rates
+from engineroom.timesheets import orders, rates
 
 router = Room("timesheets")
 
@@ -174,6 +174,34 @@ class FollowedOut(Schema):
     starts: date
 
 
+class PurchaseOrderOut(Schema):
+    """An order with its limits and what became of it. committed: accepted and not billed yet; held: what it
+    did not reach. Amounts in minor units; null: no limit of that kind, or no end in sight."""
+
+    id: UUID
+    customer: str
+    number: str
+    starts: date
+    ends: date | None
+    continued_by: str
+    limit_minor: int | None
+    limit_minutes: int | None
+    billed_minor: int
+    billed_minutes: int
+    committed_minor: int
+    committed_minutes: int
+    held_minor: int
+    lasts_until: date | None
+    currency: str
+
+
+class HeldCoveredOut(Schema):
+    order_id: UUID
+    charges: int
+    amount: int
+    left: int
+
+
 def _agreement(row: rates.AgreementRow) -> CustomerAgreementOut:
     return CustomerAgreementOut(
         id=row.id,
@@ -299,6 +327,49 @@ def edit_rate_card(client: Client, card_id: UUID, asked: EditAsked) -> rates.Car
     return rates.edit_rate_card(
         card_id, content_hash=asked.content_hash, reason=asked.reason, **_terms(asked)
     )
+
+
+@router.read("/purchase-orders", Page[PurchaseOrderOut], "Customers' orders, and how far each is burnt down")
+def purchase_orders(client: Client) -> Page[PurchaseOrderOut]:
+    """By customer, the latest first; all of them."""
+    return Page(items=[_order(client, row) for row in orders.orders()])
+
+
+@router.read("/purchase-orders/{purchase_order_id}", PurchaseOrderOut, "One order")
+def purchase_order(client: Client, purchase_order_id: UUID) -> PurchaseOrderOut:
+    """Billed, committed, held, and how long it lasts at the pace of its last four weeks."""
+    return _order(client, orders.burn(purchase_order_id))
+
+
+def _order(client: Client, found: orders.Burn) -> PurchaseOrderOut:
+    return PurchaseOrderOut(
+        id=found.row.id,
+        customer=found.row.customer.code,
+        number=found.row.number,
+        starts=found.row.starts,
+        ends=found.row.ends,
+        continued_by=found.continued_by,
+        limit_minor=found.row.limit_minor,
+        limit_minutes=found.row.limit_minutes,
+        billed_minor=found.billed_minor,
+        billed_minutes=found.billed_minutes,
+        committed_minor=found.committed_minor,
+        committed_minutes=found.committed_minutes,
+        held_minor=found.held_minor,
+        lasts_until=found.forecast,
+        currency=client.currency,
+    )
+
+
+@router.command(
+    "/purchase-orders/{purchase_order_id}/cover-held",
+    HeldCoveredOut,
+    "Bill under an order what those before it did not reach",
+    permission="timesheets.prepare",
+)
+def cover_held(client: Client, purchase_order_id: UUID) -> orders.HeldCovered:
+    """Day by day, as far as it goes whole."""
+    return orders.cover_held(purchase_order_id)
 
 
 @router.command(

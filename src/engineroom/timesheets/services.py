@@ -18,13 +18,12 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.kernel.errors import Conflict, EngineroomError, NotFound, reason_given
 from engineroom.kernel.ids import uuid7_column, uuids_to_column
 from engineroom.kernel.periods import week_ending
-from engineroom.timesheets import engine
+from engineroom.timesheets import engine, orders
 from engineroom.timesheets.dated_rates import RATES_NOW
 from engineroom.timesheets.models import (
     Charge,
     Hold,
     HoldEnd,
-    PurchaseOrder,
     TimeEntry,
     Timesheet,
 )
@@ -62,11 +61,13 @@ def record_hours(hours: Hours, commit_id: UUID) -> dict[str, int]:
     sheet_of, sheets = _timesheets(hours, week, commit_id)
     entry_ids = uuid7_column(len(hours.minutes))
     charges = engine.interpret(_hour_columns(hours, sheet_of))
-    charge_ids = uuid7_column(len(charges.entry))
+    holds = _holds(hours, charges, sheet_of)
     # Before the charges are written: what an order has borne so far must not count the hours it is asked
     # about.
-    holds = _holds(hours, charges, sheet_of)
-    _insert(sheets, hours, sheets["id"][sheet_of], entry_ids, charges, charge_ids)
+    covered = orders.cover(charges, hours.day, hours.order_id, holds.reason == "")
+    charges, holds = covered.charges, holds.beyond(covered)
+    charge_ids = uuid7_column(len(charges.entry))
+    _insert(sheets, hours, sheets["id"][sheet_of], entry_ids, charges, charge_ids, covered.order)
     held = _insert_holds(charge_ids, holds)
     return {
         "timesheets": len(sheets["id"]),
@@ -193,6 +194,7 @@ def _insert(
     entry_ids: npt.NDArray[np.uint8],
     charges: engine.ChargeColumns,
     charge_ids: npt.NDArray[np.uint8],
+    order_ids: list[UUID | None],
 ) -> None:
     """Timesheets whole, with their hours and charges: one statement, which the guards look at as one."""
     client_id = current_scope().client_id
@@ -216,6 +218,8 @@ def _insert(
         "bill_rate": charges.bill_rate,
         "bill_amount": charges.bill_amount,
     }
+    if any(order_ids):
+        charged["order_id"] = order_ids
     insert_together(
         (Timesheet, sheets, len(sheets["id"])),
         (TimeEntry, entries, len(entry_ids)),
@@ -234,10 +238,17 @@ class Holds:
         self.reason[at] = reason
         self.note[at] = note
 
+    def beyond(self, covered: orders.Covered) -> Holds:
+        """Of the charges as orders bear them: held as before, and where no order bears them."""
+        found = Holds(self.reason[covered.source], self.note[covered.source])
+        for at, why in enumerate(covered.note):
+            if why:
+                found.put(np.array([at]), "over_order", why)
+        return found
+
 
 def _holds(hours: Hours, charges: engine.ChargeColumns, sheet_of: npt.NDArray[np.int64]) -> Holds:
-    """Hold the billable side of disputed weeks and days, and of what its order does not cover. Pay goes
-    on."""
+    """Hold the billable side of disputed weeks and days. Pay goes on."""
     m = len(charges.entry)
     holds = Holds(np.full(m, "", dtype=object), np.full(m, "", dtype=object))
     disputed = np.zeros(int(sheet_of[-1]) + 1, dtype=bool)
@@ -246,36 +257,7 @@ def _holds(hours: Hours, charges: engine.ChargeColumns, sheet_of: npt.NDArray[np
     day_disputed = np.array(hours.day_disputed, dtype=bool)
     for at in np.flatnonzero(day_disputed[charges.entry]).tolist():
         holds.put(np.array([at]), "disputed", hours.comment[charges.entry[at]])
-    orders: dict[UUID, list[int]] = {}
-    for at, entry in enumerate(charges.entry.tolist()):
-        order = hours.order_id[entry]
-        if order is not None and not holds.reason[at]:
-            orders.setdefault(order, []).append(at)
-    for order_id in sorted(orders):
-        _hold_beyond_order(order_id, np.array(orders[order_id]), hours, charges, holds)
     return holds
-
-
-def _hold_beyond_order(
-    order_id: UUID, at: npt.NDArray[np.int64], hours: Hours, charges: engine.ChargeColumns, holds: Holds
-) -> None:
-    """Days outside the order's dates, and, in the order in which they were worked, hours beyond its
-    limits."""
-    order = PurchaseOrder.objects.select_for_update().get(client_id=current_scope().client_id, id=order_id)
-    in_time = at[np.argsort(hours.day[charges.entry[at]], kind="stable")]
-    day = hours.day[charges.entry[in_time]]
-    outside = day < np.datetime64(order.starts, "D")
-    if order.ends is not None:
-        outside |= day > np.datetime64(order.ends, "D")
-    holds.put(in_time[outside], "over_order", f"outside the dates of order {order.number}")
-    in_time = in_time[~outside]
-    used_minor, used_minutes = order_use(order_id)
-    over = np.zeros(len(in_time), dtype=bool)
-    if order.limit_minor is not None:
-        over |= engine.over_limit(charges.bill_amount[in_time], used_minor, order.limit_minor)
-    if order.limit_minutes is not None:
-        over |= engine.over_limit(charges.minutes[in_time], used_minutes, order.limit_minutes)
-    holds.put(in_time[over], "over_order", f"beyond the limit of order {order.number}")
 
 
 def _insert_holds(charge_ids: npt.NDArray[np.uint8], holds: Holds) -> int:
@@ -291,27 +273,6 @@ def _insert_holds(charge_ids: npt.NDArray[np.uint8], holds: Holds) -> int:
         len(held),
     )
     return len(held)
-
-
-def order_use(order_id: UUID) -> tuple[int, int]:
-    """(minor units, minutes) that an order has borne: its charges that are not held, and those released from
-    a hold."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT coalesce(sum(c.bill_amount), 0)::bigint, coalesce(sum(c.minutes), 0)::bigint
-            FROM timesheets_assignment a
-            JOIN timesheets_timesheet t ON t.client_id = a.client_id AND t.assignment_id = a.id
-            JOIN timesheets_timeentry e ON e.client_id = t.client_id AND e.timesheet_id = t.id
-            JOIN timesheets_charge c ON c.client_id = e.client_id AND c.time_entry_id = e.id
-            LEFT JOIN timesheets_hold h ON h.client_id = c.client_id AND h.id = c.id
-            LEFT JOIN timesheets_holdend x ON x.client_id = h.client_id AND x.id = h.id
-            WHERE a.client_id = %s AND a.order_id = %s AND (h.id IS NULL OR x.outcome = 'billable')
-            """,
-            [current_scope().client_id, order_id],
-        )
-        minor, minutes = cursor.fetchone()
-    return int(minor), int(minutes)
 
 
 @dataclass(frozen=True)
