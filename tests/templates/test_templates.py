@@ -108,8 +108,8 @@ def test_every_problem_is_told_at_its_line():
     assert told(front + "## Wages\n")[0] == "6: a template says nothing of 'Wages'"
     table = "## Pay schedules\n```yaml\nM:\n  name: M\n  frequency: fortnightly\n  colour: red\n```\n"
     assert told(front + table) == [
-        "8: frequency: 'fortnightly' is none of weekly, biweekly, four_weekly, monthly, quarterly, "
-        "semi_annual, annual",
+        "8: frequency: 'fortnightly' is none of weekly, biweekly, four_weekly, semi_monthly, monthly, "
+        "quarterly, semi_annual, annual",
         "8: a pay schedule has no 'colour'",
         "8: M has no frequency",
         "8: M has no anchor",

@@ -24,7 +24,6 @@ USUAL: dict[str, dict[str, dict[str, str]]] = {
     "Accounts": {"7100": {"name": "Bonuses", "type": "expense"}},
     "Account map": {"cost.bonus_pay": {"account": "7100"}},
     "Pay schedules": MONTHLY,
-    "Client approval": {"every_run": {"wanted": "wanted"}},
     "Leave kinds": {
         "annual": {"of": "law", "holidays": "ENG"},
         "birthday": {"of": "client", "label": "Birthday", "entitles": "no", "element": "holiday_pay"},
