@@ -52,7 +52,10 @@ MAY: dict[str, set[str]] = {
     "settlement.payment_file": {"owner", "lead", "checker", "bookkeeper"},
     "timesheets.end_holds": HOURS,
     **dict.fromkeys([f"timesheets.{what}" for what in RATES], HOURS),
-    "timesheets.record_answer": HOURS,
+    **{
+        f"timesheets.{what}": HOURS
+        for what in ("record_answer", "set_answer_policy", "ask_customer", "withdraw_request")
+    },
     **dict.fromkeys((f"me.{what}" for what in ("save_week", "send_week", "take_back_week")), OWN),
     **dict.fromkeys(("me.placement_weeks", "me.entered_weeks"), OWN),
     "people.set_terms": HOURS,
@@ -181,6 +184,14 @@ BODIES: dict[str, Any] = {
     },
     "timesheets.follow_agreement": {"agreement_id": NOBODY, "starts": "2026-11-02"},
     "timesheets.record_answer": {"content": "0", "said_by": "Ann"},
+    "timesheets.set_answer_policy": {
+        "customer": "X",
+        "starts": "2026-11-22",
+        "approver_name": "Ann",
+        "approver_email": "ann@x.example",
+    },
+    "timesheets.ask_customer": {"customer": "X", "week_ending": "2026-11-22"},
+    "timesheets.withdraw_request": {"reason": "sent too early"},
     "me.save_week": {"assignment_id": NOBODY, "week_ending": "2026-11-22", "days": []},
     "me.send_week": {"content": "0"},
     "payroll.open_pay_run": {"pay_date": "2026-11-27"},
@@ -448,6 +459,7 @@ def ids(firm: Firm, worked: Worked) -> dict[str, str]:
         "time_entry": worked.first("/time-entries")["id"],
         "absence_id": str(new_id()),
         "week_id": str(new_id()),
+        "request_id": str(new_id()),
         **{
             f"payslip_of_{role}": worked.by_role[role].get(f"{worked.at}/me/payslips").body["items"][0]["id"]
             for role in ("employee", "worker")

@@ -10,7 +10,17 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
-from tests.firm import PAY_DATE, WEEK_ENDS, Firm, Temp, TestClient, approve_accounts, run_payday, set_up
+from tests.firm import (
+    MONDAY,
+    PAY_DATE,
+    WEEK_ENDS,
+    Firm,
+    Temp,
+    TestClient,
+    approve_accounts,
+    run_payday,
+    set_up,
+)
 from tests.payroll import months
 from tests.sop.writing import procedure_text
 from tests.templates.writing import published
@@ -64,9 +74,16 @@ from engineroom.sop import drafts
 from engineroom.sop import services as sop
 from engineroom.sop.models import CaseMove, Task
 from engineroom.templates import services as templates
-from engineroom.timesheets import rates
+from engineroom.timesheets import asking, rates
 from engineroom.timesheets import services as timesheets
-from engineroom.timesheets.models import Assignment, EnteredDay, EnteredWeek, Hold
+from engineroom.timesheets.models import (
+    AnswerRequest,
+    Assignment,
+    EnteredDay,
+    EnteredWeek,
+    Hold,
+    RequestedWeek,
+)
 from engineroom.web import letters
 from engineroom.web.models import Letter, Link
 
@@ -336,6 +353,15 @@ def _enter_a_week(client: TestClient) -> None:
         mine = {"client_id": client.id, "person_id": placed.person_id}
         week = EnteredWeek.objects.create(**mine, assignment=placed, week_ending=WEEK_ENDS)
         EnteredDay.objects.create(**mine, week=week, day=WEEK_ENDS, minutes=480)
+        code = placed.customer.code
+        asking.set_answer_policy(
+            code, asking.Answers("Ann", "ann@acme.example", "", "", 0, 0, 0), starts=MONDAY
+        )
+        policy = asking.policies()[0]
+        asked = {"client_id": client.id, "customer": placed.customer}
+        request = AnswerRequest.objects.create(**asked, policy=policy, week_ending=WEEK_ENDS)
+        RequestedWeek.objects.create(client_id=client.id, request=request, week=week)
+        asking.note(request.id, "withdrawn", "it was a rehearsal")
 
 
 def _set_a_floor(client: TestClient) -> None:

@@ -183,6 +183,11 @@ TABLE: dict[str, Row] = {
     "timesheets:sent": get(READERS),
     "timesheets:sent_week": get(READERS),
     "timesheets:sent_answer": post(SERVICES),
+    "timesheets:answerers": get(READERS),
+    "timesheets:answerer_set": post(SERVICES),
+    "timesheets:request_withdraw": post(SERVICES),
+    "hours_ask": post(SERVICES),
+    "hours_chase": post(SERVICES),
     "timesheets:mine": get({"employee"}, sees=set()),
     "timesheets:my_week": get({"employee"}, sees=set()),
     "timesheets:my_week_save": post(OWN, sees=set()),
@@ -550,6 +555,7 @@ def _entered(client: TestClient, worker: Identity) -> dict[str, Any]:
         "assignment_id": free.assignment_id,
         "week": str(free.week_ending),
         "week_id": kept.week_id,
+        "request_id": uuid7(),
         # It stays sent.
         "timesheets:my_week_take_back.week_id": uuid7(),
     }

@@ -20,6 +20,7 @@ from engineroom.api import (
     calendar,
     clients,
     engagement,
+    hours,
     imports,
     mine,
     paydays,
@@ -96,7 +97,7 @@ api.add_router("", clients.router)
 api.add_router("", batches.router)
 api.add_router("", template_batches.router)
 ROOMS = (
-    people, leave, timesheets, rates_api, entered, workforce, payroll, pay_inputs, pay_review,
+    people, leave, timesheets, rates_api, entered, hours, workforce, payroll, pay_inputs, pay_review,
     pay_corrections, pay_books, billing, bills_api, margin_api, settlement, ledger, openitems, imports,
     trail, paydays,
     calendar, engagement, quality, sop, procedures, templates, mine,

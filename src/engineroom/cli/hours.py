@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from engineroom.cli import show
-from engineroom.cli.arguments import Client, Day
+from engineroom.cli.arguments import Client, Day, Reason
 from engineroom.cli.ground import client_named, identity, on_the_ground, reading, writing
 from engineroom.kernel.errors import InputRefused, NotFound, Problem
 
@@ -191,3 +191,66 @@ def _week(code: str, ending: date) -> WeekView:
     if found is None:
         raise NotFound(f"nothing is entered for {code} in the week ending {ending}; enter it first")
     return found
+
+
+@app.command()
+@on_the_ground
+def answerer(
+    client: Client,
+    customer: Annotated[str, typer.Argument(help="the customer's code")],
+    starts: Day,
+    name: Annotated[str, typer.Option(help="who answers")],
+    email: Annotated[str, typer.Option(help="where their mail goes")],
+    backup_name: Annotated[str, typer.Option(help="who stands in")] = "",
+    backup_email: Annotated[str, typer.Option(help="where the stand-in's mail goes")] = "",
+    remind: Annotated[int, typer.Option(help="hours until a reminder; 0: never")] = 24,
+    backup: Annotated[int, typer.Option(help="hours until the stand-in is asked; 0: never")] = 0,
+    escalate: Annotated[int, typer.Option(help="hours until the bureau is told; 0: never")] = 72,
+) -> None:
+    """Say who answers for a customer's hours from a day on."""
+    from engineroom.timesheets import asking
+
+    said = asking.Answers(name, email, backup_name, backup_email, remind, backup, escalate)
+    with writing(client):
+        done = asking.set_answer_policy(customer, said, starts=starts.date())
+    typer.echo(f"kept from {done.starts}")
+
+
+@app.command()
+@on_the_ground
+def ask(
+    client: Client, customer: Annotated[str, typer.Argument(help="the customer's code")], week_ending: Day
+) -> None:
+    """Ask a customer by mail about what its workers sent for a week."""
+    from engineroom.web import hours_pages
+
+    with writing(client):
+        done = hours_pages.ask_customer(customer, week_ending.date())
+    typer.echo(f"{done.asked} is asked about {done.weeks} sheets")
+
+
+@app.command()
+@on_the_ground
+def requests(client: Client) -> None:
+    """What customers were asked and have not answered yet."""
+    from engineroom.timesheets import asking
+
+    with reading(client):
+        rows = [
+            (view.customer, view.week_ending, len(view.weeks), ", ".join(s.what for s in view.steps), view.id)
+            for view in asking.open_requests()
+        ]
+    show.table("Requests", ("customer", "week ending", "sheets", "done", "id"), rows, right=[2])
+
+
+@app.command()
+@on_the_ground
+def withdraw(
+    client: Client, request: Annotated[UUID, typer.Argument(help="see `hours requests`")], reason: Reason
+) -> None:
+    """Take a request back: its links open nothing any more."""
+    from engineroom.timesheets import asking
+
+    with writing(client):
+        done = asking.withdraw_request(request, reason=reason)
+    typer.echo(f"taken back: {done.weeks} sheets")

@@ -116,6 +116,10 @@ def waiting() -> list[WeekView]:
     return _weeks("w.state IN ('sent', 'asked')")
 
 
+def weeks_with(ids: Iterable[UUID]) -> list[WeekView]:
+    return _weeks("w.id = ANY(%(ids)s)", ids=list(ids))
+
+
 def answered(limit: int = 50) -> list[WeekView]:
     return _weeks("w.state = 'answered'")[:limit]
 

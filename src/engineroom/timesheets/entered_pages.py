@@ -17,11 +17,11 @@ from engineroom.foundation import duties
 from engineroom.kernel.errors import NotFound
 from engineroom.people import own
 from engineroom.people.models import Person
-from engineroom.timesheets import entered, entering
+from engineroom.timesheets import asking, entered, entering
 from engineroom.timesheets.entered import DayEntered, Made, WeekView
 from engineroom.ui.display import format_count, format_hours, format_weekday
 from engineroom.ui.fields import Group, GroupedForm, HoursField, LineField
-from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, filled_in, form_of, page
+from engineroom.ui.pages import Done, NavigationEntry, PageRequest, action, address, filled_in, form_of, page
 
 MINE = ("self", "work")
 
@@ -211,6 +211,10 @@ def sent(request: PageRequest, client: str) -> HttpResponse:
     context = {
         "waiting": [(view, STATES[view.state]) for view in entered.waiting()],
         "answered": [(view, STATES[view.state]) for view in entered.answered()],
+        "to_ask": asking.to_ask(),
+        "requests": asking.open_requests(),
+        "ask_url": address("hours_ask", client),
+        "may_prepare": request.may("timesheets.prepare"),
     }
     return render(request, "timesheets/sent.html", context)
 

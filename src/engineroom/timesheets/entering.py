@@ -207,7 +207,7 @@ def send_week(week_id: UUID, *, content: str) -> WeekKept:
         raise Conflict("there are no hours in this week; enter them first")
     if content != view.content:
         raise Conflict("the week was changed meanwhile; look at it again, then send it")
-    _move(view.id, "sent")
+    move(view.id, "sent")
     return _receipt(view.id)
 
 
@@ -219,7 +219,7 @@ def take_back_week(week_id: UUID) -> WeekKept:
         raise Conflict("this week was not sent")
     if view.state != "sent":
         raise Conflict("the customer has this week already; tell your agency what is wrong with it")
-    _move(view.id, "draft")
+    move(view.id, "draft")
     return _receipt(view.id)
 
 
@@ -231,7 +231,8 @@ def _my_week(week_id: UUID) -> WeekView:
     return view
 
 
-def _move(week_id: UUID, state: str) -> None:
+def move(week_id: UUID, state: str) -> None:
+    """PostgreSQL says who may move it where."""
     EnteredWeek.objects.filter(client_id=current_client_id(), id=week_id).update(state=state)
 
 
@@ -297,7 +298,7 @@ def take_answer(
         rows += _answered_rows(view, disputed.get(view.id, []), said_by)
     done = _taken(rows, f"answer-{views[0].customer_code}-{views[0].week_ending}.csv")
     for view in views:
-        _move(view.id, "answered")
+        move(view.id, "answered")
     return AnswerTaken(done.commit_id, len(views), done.counts["entries"], done.counts["held"])
 
 

@@ -305,3 +305,64 @@ class EnteredDay(ClientModel):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["client", "week", "day"], name="entered_day_once")]
+
+
+class AnswerPolicy(ClientModel):
+    """Who answers for a customer's hours from a day until a day, who stands in, and when whom is reminded.
+
+    Hours count from when the customer was asked; 0: never. A change is a new row, from a later day.
+    """
+
+    customer = ClientKey(Counterparty)
+    starts = models.DateField()
+    ends = models.DateField(null=True)
+    approver_name = models.CharField(max_length=100)
+    approver_email = models.EmailField()
+    backup_name = models.CharField(max_length=100, default="")
+    backup_email = models.EmailField(default="")
+    remind_hours = models.IntegerField()
+    backup_hours = models.IntegerField()
+    escalate_hours = models.IntegerField()
+
+
+class AnswerRequest(ClientModel):
+    """The customer was asked about a week: exactly these sheets, by this policy."""
+
+    history = True
+
+    customer = ClientKey(Counterparty)
+    policy = ClientKey(AnswerPolicy)
+    week_ending = models.DateField()
+    by_user_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+
+class RequestedWeek(ClientModel):
+    """A worker's week that the customer was asked about."""
+
+    history = True
+
+    request = ClientKey(AnswerRequest)
+    week = ClientKey(EnteredWeek)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "request", "week"], name="requested_week_once")
+        ]
+
+
+class RequestStep(ClientModel):
+    """What was done about a request: asked, reminded, backup, escalated, answered or withdrawn; each once."""
+
+    history = True
+
+    request = ClientKey(AnswerRequest, indexed=False)
+    what = models.CharField(max_length=9)
+    whom = models.CharField(max_length=300, default="")
+    """To whom a letter went, or who answered."""
+    at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client", "request", "what"], name="request_step_once")
+        ]

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from engineroom.kernel.errors import NotFound
 from engineroom.people.models import Person
 from engineroom.people.panels import register_panel
-from engineroom.timesheets import entered_pages, order_pages, rate_pages, selectors, services
+from engineroom.timesheets import answer_pages, entered_pages, order_pages, rate_pages, selectors, services
 from engineroom.ui import listing
 from engineroom.ui.charts import Item, bars_chart
 from engineroom.ui.display import format_count, format_day, format_money
@@ -35,6 +35,7 @@ NAVIGATION = [
     *rate_pages.NAVIGATION,
     *entered_pages.NAVIGATION,
     *order_pages.NAVIGATION,
+    *answer_pages.NAVIGATION,
 ]
 
 
@@ -169,4 +170,5 @@ urlpatterns = [
     *rate_pages.urlpatterns,
     *entered_pages.urlpatterns,
     *order_pages.urlpatterns,
+    *answer_pages.urlpatterns,
 ]

@@ -12,6 +12,7 @@ class WebConfig(AppConfig):
         )
         from engineroom.web import (
             accounts,  # noqa: F401  it listens for sign-ins
+            hours_pages,  # noqa: F401  programs find its commands by their names
             letters_pages,  # noqa: F401  it shows mailings among the jobs, and on Today
             request_pages,  # noqa: F401  programs find its command by its name
         )

@@ -47,7 +47,12 @@ DAYS = 14
 
 LINK_MARK, REFERENCE_MARK = "{the link}", "{the reference}"
 
-PREPARES = {"payslips": "payroll.prepare", "approval": "payroll.prepare", "request": "sop.work"}
+PREPARES = {
+    "payslips": "payroll.prepare",
+    "approval": "payroll.prepare",
+    "request": "sop.work",
+    "hours": "timesheets.prepare",
+}
 """Kinds of mailing, and who may have one sent."""
 
 JOB = "web.send_letters"
@@ -77,7 +82,13 @@ class Draft:
 
 
 def new_link(
-    kind: str, subject_id: UUID, address: str, *, user_id: UUID | None = None, person_id: UUID | None = None
+    kind: str,
+    subject_id: UUID,
+    address: str,
+    *,
+    user_id: UUID | None = None,
+    person_id: UUID | None = None,
+    customer_id: UUID | None = None,
 ) -> Link:
     """A row to be written."""
     scope = current_scope()
@@ -87,6 +98,7 @@ def new_link(
         subject_id=subject_id,
         for_user_id=user_id,
         for_person_id=person_id,
+        for_customer_id=customer_id,
         address=address,
         expires_at=timezone.now() + timedelta(days=DAYS),
         by_user_id=scope.user.id,

@@ -2,7 +2,8 @@
 
 A GET only says what the link is for: mail programs and their scanners look at every link. The POST of its
 button uses it up. Whoever holds the link reads that one thing without signing in, as the user it was made
-for; it approves nothing, since who forwards a mail forwards its link. Of the token only its hash is kept.
+for; it approves nothing, since who forwards a mail forwards its link. (A customer answers for hours by it:
+`hours_pages`.) Of the token only its hash is kept.
 """
 
 from __future__ import annotations

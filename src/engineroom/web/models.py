@@ -6,13 +6,15 @@ from django.db import models
 from django.db.models.functions import Now
 
 from engineroom.foundation.tenancy.models import ClientKey, ClientModel
+from engineroom.openitems.models import Counterparty
 from engineroom.people.models import Person
 
 
 class Link(ClientModel):
     """What a mail leads to: one thing of one client, for one user or one person, until a moment.
 
-    Of its token only the SHA-256 is kept. It reads and never approves: who forwards a mail forwards its link.
+    Of its token only the SHA-256 is kept. It reads and never approves, since who forwards a mail forwards its
+    link; but a customer, who has no account, answers by it for one week of hours.
     """
 
     history = True
@@ -23,7 +25,8 @@ class Link(ClientModel):
     subject_id = models.UUIDField()
     for_user_id = models.UUIDField(null=True)
     for_person = ClientKey(Person, null=True)
-    """Whom it was sent to: a user, or a person who has no login."""
+    for_customer = ClientKey(Counterparty, null=True)
+    """Whom it was sent to: a user, a person who has no login, or somebody at a customer."""
     address = models.EmailField()
     expires_at = models.DateTimeField()
     by_user_id = models.UUIDField()
@@ -33,7 +36,9 @@ class Link(ClientModel):
         constraints = [
             models.UniqueConstraint(fields=["client", "sha256"], name="link_token"),
             models.CheckConstraint(
-                condition=models.Q(for_user_id__isnull=False) | models.Q(for_person__isnull=False),
+                condition=models.Q(for_user_id__isnull=False)
+                | models.Q(for_person__isnull=False)
+                | models.Q(for_customer__isnull=False),
                 name="link_is_for_somebody",
             ),
         ]

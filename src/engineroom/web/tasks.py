@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 
 from engineroom.foundation import duties
 from engineroom.foundation.jobs.tasks import periodic
-from engineroom.web import letters, reminding
+from engineroom.web import hours_pages, letters, reminding
 
 TRIES = 8
 """After 4 s, then each time four times as long: the last one 18 hours after the one before, a day in all."""
@@ -34,3 +34,11 @@ def send_letters_job(context: JobContext, client_id: str, mailing_id: str) -> No
 def remind_job(timestamp: int = 0) -> None:
     """In the morning and at noon: remind clients whose yes is due, and tell the bureau where it is late."""
     reminding.remind_all(duties.today())
+
+
+@periodic(app, cron="17 * * * *", periodic_id="chase_hours")
+@app.task(name="web.chase_hours", queue="mail", queueing_lock="web.chase_hours")
+def chase_hours_job(timestamp: int = 0) -> None:
+    """Every hour: remind customers of hours that wait for their answer, turn to who stands in, tell the
+    bureau."""
+    hours_pages.chase_all()
