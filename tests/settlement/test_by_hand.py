@@ -18,7 +18,7 @@ from engineroom.ledger import selectors as ledger
 from engineroom.ledger import services as ledger_services
 from engineroom.ledger.models import Entry
 from engineroom.openitems import selectors as openitems
-from engineroom.settlement import by_hand, clearing, selectors
+from engineroom.settlement import by_hand, clearing, likely, selectors
 from engineroom.settlement.by_hand import Part
 from engineroom.settlement.models import BankLine, Cleared
 from tests.firm import PAY_DATE, Temp, TestClient, connect, enter, run_payday, set_up
@@ -379,3 +379,28 @@ def test_an_item_paid_while_the_page_was_open_is_named_and_its_money_goes_nowher
     assert f"{one.reference} is not open any more" in answer.content.decode()
     with billed.acting("bookkeeper"):
         assert by_hand.standing(line.id) is None
+
+
+def test_what_a_line_may_be_is_suggested_and_taken_by_saying_it(billed: TestClient):
+    """More came than the invoice that it names: no rule clears that."""
+    one, _ = invoices(billed)
+    line = line_of(billed, one.open + 8_00, one.reference)
+    stranger = line_of(billed, 7_77, "of nobody")
+    with billed.acting("bookkeeper"):
+        found = likely.suggestions()
+        assert set(found) == {line.id} and stranger.id not in found
+        guess = found[line.id]
+        assert (guess.items, guess.parts) == ((one,), (Part(one.id, one.open),))
+        assert 0 < guess.score < 99 and "8.00 GBP is left over" in guess.why
+    with billed.acting("checker"):
+        assert likely.suggestions() == {}, "they explain no lines"
+    bea, page = signed_in(billed.staff["bookkeeper"]), f"/c/{billed.code}/bank/{line.id}"
+    assert (
+        f"Likely {one.reference}: {guess.score} of 100" in bea.get(f"/c/{billed.code}/bank").content.decode()
+    )
+    plain, filled = (bea.get(page + asked).content.decode() for asked in ("", "?take=1"))
+    assert "What it may be" in plain and 'value="1,008.00"' not in plain and 'value="1,008.00"' in filled
+    approve(billed, explain(billed, line, *guess.parts, account="7900"))
+    with billed.acting("bookkeeper"):
+        assert line.id not in likely.suggestions()
+    holds(billed)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engineroom.settlement.by_hand import Part, Said
     from engineroom.settlement.clearing import OpenException
     from engineroom.settlement.formats.mapped import Detected, Mapping
+    from engineroom.settlement.likely import Likely
     from engineroom.settlement.models import BankLine
 
 bank = typer.Typer(no_args_is_help=True, help="Bank statements, and lines that no rule clears.")
@@ -30,10 +31,12 @@ LineName = Annotated[str, typer.Argument(help="the bank's reference or the id, a
 @bank.command("lines")
 @on_the_ground
 def lines(client: Client) -> None:
-    """Lines that wait, with the reason, and what was said of them."""
+    """Lines that wait, with the reason, what they may be, and what was said of them."""
     from engineroom.settlement.clearing import open_exceptions
+    from engineroom.settlement.likely import suggestions
 
     with reading(client):
+        guesses = suggestions()
         rows = [
             (
                 _name(line),
@@ -41,7 +44,7 @@ def lines(client: Client) -> None:
                 show.money(line.amount, line.currency),
                 _who(line),
                 e.reason,
-                e.detail + _said_of(e),
+                e.detail + _said_of(e) + _guessed(guesses.get(line.id)),
             )
             for e in open_exceptions()
             for line in [e.line]
@@ -50,6 +53,10 @@ def lines(client: Client) -> None:
         typer.echo("no line waits")
         return
     show.table("Lines that wait", ("line", "booked", "amount", "from or to", "why", ""), rows, right=[2])
+
+
+def _guessed(guess: Likely | None) -> str:
+    return f"\nlikely {guess.names} ({guess.score} of 100): {guess.why}" if guess else ""
 
 
 @bank.command("import")

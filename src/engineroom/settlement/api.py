@@ -34,7 +34,7 @@ from engineroom.foundation.tenancy.scope import current_scope
 from engineroom.foundation.vault.answers import file_answer
 from engineroom.payroll.models import PayRun
 from engineroom.payroll.services import release_pay_run
-from engineroom.settlement import again, by_hand, clearing, selectors, services
+from engineroom.settlement import again, by_hand, clearing, likely, selectors, services
 from engineroom.settlement.models import (
     BankLine,
     Cleared,
@@ -140,12 +140,22 @@ class OneBankLineOut(BankLineOut):
     explanation: ExplanationOut | None
 
 
+class LikelyOut(Schema):
+    """What a line may be: a suggestion, of 100. parts: what to say of the line, should it be so."""
+
+    score: int
+    why: str
+    items: list[UUID]
+    parts: list[PartOut]
+
+
 class ExceptionOut(Schema):
-    """A line that nothing explains yet, and why."""
+    """A line that nothing explains yet, and why. likely: what it may be, for whoever may explain it."""
 
     line: BankLineOut
     reason: str
     detail: str
+    likely: LikelyOut | None
 
 
 class PartAsked(Asked):
@@ -360,7 +370,7 @@ def _line(row: BankLine, done: Cleared | None) -> BankLineOut:
 
 @router.read("/bank-exceptions", Page[ExceptionOut], "Bank lines that nothing explains yet")
 def bank_exceptions(client: Client, page: Query[PageAsked]) -> Page[ExceptionOut]:
-    """Each line that is not cleared, with the reason found at the latest try."""
+    """Each line that is not cleared, with the reason found at the latest try and what it may be."""
     done = Exists(Cleared.objects.filter(client_id=client.id, line_id=OuterRef("id")))
     tried = Exists(LineException.objects.filter(client_id=client.id, line_id=OuterRef("id")))
     rows = BankLine.objects.filter(tried, ~done, client_id=client.id)
@@ -371,12 +381,29 @@ def bank_exceptions(client: Client, page: Query[PageAsked]) -> Page[ExceptionOut
             client_id=client.id, line_id__in=[row.id for row in found]
         ).order_by("id")
     }
+    guesses = likely.suggestions() if found else {}
     return Page(
         items=[
-            ExceptionOut(line=_line(row, None), reason=why[row.id].reason, detail=why[row.id].detail)
+            ExceptionOut(
+                line=_line(row, None),
+                reason=why[row.id].reason,
+                detail=why[row.id].detail,
+                likely=_likely(guesses.get(row.id)),
+            )
             for row in found
         ],
         next=onward,
+    )
+
+
+def _likely(guess: likely.Likely | None) -> LikelyOut | None:
+    if guess is None:
+        return None
+    return LikelyOut(
+        score=guess.score,
+        why=guess.why,
+        items=[item.id for item in guess.items],
+        parts=[PartOut(item_id=part.item_id, amount_minor=part.amount) for part in guess.parts],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,16 @@ from engineroom.kernel.errors import InputRefused, NotFound, NotPermitted, Probl
 from engineroom.openitems.selectors import Open, open_items
 from engineroom.payroll.models import PayRun
 from engineroom.people.models import BankAccount
-from engineroom.settlement import again, again_pages, by_hand, clearing, layout_pages, selectors, services
+from engineroom.settlement import (
+    again,
+    again_pages,
+    by_hand,
+    clearing,
+    layout_pages,
+    likely,
+    selectors,
+    services,
+)
 from engineroom.settlement.formats import bacs18
 from engineroom.settlement.models import BankLine, Cleared, OwnAccount, PaymentBatch
 from engineroom.ui import listing
@@ -239,7 +249,7 @@ def bank(request: PageRequest, client: str) -> HttpResponse:
     if account is not None:
         found = selectors.bank_lines(account.id, state=state, cursor=request.GET.get("at", ""))
         context |= {
-            "rows": found.rows,
+            "rows": _with_likely(found.rows),
             "pager": listing.onward(request, found),
             "filtered": STATES[state].lower() if state else "",
             "tabs": [
@@ -255,6 +265,12 @@ def bank(request: PageRequest, client: str) -> HttpResponse:
             "hides_bank": "bank" in request.masked,
         }
     return render(request, "settlement/bank.html", context)
+
+
+def _with_likely(rows: Sequence[selectors.LineView]) -> list[tuple[selectors.LineView, likely.Likely | None]]:
+    """Each line and what it may be, where it waits and the reader may say so."""
+    found = likely.suggestions() if any(not row.is_cleared for row in rows) else {}
+    return [(row, found.get(row.id)) for row in rows]
 
 
 class AccountForm(GroupedForm):
@@ -422,8 +438,17 @@ def _by_hand(request: PageRequest, line_id: UUID) -> dict[str, Any]:
     if not may_say or not row.amount:
         return {}
     text = request.GET.get("q", "").replace("\x00", "").strip()[:100]
-    form = ExplainForm(_items_shown(row, text), row.currency)
-    return {"explain_form": form_of(request, form), "text": text}
+    guess = likely.suggestions().get(line_id)
+    shown = _items_shown(row, text)
+    first: dict[str, Any] = {}
+    if guess is not None and request.GET.get("take") == "1":
+        taken = {part.item_id for part in guess.parts}
+        suggested = [item for item in guess.items if item.id in taken]
+        shown = [*suggested, *(item for item in shown if item.id not in taken)]
+        first = {f"item_{part.item_id}": part.amount for part in guess.parts}
+        first["reason"] = f"suggested: {guess.why}"[: by_hand.LONGEST_REASON]
+    form = ExplainForm(shown, row.currency, initial=first)
+    return {"explain_form": form_of(request, form), "text": text, "likely": guess}
 
 
 def _line_page(client: str, line_id: UUID) -> str:
