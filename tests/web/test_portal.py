@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import pytest
 
@@ -12,8 +13,10 @@ from engineroom.foundation.tenancy.scope import Identity, acting
 from engineroom.ledger import selectors as ledger
 from engineroom.payday import steps
 from engineroom.payroll import selectors as payroll
+from engineroom.payroll import services
 from engineroom.payroll.costs import cost_of
 from tests.firm import PAY_DATE, Firm, Temp, TestClient, hours_file, run_payday, set_up
+from tests.payroll import months
 from tests.web.conftest import signed_in
 
 NEXT_PAY_DATE = PAY_DATE.replace(month=12, day=4)
@@ -101,6 +104,23 @@ def test_a_run_shows_its_people_and_totals_and_no_private_data(company):
     assert "Jo Bloggs" in page and "Al Smith" in page
     assert "20-00-00" not in page and "00000001" not in page
     assert "approve-ask" not in page and "Approve exactly this" not in page, "finance reads"
+
+
+def test_a_run_without_figures_is_opened_from_the_list_and_says_how_far_it_is(firm, client):
+    """Opened and never calculated, and given up: neither has a total, and neither page breaks."""
+    user = firm.new_user("client")
+    firm.grant(user, client.id, "client_approver")
+    months.monthly(client, months.people(client, months.Employee()))
+    months.open_run(client, date(2026, 6, 25), "bonus")
+    given_up = months.open_run(client, date(2026, 6, 25))
+    months.calculated(client, given_up)
+    with client.acting():
+        services.abandon_pay_run(given_up, reason="wrong payday")
+    listed = text(user, f"/portal/{client.code}/runs")
+    assert "Open" in listed and "Given up" in listed
+    never = text(user, f"/portal/{client.code}/runs/1")
+    assert "Not calculated yet" in never and "Net pay" not in never
+    assert "It pays nobody" in text(user, f"/portal/{client.code}/runs/2")
 
 
 def test_an_approval_binds_what_was_seen_and_is_given_once(company):
