@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engineroom.billing import margin
 from engineroom.demo import cast, week
 from engineroom.demo.sample import (
     HOUSE,
@@ -170,6 +171,7 @@ def answer_from_files(sheets: dict[str, Sheet], monkeypatch: pytest.MonkeyPatch)
     }
     monkeypatch.setattr(timesheet_imports, "_employments", lambda numbers: employed)
     monkeypatch.setattr(timesheet_imports, "_minutes_taken", lambda numbers, days: {})
+    monkeypatch.setattr(margin, "floors", list)
 
 
 class Nothing(list[Any]):

@@ -109,7 +109,8 @@ def busy(firm: Firm) -> TestClient:
         Temp("T2", "Al Smith", customer="BETA", status="disputed"),
         Temp("T3", "Bo Jones", customer="BETA", order="PO1"),
     ]
-    set_up(client, temps, [("BETA", "PO1", "2026-01-01", "", "5000.00", "")])
+    limited = [("BETA", number, "2026-01-01", "", "5000.00", "") for number in ("PO1", "PO2")]
+    set_up(client, temps, limited)
     day = run_payday(client, temps)
     assert day.batch is not None
     _end_the_hold(client)

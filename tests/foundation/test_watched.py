@@ -20,6 +20,8 @@ NOT_READ = {
     "timesheets_agreement", "timesheets_ratecard", "timesheets_rateterms", "timesheets_site",
     # What becomes hours, or became them before they were valued anew.
     "timesheets_chargebefore", "timesheets_enteredday", "timesheets_enteredweek",
+    "timesheets_answerpolicy", "timesheets_answerrequest", "timesheets_requestedweek",
+    "timesheets_requeststep",
     # What comes after a calculation.
     "payroll_accountchange", "payroll_batchresult", "payroll_commentanswer",
     "payroll_clientapprovalpolicy",

@@ -7,8 +7,9 @@ that very rate; whoever allowed it does not enter it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
 from uuid import UUID
 
 from engineroom.billing.models import BelowFloor, MarginFloor
@@ -159,41 +160,48 @@ def quote(
     return Quote(week(pay_rate, bill_rate, minutes, rates), rates, versions, floor_ppm, least)
 
 
-def below_floor(offer: Offer) -> list[Problem]:
+def below_floor(offers: Sequence[Offer]) -> list[list[Problem]]:
     """Why a rate is not entered: it leaves too little, and nobody else has allowed it."""
-    if floor_on(offer.starts) is None:
-        return []
+    if not floors():
+        return [[] for _ in offers]
+    allowed = _allowed()
+    problems = cache(_below)  # of one pay, bill and day there are many people
+    return [
+        []
+        if (o.customer, o.role, o.pay_rate, o.bill_rate) in allowed
+        else [
+            replace(p, remedy=f"{p.remedy}: {o.customer}, {o.role}, pays {format_minor(o.pay_rate)}")
+            if p.field == "bill_rate"
+            else p
+            for p in problems(o.pay_rate, o.bill_rate, o.starts)
+        ]
+        for o in offers
+    ]
+
+
+def _below(pay_rate: int, bill_rate: int, day: date) -> tuple[Problem, ...]:
+    if floor_on(day) is None:
+        return ()
     try:
-        found = quote(offer.pay_rate, offer.bill_rate, offer.starts)
+        found = quote(pay_rate, bill_rate, day)
     except (NoTableForDate, NoOnCosts) as error:
-        return [Problem(str(error), "Begin on a day whose law is known", field="from_date")]
-    if not found.below or _allowed(offer):
-        return []
+        return (Problem(str(error), "Begin on a day whose law is known", field="from_date"),)
+    if not found.below:
+        return ()
     assert found.floor_ppm is not None and found.least_bill is not None
     what = (
-        f"{format_minor(offer.bill_rate)} leaves {found.left_words} of it after on-costs, "
+        f"{format_minor(bill_rate)} leaves {found.left_words} of it after on-costs, "
         f"and the floor is {format_ppm(found.floor_ppm)}"
     )
-    remedy = (
-        f"Bill {format_minor(found.least_bill)} at least, or have somebody who approves bills allow it: "
-        f"{offer.customer}, {offer.role}, pays {format_minor(offer.pay_rate)}"
-    )
-    return [Problem(what, remedy, field="bill_rate")]
+    remedy = f"Bill {format_minor(found.least_bill)} at least, or have somebody who approves bills allow it"
+    return (Problem(what, remedy, field="bill_rate"),)
 
 
-def _allowed(offer: Offer) -> bool:
-    return (
-        BelowFloor.objects.filter(
-            client_id=current_client_id(),
-            customer__code=offer.customer,
-            customer__kind="customer",
-            role=offer.role,
-            pay_rate=offer.pay_rate,
-            bill_rate=offer.bill_rate,
-        )
-        .exclude(by_user_id=current_scope().user.id)
-        .exists()
-    )
+def _allowed() -> set[tuple[str, str, int, int]]:
+    """What somebody else has allowed: customer, role, pay and bill."""
+    rows = BelowFloor.objects.filter(client_id=current_client_id(), customer__kind="customer")
+    others = rows.exclude(by_user_id=current_scope().user.id)
+    return set(others.values_list("customer__code", "role", "pay_rate", "bill_rate"))
 
 
 register_check(below_floor)

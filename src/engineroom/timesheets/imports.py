@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -256,7 +257,9 @@ class Assignments(TableImporter):
             Assignment.objects.filter(client_id=current_scope().client_id).values_list("code", flat=True)
         )
         found.repeated(c["assignment"], "assignment", lambda key: f"assignment {key}")
-        for i, row in enumerate(sheet.rows()):
+        rows = list(sheet.rows())
+        refused = self._refused_rates(rows)
+        for i, row in enumerate(rows):
             customer, order = row["customer"], row["order_number"]
             if row["assignment"] in taken:
                 remedy = "Use a new code, or leave the row out"
@@ -271,7 +274,7 @@ class Assignments(TableImporter):
             if row["agreement"]:
                 self._check_agreement(found, i, row, cards)
             else:
-                self._check_terms(found, i, row)
+                self._check_terms(found, i, row, refused.get(i, []))
             self._check_dates(found, i, row)
         return found.problems
 
@@ -291,7 +294,18 @@ class Assignments(TableImporter):
             found.at(i, "role", problem, "Correct the role or the day, or import the card first")
 
     @staticmethod
-    def _check_terms(found: Findings, i: int, row: dict[str, Any]) -> None:
+    def _refused_rates(rows: Sequence[dict[str, Any]]) -> dict[int, list[Problem]]:
+        """By row, what other rooms have against its rates, where they are rates and its own."""
+        offers = {
+            i: Offer(row["customer"], row["role"], row["start_date"], row["pay_rate"], row["bill_rate"])
+            for i, row in enumerate(rows)
+            if not row["agreement"]
+            and all(0 < (row[name] or 0) <= MAX_RATE for name in ("pay_rate", "bill_rate"))
+        }
+        return dict(zip(offers, not_offered(list(offers.values())), strict=True))
+
+    @staticmethod
+    def _check_terms(found: Findings, i: int, row: dict[str, Any], refused: Sequence[Problem]) -> None:
         for name in ("pay_rate", "bill_rate"):
             if row[name] is None:
                 remedy = "Write pounds an hour, or name the agreement whose rate card says it"
@@ -299,10 +313,8 @@ class Assignments(TableImporter):
             elif not 0 < row[name] <= MAX_RATE:
                 problem = f"{format_minor(row[name])} is not a rate for an hour"
                 found.at(i, name, problem, "Write pounds an hour, as 12.71")
-        if all(0 < (row[name] or 0) <= MAX_RATE for name in ("pay_rate", "bill_rate")):
-            offer = Offer(row["customer"], row["role"], row["start_date"], row["pay_rate"], row["bill_rate"])
-            for wrong in not_offered(offer):
-                found.at(i, wrong.field or "bill_rate", wrong.problem, wrong.remedy)
+        for wrong in refused:
+            found.at(i, wrong.field or "bill_rate", wrong.problem, wrong.remedy)
         for name in ("overtime", "weekend"):
             if row[name] is not None and not PPM <= row[name] <= 10 * PPM:
                 remedy = "Write what the hour pays of a basic one: 150% is time and a half"

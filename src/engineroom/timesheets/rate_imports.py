@@ -88,11 +88,15 @@ class RateCards(TableImporter):
         rows = list(parsed.content.rows())
         _check_customers(found, parsed.content.columns["customer"])
         standing = self._agreements()
+        wrong = [rates.wrong_terms(_terms(row)) for row in rows]
+        offers = {
+            i: rates.Offer(row["customer"], row["role"], row["from_date"], row["pay_rate"], row["bill_rate"])
+            for i, row in enumerate(rows)
+            if not wrong[i]
+        }
+        refused = dict(zip(offers, rates.not_offered(list(offers.values())), strict=True))
         for i, row in enumerate(rows):
-            problems = rates.wrong_terms(_terms(row))
-            problems += rates.not_offered(
-                rates.Offer(row["customer"], row["role"], row["from_date"], row["pay_rate"], row["bill_rate"])
-            )
+            problems = [*wrong[i], *refused.get(i, [])]
             if agreement := standing.get((row["customer"], row["agreement"])):
                 days = row["from_date"], row["until_date"]
                 problems += rates.wrong_version(agreement, row["role"], *days)

@@ -86,17 +86,24 @@ class Offer:
     bill_rate: int
 
 
-_checks: list[Callable[[Offer], list[Problem]]] = []
+Check = Callable[[Sequence[Offer]], Sequence[list[Problem]]]
+"""What there is against each of the rates: of a file's hundreds the same is asked once."""
+
+_checks: list[Check] = []
 
 
-def register_check(check: Callable[[Offer], list[Problem]]) -> None:
+def register_check(check: Check) -> None:
     """A higher room says what a rate must be beyond being one."""
     _checks.append(check)
 
 
-def not_offered(offer: Offer) -> list[Problem]:
-    """What other rooms have against a rate."""
-    return [problem for check in _checks for problem in check(offer)]
+def not_offered(offers: Sequence[Offer]) -> list[list[Problem]]:
+    """What other rooms have against each of the rates."""
+    found: list[list[Problem]] = [[] for _ in offers]
+    for check in _checks if offers else []:
+        for mine, said in zip(found, check(offers), strict=True):
+            mine += said
+    return found
 
 
 # --- sites and agreements -------------------------------------------------------------------------------
@@ -267,7 +274,11 @@ def add_rate_card(
     terms = Terms(pay_rate, bill_rate, overtime_ppm, weekend_ppm, weekly_threshold_minutes)
     _one_at_a_time(agreement_id)
     offer = Offer(agreement.customer.code, role, starts, pay_rate, bill_rate)
-    problems = [*wrong_terms(terms), *wrong_version(agreement.id, role, starts, ends), *not_offered(offer)]
+    problems = [
+        *wrong_terms(terms),
+        *wrong_version(agreement.id, role, starts, ends),
+        *not_offered([offer])[0],
+    ]
     if problems:
         raise InputRefused(problems)
     return keep_version(agreement.id, role, starts, ends, terms, whole("reason", reason, 300))
@@ -561,7 +572,7 @@ def edit_rate_card(
     if found.content_hash != content_hash:
         raise ContentChanged("hours, runs or invoices under the card changed since you looked; look again")
     offer = Offer(card.agreement.customer.code, card.role, card.starts, pay_rate, bill_rate)
-    if problems := not_offered(offer):
+    if problems := not_offered([offer])[0]:
         raise InputRefused(problems)
     revision, _ = terms_of(card_id)
     _keep_terms(card_id, revision + 1, terms, reason)
