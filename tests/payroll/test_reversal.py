@@ -21,7 +21,7 @@ from engineroom.kernel.ids import uuid7
 from engineroom.ledger.selectors import verify as ledger_verify
 from engineroom.openitems import selectors as openitems
 from engineroom.payday import steps
-from engineroom.payroll import items, reversal, selectors, services
+from engineroom.payroll import attempts, items, reversal, selectors, services
 from engineroom.payroll.models import PaidItem, PayItem, PayRun, Payslip, ReversedPayslip
 from engineroom.people.selectors import named_person
 from engineroom.settlement import services as settlement
@@ -393,6 +393,65 @@ def test_postgresql_lets_a_reversal_have_negatives_alone(two: TestClient) -> Non
     )
     values = [uuid7(), two.id, opened.run_id, attempt.id, other, list(copy.amounts)]
     refused(two, put, values, "the payslip of E2 in a reversal is not the negative")
+
+
+OTHER_HEAD = {
+    "period": "period_starts = '2026-08-01', period_ends = '2026-08-31'",
+    "what it corrects": "corrects_id = NULL",
+    "law date": "due = NULL",
+    "schedule": "schedule_id = NULL",
+    "kind": "kind = 'bonus'",
+    "pay date": "pay_date = pay_date + 1",
+    "frequency": "frequency = 'weekly'",
+    "jurisdiction": "jurisdiction = 'xx'",
+    "tax year": "tax_year = '2025-26'",
+    "tax period": "tax_period = tax_period - 1",
+    "number": "number = 99",
+}
+
+
+@pytest.mark.parametrize("head", OTHER_HEAD.values(), ids=OTHER_HEAD)
+def test_postgresql_lets_nobody_change_what_a_run_is_for(two: TestClient, head: str) -> None:
+    opened = reverse(two, "E1")
+    sql = f"UPDATE payroll_payrun SET {head} WHERE id = %s"
+    refused(two, sql, [opened.run_id], "what pay run 2 is for does not change")
+
+
+def test_two_runs_of_the_same_figures_are_not_the_same_content(two: TestClient) -> None:
+    """Who approves one by its hash has not approved the other."""
+    hashes = []
+    for _ in range(2):
+        opened = reverse(two, "E1")
+        hashes.append(months.calculated(two, opened.run_id).content_hash)
+        with two.acting():
+            services.abandon_pay_run(opened.run_id, reason="the wrong person")
+    assert hashes[0] != hashes[1]
+
+
+HEADS = {
+    "number": 99,
+    "corrects_id": None,
+    "schedule_id": None,
+    "jurisdiction": "xx",
+    "period_starts": date(2026, 8, 1),
+    "period_ends": date(2026, 8, 31),
+    "due": date(2026, 11, 26),
+    "tax_year": "2025-26",
+}
+
+
+def test_the_content_of_a_run_is_of_all_that_it_is_for(two: TestClient) -> None:
+    opened = reverse(two, "E1")
+    months.calculated(two, opened.run_id)
+    run = run_numbered(two, opened.number)
+    assert run.published is not None
+    with two.acting("lead"):
+        assert attempts.content_hash(run, run.published) == bytes(run.content_hash or b"")
+        for name, other in HEADS.items():
+            was = getattr(run, name)
+            setattr(run, name, other)
+            assert attempts.content_hash(run, run.published) != bytes(run.content_hash or b""), name
+            setattr(run, name, was)
 
 
 def test_items_of_a_replacement_are_what_the_payslip_paid(two: TestClient) -> None:

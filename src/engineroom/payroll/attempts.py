@@ -545,8 +545,8 @@ def _take_in_makers(run: PayRun, people: Sequence[UUID]) -> None:
 
 
 def content_hash(run: PayRun, attempt: Attempt, chunks: Sequence[AttemptChunk] | None = None) -> bytes:
-    """SHA-256 of what an approver approves: the law, the inputs, every amount, and where each is paid
-    today. chunks: of the attempt, in order, where they are at hand."""
+    """SHA-256 of what an approver approves: which run it is and what for, the law, the inputs, every amount,
+    and where each is paid today. chunks: of the attempt, in order, where they are at hand."""
     if chunks is None:
         rows = AttemptChunk.objects.filter(client_id=run.client_id, attempt=attempt)
         chunks = list(rows.order_by("chunk"))
@@ -554,6 +554,15 @@ def content_hash(run: PayRun, attempt: Attempt, chunks: Sequence[AttemptChunk] |
         "pay_run",
         f"{run.kind} {run.frequency} {run.pay_date}",
         [
+            ("run", str(run.id)),
+            ("number", run.number),
+            ("corrects", run.corrects_id and str(run.corrects_id)),
+            ("schedule", run.schedule_id and str(run.schedule_id)),
+            ("jurisdiction", run.jurisdiction),
+            ("period_starts", run.period_starts),
+            ("period_ends", run.period_ends),
+            ("law_date", run.law_date),
+            ("tax_year", run.tax_year),
             ("tax_period", run.tax_period),
             ("engine_version", attempt.engine_version),
             ("rules", attempt.rules_hash),
