@@ -299,4 +299,4 @@ def test_the_page_maps_a_line_adds_an_account_and_shows_the_journal(client: Test
     page = browser.get(f"{at}/runs/{number}/do/journal").content.decode()
     assert "Posted" in page and "Basic pay" in page and "3,000.00" in page
     file = browser.get(f"{at}/runs/{number}/do/journal.csv")
-    assert file["Content-Type"] == "text/csv" and b"cost.basic_pay" in file.content
+    assert file["Content-Type"] == "text/csv; charset=utf-8" and b"cost.basic_pay" in file.content

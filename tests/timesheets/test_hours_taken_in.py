@@ -91,8 +91,8 @@ def test_hours_are_billed_up_to_the_order_and_held_beyond_it(client: TestClient)
 
 
 def test_a_limit_in_money_counts_what_earlier_weeks_have_used(client: TestClient) -> None:
-    """Five days of 8 hours at 21.00 are 840.00: of the order of 1,000.00, 160.00 are left, which are 457 minutes
-    of the next Monday (159.95; another would be 160.30) and none of the days after it."""
+    """Five days of 8 hours at 21.00 are 840.00: of the order of 1,000.00, 160.00 are left, which are 457
+    minutes of the next Monday (159.95; another would be 160.30) and none of the days after it."""
     temps = [Temp("T1", order="PO-1")]
     set_up(client, temps, [("ACME", "PO-1", "2026-01-01", "", "1000", "")])
     take(client, temps)

@@ -765,17 +765,18 @@ POSTED = {"kind": "timesheets", "label": "nightly", "days": "30", "text": "said"
 
 PDF, ZIP, BYTES = "application/pdf", "application/zip", "application/octet-stream"
 SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CSV = "text/csv; charset=utf-8"
 PART = "text/html; charset=utf-8"
 NO_PAGES = {
     "healthz": "text/plain",
     # Files.
-    "billing:margin_file": "text/csv",
+    "billing:margin_file": CSV,
     "billing:papers": ZIP,
     "billing:pdf": PDF,
     "billing:ubl": "application/xml",
     "leave:evidence": BYTES,
     "my_payslip_pdf": PDF,
-    "payroll:journal_file": "text/csv",
+    "payroll:journal_file": CSV,
     "payroll:liability_book": SHEET,
     "payroll:paper": PDF,
     "payroll:papers": ZIP,
@@ -945,5 +946,5 @@ def test_a_file_or_a_part_of_a_page_is_what_it_is_said_to_be(world: World, name:
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, NO_PAGES[name])
     assert body.startswith(BEGINS.get(NO_PAGES[name], b"")) and body
     assert b"<html" not in body
-    if NO_PAGES[name] in (PDF, ZIP, SHEET, "text/csv", BYTES):
+    if NO_PAGES[name] in (PDF, ZIP, SHEET, CSV, BYTES):
         assert "filename=" in answer.headers["Content-Disposition"]

@@ -145,7 +145,8 @@ def journal_file(request: PageRequest, client: str, number: int) -> HttpResponse
     run = selectors.named_run(number)
     _, rows = journal.journal_of(run)
     name = f"journal-{run.pay_date}-run-{number}.csv"
-    answer = HttpResponse(journal.as_csv(run, rows, request.client.currency), content_type="text/csv")
+    written = journal.as_csv(run, rows, request.client.currency)
+    answer = HttpResponse(written, content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = content_disposition_header(True, name) or ""
     return answer
 
