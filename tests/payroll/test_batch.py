@@ -138,6 +138,25 @@ def test_the_page_begins_a_batch_and_shows_every_clients_result(firm: Firm, thre
     assert "nothing was begun" in none.content.decode()
 
 
+def test_a_batch_does_not_pass_silently_over_a_run_that_was_given_up(firm: Firm) -> None:
+    client = firm.new_client()
+    months.monthly(client, months.people(client, months.Employee()))
+    june = date(2026, 6, 25)
+    run_id = months.open_run(client, june)
+    months.calculated(client, run_id)
+    with client.acting():
+        services.abandon_pay_run(run_id, reason="the wrong rules")
+    user, batch_id = manager(firm, [client]), uuid7()
+    batch.run_part(batch_id, client.id, "calculate", june, user)
+    with acting(user, read=[client.id]):
+        [part] = batch.parts(batch_id)
+    assert part.outcome == "failed" and "Run 1 was given up, so it pays nobody" in part.words
+    months.calculated(client, run_id)
+    batch_id = uuid7()
+    batch.run_part(batch_id, client.id, "calculate", june, user)
+    assert outcomes(user, [client], batch_id) == ["done"]
+
+
 def test_a_batch_opens_the_runs_of_schedules_and_is_found_among_earlier_ones(firm: Firm) -> None:
     client = firm.new_client()
     months.monthly(client, months.people(client, months.Employee()))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.firm import PAY_DATE, Temp, TestClient, approve_payday, connect, enter, hours_file, set_up
 from tests.payroll import months
 from tests.payroll.months import Employee
+from tests.web.conftest import signed_in
 
 from engineroom.foundation.approvals import services as approvals
 from engineroom.kernel.errors import Conflict, InputRefused, NotPermitted
@@ -302,7 +303,52 @@ def test_a_reversal_given_up_leaves_the_payslip_to_another(two: TestClient) -> N
     months.calculated(two, opened.run_id)
     with two.acting():
         services.abandon_pay_run(opened.run_id, reason="the wrong person")
+    with two.acting(), pytest.raises(Conflict, match="was given up, so it takes nothing back any more"):
+        attempts.calculate_pay_run(opened.run_id)
     assert reverse(two, "E1").payslips == 1
+
+
+def test_nothing_is_paid_anew_of_a_reversal_that_was_given_up(two: TestClient) -> None:
+    opened = reverse(two, "E1", replace=True)
+    assert opened.replacement_id is not None
+    with two.acting():
+        services.abandon_pay_run(opened.run_id, reason="the wrong person")
+        with pytest.raises(Conflict, match="pay run 2 was given up, so pay run 3 has nothing to pay anew"):
+            attempts.calculate_pay_run(opened.replacement_id)
+    browser = signed_in(two.staff["specialist"])
+    for number in (2, 3):
+        page = browser.get(f"/c/{two.code}/runs/{number}").content.decode()
+        assert "This run was given up" in page and "back anew" in page
+        assert "/do/calculate" not in page and f"runs/{number}/preview" not in page
+
+
+def test_a_replacement_given_up_pays_anew_what_is_taken_back_all_the_same(two: TestClient) -> None:
+    """Its payslips cannot be taken back a second time, so it is the one that pays them."""
+    opened = reverse(two, "E1", replace=True)
+    assert opened.replacement_id is not None
+    gone_through(two, opened.run_id)
+    first = months.calculated(two, opened.replacement_id)
+    with two.acting():
+        services.abandon_pay_run(opened.replacement_id, reason="another line first")
+    again = months.calculated(two, opened.replacement_id)
+    assert (again.payslips, again.attempt_id == first.attempt_id) == (1, False)
+    assert months.blocked(two, opened.replacement_id) == []
+
+
+def test_what_was_calculated_before_a_run_was_given_up_counts_no_more(two: TestClient) -> None:
+    run_id = months.open_run(two, DECEMBER)
+    first = months.calculated(two, run_id)
+    with two.acting():
+        services.abandon_pay_run(run_id, reason="too early")
+        with pytest.raises(Conflict, match="was given up while it was calculated"):
+            attempts.publish_attempt(first.attempt_id)
+    publish = "UPDATE payroll_payrun SET published_id = %s WHERE id = %s"
+    refused(two, publish, [first.attempt_id, run_id], "what was calculated before counts no more")
+    forget = "UPDATE payroll_payrun SET given_up_through = NULL WHERE id = %s"
+    refused(two, forget, [run_id], "pay run 2 stays given up")
+    page = signed_in(two.staff["specialist"]).get(f"/c/{two.code}/runs/2").content.decode()
+    assert "It pays nobody" in page and "Its hours" not in page
+    assert months.calculated(two, run_id).attempt_id != first.attempt_id
 
 
 def test_what_is_not_released_is_changed_and_not_taken_back(two: TestClient) -> None:

@@ -353,7 +353,7 @@ def abandon(
     run: Run,
     reason: Reason,
 ) -> None:
-    """Give the hours of an unreleased run back, to be paid on another pay date."""
+    """Give up an unreleased run: what it took in is paid by another, or by it when it is calculated anew."""
     from engineroom.payroll import selectors, services
 
     with writing(client):

@@ -154,6 +154,8 @@ def _plan(run: PayRun, *, anew: bool = False) -> _Planned:
     """anew: whatever an unfinished attempt has calculated already."""
     if approvals.released("pay_run", run.id):
         raise Conflict(f"{run} is released: what was issued is frozen; correct it in another run")
+    if over := over_for_good(run):
+        raise Conflict(over)
     taken = _take_timesheets(run) if run.schedule_id is None and run.kind == "regular" else 0
     taken += _take_items(run)
     is_anybody_sick = find_claims(run)
@@ -161,7 +163,8 @@ def _plan(run: PayRun, *, anew: bool = False) -> _Planned:
     seen = seen_now()
     people = everybody_in(run)
     tables = _tables_for(run, [person for person, _ in people], is_anybody_sick)
-    if last and not taken and not anew and run.published_id != last.id and last.rules_hash == tables.hash:
+    is_left = last is not None and not taken and not anew and last.number > (run.given_up_through or 0)
+    if last and is_left and run.published_id != last.id and last.rules_hash == tables.hash:
         left = AttemptChunk.objects.filter(client_id=run.client_id, attempt=last)
         return _Planned(run, last, list(left.order_by("chunk")), people, seen, is_new=False)
     if not people:
@@ -169,6 +172,27 @@ def _plan(run: PayRun, *, anew: bool = False) -> _Planned:
     attempt = _new_attempt(run, last.number + 1 if last else 1, tables)
     chunks = _new_chunks(attempt, [person for person, _ in people])
     return _Planned(run, attempt, chunks, people, seen, is_new=True)
+
+
+def over_for_good(run: PayRun) -> str:
+    """Why a run is not calculated any more, and what to do; empty where it may be.
+
+    A reversal that was given up left its payslips to another, so there is nothing to pay anew either. Any
+    other run that was given up takes in what waits: a replacement, its items.
+    """
+    given_up = run if run.kind == REVERSAL else run.corrects
+    if given_up is None or given_up.given_up_through is None:
+        return ""
+    assert given_up.corrects is not None, "a reversal takes payslips back of a run"
+    if given_up is run:
+        return (
+            f"{run} was given up, so it takes nothing back any more; "
+            f"take the payslips of {given_up.corrects} back anew"
+        )
+    return (
+        f"{given_up} was given up, so {run} has nothing to pay anew; "
+        f"take the payslips of {given_up.corrects} back anew, to be replaced"
+    )
 
 
 def _carried_through(planned: _Planned, *, for_show: bool = False) -> Published:
@@ -497,6 +521,8 @@ def publish_attempt(attempt_id: UUID) -> Published:
     if left := [c.chunk for c in chunks if c.done_at is None]:
         raise Conflict(f"{len(left)} of {len(chunks)} chunks are not calculated yet; calculate the run first")
     run = locked_run(attempt.run_id)
+    if attempt.number <= (run.given_up_through or 0):
+        raise Conflict(f"{run} was given up while it was calculated; calculate it anew")
     return _publish(run, attempt, chunks, everybody_in(run))
 
 

@@ -147,7 +147,11 @@ class _Part:
         return f"batch-{self.batch_id.hex}-{row_id.hex}"
 
     def did(self, said: Sequence[str]) -> None:
-        """Keep what was done, in the transaction that does it."""
+        """Keep what was done, in the transaction that does it. Whom a run that was given up leaves unpaid is
+        no success, whatever else was calculated."""
+        if self.action == "calculate" and (unpaid := _given_up(self.paid())):
+            self.keep("failed", " ".join([*said, *unpaid]))
+            return
         self.keep("done" if said else "nothing", " ".join(said) or NOTHING[self.action])
 
     def keep(self, outcome: Outcome, words: str) -> None:
@@ -195,6 +199,24 @@ def _open_scheduled(pay_date: date) -> None:
             period = schedules.paid_on(schedule, pay_date)
             if schedules.is_anybody_on(schedule, period):
                 services.open_pay_run(pay_date, schedule=schedule.code)
+
+
+def _given_up(rows: Sequence[selectors.RunRow]) -> list[str]:
+    """Of every regular run that was given up and whose people are thus paid by none: what to do."""
+    return [
+        f"Run {row.number} was given up, so it pays nobody, and no other run of "
+        f"{row.schedule or 'weekly timesheets'} is for that period. Calculate it anew on its own page."
+        for row in rows
+        if row.kind == "regular" and row.state.code == "given-up" and _leaves_unpaid(row)
+    ]
+
+
+def _leaves_unpaid(row: selectors.RunRow) -> bool:
+    if row.is_of_timesheets:
+        return selectors.timesheets_waiting(row.period_ends) > 0
+    schedule = services.find_run(row.id).schedule
+    assert schedule is not None, "it is of no timesheets"
+    return schedules.is_anybody_within(schedule, row.period_starts, row.period_ends)
 
 
 def _calculate_chunks(part: _Part, plan: attempts.AttemptPlanned) -> None:

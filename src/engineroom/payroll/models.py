@@ -113,6 +113,9 @@ class PayRun(ClientModel):
     """Of a reversal, the run whose payslips it takes back; of a replacement, that reversal."""
     published = ClientKey("Attempt", null=True, indexed=False)
     content_hash = models.BinaryField(null=True)
+    given_up_through = models.IntegerField(null=True)
+    """The last attempt that there was when the run was given up, nought for none: no attempt through it
+    counts again."""
     payslips = models.IntegerField(default=0, editable=False)
     totals = ArrayField(models.BigIntegerField(), null=True, editable=False)
     """Of the published attempt: how many payslips, and its amounts added up, by its elements. PostgreSQL adds

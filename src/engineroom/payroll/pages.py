@@ -184,9 +184,11 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
     mine = next((m for m in signed.makers if m.user_id == request.identity.id), None)
     figures = selectors.run_figures(found)
     inputs = cut_off.inputs_of_run(found)
+    over = attempts.over_for_good(found)
     context: dict[str, Any] = {
         "run": found,
         "row": row,
+        "over": over,
         "currency": currency,
         "hides_pay": "pay" in request.masked,
         "under_way": selectors.calculation_under_way(found) if row.is_calculating else None,
@@ -203,6 +205,7 @@ def run(request: PageRequest, client: str, number: int) -> HttpResponse:
         "my_parts": [PARTS.get(part, part.replace("_", " ")) for part in mine.parts] if mine else [],
         # Whoever could approve it now is not offered to become its maker by the way.
         "offers_calculation": request.may("payroll.prepare")
+        and not over
         and (
             mine is not None
             or not row.is_calculated

@@ -225,10 +225,12 @@ def paid_on(schedule: PaySchedule, pay_date: date) -> Period:
 
 def is_anybody_on(schedule: PaySchedule, period: Period) -> bool:
     """Whether anybody is on the schedule on a day of the period."""
-    on = OnSchedule.objects.filter(
-        lasts_until(period.starts), client_id=schedule.client_id, schedule=schedule
-    )
-    return on.filter(starts__lte=period.ends).exists()
+    return is_anybody_within(schedule, period.starts, period.ends)
+
+
+def is_anybody_within(schedule: PaySchedule, starts: date, ends: date) -> bool:
+    on = OnSchedule.objects.filter(lasts_until(starts), client_id=schedule.client_id, schedule=schedule)
+    return on.filter(starts__lte=ends).exists()
 
 
 def regular_run_of(schedule: PaySchedule, period_starts: date) -> PayRun | None:

@@ -333,7 +333,7 @@ class RunRow:
     net: int
     is_calculated: bool
     is_calculating: bool
-    was_calculated: bool
+    is_given_up: bool
     blockers: int
     is_checked: bool
     is_client_approved: bool
@@ -386,7 +386,7 @@ class RunRow:
             Standing(
                 calculated=self.is_calculated,
                 calculating=self.is_calculating,
-                was_calculated=self.was_calculated,
+                given_up=self.is_given_up,
                 blockers=self.blockers,
                 checked=self.is_checked,
                 client_approved=self.is_client_approved,
@@ -411,11 +411,13 @@ SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, 
   EXISTS (
     SELECT FROM payroll_attemptchunk c JOIN payroll_attempt a ON a.client_id = c.client_id
       AND a.id = c.attempt_id
-    WHERE c.client_id = r.client_id AND a.run_id = r.id AND c.done_at IS NULL AND NOT EXISTS (
+    WHERE c.client_id = r.client_id AND a.run_id = r.id AND c.done_at IS NULL
+      AND a.number > coalesce(r.given_up_through, 0) AND NOT EXISTS (
       SELECT FROM payroll_attempt later WHERE later.client_id = a.client_id AND later.run_id = a.run_id
         AND later.number > a.number)) AS calculating,
-  EXISTS (
-    SELECT FROM payroll_attempt a WHERE a.client_id = r.client_id AND a.run_id = r.id) AS was_calculated,
+  r.given_up_through IS NOT NULL AND NOT EXISTS (
+    SELECT FROM payroll_attempt a WHERE a.client_id = r.client_id AND a.run_id = r.id
+      AND a.number > r.given_up_through) AS given_up,
   (SELECT coalesce(sum(jsonb_array_length(c.problems)), 0)::bigint FROM payroll_attemptchunk c
    WHERE c.client_id = r.client_id AND c.attempt_id = r.published_id) + {open_comments} AS blockers,
   coalesce(yes.of_firm, false) AS checked,

@@ -22,7 +22,15 @@ from engineroom.payroll.client_approval import refuse_without_client
 from engineroom.payroll.handing_over import refuse_if_handed
 from engineroom.payroll.inputs import STATED, Missing
 from engineroom.payroll.jurisdictions import jurisdiction, period_in_words
-from engineroom.payroll.models import PaidItem, PaidTimesheet, PayRun, PaySchedule, Payslip, ReversedPayslip
+from engineroom.payroll.models import (
+    Attempt,
+    PaidItem,
+    PaidTimesheet,
+    PayRun,
+    PaySchedule,
+    Payslip,
+    ReversedPayslip,
+)
 from engineroom.payroll.schedules import find_schedule, paid_on, period_of_day
 
 
@@ -196,7 +204,7 @@ class RunAbandoned:
 
 @command("payroll.prepare")
 def abandon_pay_run(run_id: UUID, *, reason: str) -> RunAbandoned:
-    """Give the hours of a run that was never released back, to be paid by another: a mistyped pay date.
+    """Give what a run that was never released took in back, to be paid by another: a mistyped pay date.
 
     An approval of it is voided. The run stays, without figures; the trail says why.
     """
@@ -208,8 +216,9 @@ def abandon_pay_run(run_id: UUID, *, reason: str) -> RunAbandoned:
     given_back, _ = PaidTimesheet.objects.filter(client_id=run.client_id, run=run).delete()
     PaidItem.objects.filter(client_id=run.client_id, run=run).delete()
     ReversedPayslip.objects.filter(client_id=run.client_id, run=run).delete()
-    run.published, run.content_hash = None, None
-    run.save(update_fields=["published", "content_hash"])
+    last = Attempt.objects.filter(client_id=run.client_id, run=run).order_by("-number").first()
+    run.published, run.content_hash, run.given_up_through = None, None, last.number if last else 0
+    run.save(update_fields=["published", "content_hash", "given_up_through"])
     return RunAbandoned(run.id, given_back)
 
 

@@ -35,7 +35,7 @@ class Standing:
 
     calculated: bool = False
     calculating: bool = False
-    was_calculated: bool = False
+    given_up: bool = False
     blockers: int = 0
     checked: bool = False
     client_approved: bool = False
@@ -125,7 +125,7 @@ def state_of(s: Standing) -> RunState:
     if s.released:
         return _released(s)
     if not s.calculated:
-        return CALCULATING if s.calculating else GIVEN_UP if s.was_calculated else OPEN
+        return CALCULATING if s.calculating else GIVEN_UP if s.given_up else OPEN
     if s.calculating and not (s.checked or s.client_approved):
         return CALCULATING
     if s.blockers:
