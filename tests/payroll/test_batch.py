@@ -19,7 +19,7 @@ from engineroom.kernel.errors import Conflict
 from engineroom.kernel.ids import uuid7
 from engineroom.openitems.selectors import open_items
 from engineroom.payday import steps
-from engineroom.payroll import batch, selectors, services
+from engineroom.payroll import batch, items, selectors, services
 from engineroom.payroll.models import Attempt, BatchResult, PayRun
 
 TEMPS = [Temp("T1", "Jo Bloggs"), Temp("T2", "Al Smith")]
@@ -77,6 +77,62 @@ def test_a_client_that_fails_in_the_middle_stops_none_of_the_others(
         four[0].id: "calculated",
         four[2].id: "calculated",
     }
+
+
+@pytest.mark.behaviour("PAY-13")
+def test_a_run_that_pays_nobody_stops_no_other_of_its_client(firm: Firm) -> None:
+    client, june = firm.new_client(), date(2026, 6, 25)
+    months.monthly(client, months.people(client, months.Employee()))
+    months.open_run(client, june, "bonus")
+    assert part_of(firm, client, "calculate", june) == (
+        "failed",
+        "Run 1: no items are for pay run 1; add what it is to pay first. Run 2: 1 payslip.",
+    )
+    with client.acting():
+        kinds = PayRun.objects.filter(client_id=client.id, published__isnull=False).values_list("kind")
+        assert list(kinds) == [("regular",)]
+
+
+@pytest.mark.behaviour("PAY-13")
+def test_a_run_that_is_refused_stops_the_release_of_no_other(firm: Firm) -> None:
+    """Its own approver may not release the first; the second is released, with its payment file."""
+    client, june = firm.new_client(), date(2026, 6, 25)
+    ids = months.people(client, months.Employee("E1"), months.Employee("E2"))
+    months.monthly(client, {"E1": ids["E1"]})
+    checker = manager(firm, [client], "checker")
+    runs = [months.open_run(client, june), months.open_run(client, june, "bonus")]
+    with client.acting():
+        items.add_pay_item(ids["E2"], "bonus_pay", 500_00, period=june, run_id=runs[1], reason="a good year")
+    for run_id, who in zip(runs, (checker, client.staff["lead"]), strict=True):
+        months.calculated(client, run_id)
+        with acting(who, write=client.id):
+            run = services.find_run(run_id)
+            services.approve_pay_run(run_id, content_hash=bytes(run.content_hash or b"").hex())
+    outcome, words = part_of(firm, client, "release", june, checker)
+    assert outcome == "failed" and words.startswith("Run 1: ") and "Run 2: 1 payslip released" in words
+    assert "payment file" in words
+    with client.acting():
+        assert [r.subject_id for r in Release.objects.filter(subject_kind="pay_run")] == [runs[1]]
+
+
+def test_a_batch_counts_what_keeps_a_run_beside_its_people(firm: Firm) -> None:
+    """The run before is calculated and not released: nobody's own problem, and the run is kept by it."""
+    client = firm.new_client()
+    months.monthly(client, months.people(client, months.Employee()))
+    assert part_of(firm, client, "calculate", date(2026, 5, 22)) == ("done", "Run 1: 1 payslip.")
+    june = part_of(firm, client, "calculate", date(2026, 6, 25))
+    assert june == ("done", "Run 2: 1 payslip, 1 blocker to solve.")
+
+
+def part_of(
+    firm: Firm, client: TestClient, action: str, pay_date: date, user: Identity | None = None
+) -> tuple[str, str]:
+    """A client's part of a batch: its outcome and words."""
+    user, batch_id = user or manager(firm, [client]), uuid7()
+    batch.run_part(batch_id, client.id, action, pay_date, user)
+    with acting(user, read=[client.id]):
+        [part] = batch.parts(batch_id)
+    return part.outcome, part.words
 
 
 def test_a_part_done_twice_is_done_once(firm: Firm, three: list[TestClient]) -> None:

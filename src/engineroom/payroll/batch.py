@@ -1,4 +1,5 @@
-"""One action over many clients: a job and a result for each; what one client cannot do stops nobody else.
+"""One action over many clients: a job and a result for each; what one client cannot do stops nobody else,
+and what one run of a client cannot do stops none of its others.
 
 A batch is an id that its jobs and results share; between clients nothing crosses. A client's job works in
 scopes of that client alone and leaves one result, in the transaction of what it did; cut off and run again,
@@ -8,14 +9,14 @@ it goes on where it was. A client of few people, as most are, is one transaction
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
-from django.db import connection
+from django.db import connection, transaction
 
 from engineroom.foundation.access import services as access
 from engineroom.foundation.commands import REGISTRY, command, keyed
@@ -26,7 +27,8 @@ from engineroom.kernel.errors import Conflict, EngineroomError
 from engineroom.kernel.ids import uuid7
 from engineroom.kernel.periods import week_ending
 from engineroom.payroll import attempts, schedules, selectors, services
-from engineroom.payroll.models import AttemptChunk, BatchResult
+from engineroom.payroll.blockers import blockers_of_unreleased
+from engineroom.payroll.models import AttemptChunk, BatchResult, PaySchedule
 from engineroom.ui.display import format_count
 from engineroom.ui.listing import Order, Slice, read_slice
 
@@ -123,6 +125,26 @@ NOTHING = {
 }
 
 
+class _Said:
+    """What became of each run of a client, in words."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.refused: list[str] = []
+
+    @contextmanager
+    def apart(self, what: str) -> Iterator[None]:
+        """A run in a savepoint of its own: what refuses it undoes nothing of the others."""
+        try:
+            with transaction.atomic():
+                yield
+        except EngineroomError as error:
+            self.refuse(what, error)
+
+    def refuse(self, what: str, error: EngineroomError) -> None:
+        self.refused.append(f"{what}: {str(error).rstrip('.')}.")
+
+
 @dataclass(frozen=True)
 class _Part:
     user: Identity
@@ -146,13 +168,18 @@ class _Part:
     def key(self, row_id: UUID) -> str:
         return f"batch-{self.batch_id.hex}-{row_id.hex}"
 
-    def did(self, said: Sequence[str]) -> None:
-        """Keep what was done, in the transaction that does it. Whom a run that was given up leaves unpaid is
-        no success, whatever else was calculated."""
-        if self.action == "calculate" and (unpaid := _given_up(self.paid())):
-            self.keep("failed", " ".join([*said, *unpaid]))
-            return
-        self.keep("done" if said else "nothing", " ".join(said) or NOTHING[self.action])
+    def opened(self, run: services.RunOpened, before: Sequence[selectors.RunRow]) -> list[selectors.RunRow]:
+        """The run, if it was opened just now and is of the pay date."""
+        known = {row.id for row in before}
+        return [row for row in self.of(self.paid()) if row.id == run.run_id and row.id not in known]
+
+    def did(self, said: _Said) -> None:
+        """Keep what was done, in the transaction that does it. A run that was refused, and whom one that was
+        given up leaves unpaid, is the client's failure, whatever else was done; the words name each."""
+        unpaid = _given_up(self.paid()) if self.action == "calculate" else []
+        refused = [*said.refused, *unpaid]
+        outcome: Outcome = "failed" if refused else "done" if said.done else "nothing"
+        self.keep(outcome, " ".join([*refused, *said.done]) or NOTHING[self.action])
 
     def keep(self, outcome: Outcome, words: str) -> None:
         keep_batch_result(
@@ -162,43 +189,75 @@ class _Part:
 
 def _calculate(part: _Part) -> None:
     """In one transaction, but for runs of several chunks: they are calculated a chunk a transaction."""
+    said = _Said()
     with part.for_user():
-        _open_scheduled(part.pay_date)
-        there = part.paid()
-        if _opened_weekly(part, there):
-            there = part.paid()
-        rows = part.of(there)
-        done = [attempts.calculate_pay_run(row.id) for row in rows]
-        said = [_followed(row, one.published) for row, one in zip(rows, done, strict=True) if one.published]
-        larger = [(row, one.plan) for row, one in zip(rows, done, strict=True) if not one.published]
+        larger = _begun(part, said)
         if not larger:
             part.did(said)
             return
     for row, plan in larger:
-        _calculate_chunks(part, plan)
-        with part.for_user():
-            said.append(_followed(row, attempts.publish_attempt(plan.attempt_id)))
+        try:
+            _calculate_chunks(part, plan)
+            with part.for_user():
+                attempts.publish_attempt(plan.attempt_id)
+                said.done.append(_followed(row))
+        except EngineroomError as error:
+            said.refuse(f"Run {row.number}", error)
     with part.for_user():
         part.did(said)
 
 
-def _opened_weekly(part: _Part, there: Sequence[selectors.RunRow]) -> bool:
-    """The run of timesheets, where hours wait for it. Where nothing else is paid that day either, it is
-    opened all the same, and says itself what is missing."""
-    if there and not selectors.timesheets_waiting(week_ending(part.pay_date) - timedelta(days=7)):
-        return False
-    with suppress(Conflict) if there else nullcontext():
-        services.open_pay_run(part.pay_date)
-    return True
+Larger = tuple[selectors.RunRow, attempts.AttemptPlanned]
 
 
-def _open_scheduled(pay_date: date) -> None:
-    """The regular run of every schedule that pays somebody on the day."""
+def _begun(part: _Part, said: _Said) -> list[Larger]:
+    """Every run of the pay date, opened first where it is not: calculated, or planned where it is larger. One
+    that finds nothing to pay is not opened: it would stand in the way of every later one."""
+    larger: list[Larger] = []
+
+    def calculated(row: selectors.RunRow) -> None:
+        one = attempts.calculate_pay_run(row.id)
+        if one.published:
+            said.done.append(_followed(row))
+        else:
+            larger.append((row, one.plan))
+
+    there = part.paid()
+    for row in part.of(there):
+        with said.apart(f"Run {row.number}"):
+            calculated(row)
     for schedule in schedules.pay_schedules():
-        with suppress(schedules.NoSuchPayday, CalendarNotKnown, Conflict):
-            period = schedules.paid_on(schedule, pay_date)
-            if schedules.is_anybody_on(schedule, period):
-                services.open_pay_run(pay_date, schedule=schedule.code)
+        with said.apart(f"The run of {schedule}"):
+            if opened := _open_scheduled(schedule, part.pay_date):
+                for row in part.opened(opened, there):
+                    calculated(row)
+    with said.apart("The run of timesheets"):
+        if opened := _open_weekly(part, is_other=bool(said.refused or part.paid())):
+            for row in part.opened(opened, there):
+                calculated(row)
+    return larger
+
+
+def _open_weekly(part: _Part, *, is_other: bool) -> services.RunOpened | None:
+    """The run of timesheets, where hours wait for it. Where no other is paid that day either, it is opened
+    all the same, and says itself what is missing."""
+    if is_other and not selectors.timesheets_waiting(week_ending(part.pay_date) - timedelta(days=7)):
+        return None
+    try:
+        return services.open_pay_run(part.pay_date)
+    except Conflict:
+        if not is_other:
+            raise
+        return None
+
+
+def _open_scheduled(schedule: PaySchedule, pay_date: date) -> services.RunOpened | None:
+    """The regular run of a schedule, if it pays somebody on the day."""
+    with suppress(schedules.NoSuchPayday, CalendarNotKnown, Conflict):
+        period = schedules.paid_on(schedule, pay_date)
+        if schedules.is_anybody_on(schedule, period):
+            return services.open_pay_run(pay_date, schedule=schedule.code)
+    return None
 
 
 def _given_up(rows: Sequence[selectors.RunRow]) -> list[str]:
@@ -228,12 +287,14 @@ def _calculate_chunks(part: _Part, plan: attempts.AttemptPlanned) -> None:
             attempts.calculate_chunk(plan.attempt_id, chunk)
 
 
-def _followed(row: selectors.RunRow, done: attempts.Published) -> str:
+def _followed(row: selectors.RunRow) -> str:
     """What was calculated, in words; the bill run of the same weeks follows, in the same transaction."""
+    run = services.find_run(row.id)
+    kept = len(blockers_of_unreleased(run))
     if row.is_of_timesheets:
         _draft_invoices(row.pay_date, row.period_ends)
-    blocked = f", {format_count(done.blockers, 'blocker')} to solve" if done.blockers else ""
-    return f"Run {row.number}: {format_count(done.payslips, 'payslip')}{blocked}."
+    blocked = f", {format_count(kept, 'blocker')} to solve" if kept else ""
+    return f"Run {row.number}: {format_count(run.payslips, 'payslip')}{blocked}."
 
 
 def _draft_invoices(pay_date: date, period_ends: date) -> None:
@@ -245,29 +306,35 @@ def _draft_invoices(pay_date: date, period_ends: date) -> None:
 
 
 def _ask(part: _Part) -> None:
-    said = []
+    said = _Said()
     with part.for_user():
         for row in part.of(part.paid()):
-            with keyed(part.key(row.id)):
-                done = REGISTRY["web.ask_approver"].run(row.id)
-            said.append(
-                f"Run {row.number}: {format_count(done.asked, 'approver is', 'approvers are')} asked."
-            )
+            with said.apart(f"Run {row.number}"):
+                with keyed(part.key(row.id)):
+                    done = REGISTRY["web.ask_approver"].run(row.id)
+                asked = format_count(done.asked, "approver is", "approvers are")
+                said.done.append(f"Run {row.number}: {asked} asked.")
         part.did(said)
 
 
 def _release(part: _Part) -> None:
     """By the one who asked for it: PostgreSQL lets no program release."""
-    said = []
+    said = _Said()
     with acting(part.user, write=part.client_id):
         for row in part.of(part.paid()):
-            done = services.release_pay_run(row.id)
-            file = None
-            if done.net and (pay := REGISTRY.get("settlement.release_payments")):
-                file = pay.run("pay_run", row.id, kind="net_pay", pay_date=row.pay_date)
-            written = f", payment file {file.file_name} to submit by {file.submit_by}" if file else ""
-            said.append(f"Run {row.number}: {format_count(done.payslips, 'payslip')} released{written}.")
+            with said.apart(f"Run {row.number}"):
+                said.done.append(_released(row))
         part.did(said)
+
+
+def _released(row: selectors.RunRow) -> str:
+    """The run with its payment file: both or neither."""
+    done = services.release_pay_run(row.id)
+    file = None
+    if done.net and (pay := REGISTRY.get("settlement.release_payments")):
+        file = pay.run("pay_run", row.id, kind="net_pay", pay_date=row.pay_date)
+    written = f", payment file {file.file_name} to submit by {file.submit_by}" if file else ""
+    return f"Run {row.number}: {format_count(done.payslips, 'payslip')} released{written}."
 
 
 ACTIONS: dict[str, Callable[[_Part], None]] = {"calculate": _calculate, "ask": _ask, "release": _release}
