@@ -16,9 +16,11 @@ from tests.payroll import months
 from tests.payroll.months import Employee
 from tests.web.conftest import signed_in
 
+from engineroom.foundation import deadlines
 from engineroom.foundation.approvals import services as approvals
 from engineroom.kernel.errors import Conflict, InputRefused, NotPermitted
 from engineroom.kernel.ids import uuid7
+from engineroom.ledger import services as ledger
 from engineroom.ledger.selectors import verify as ledger_verify
 from engineroom.openitems import selectors as openitems
 from engineroom.payday import steps
@@ -171,6 +173,60 @@ def test_paid_anew_only_the_difference_is_paid_and_owed(two: TestClient, was_pai
     file = pay(two, run_numbered(two, opened.replacement or 0))
     assert (file.payments, file.total) == (1, released.net)
     books_hold(two)
+
+
+@pytest.mark.behaviour("PAY-05")
+def test_a_replacement_that_owes_nothing_more_is_settled_by_its_release_and_closed_by_the_lock(
+    two: TestClient,
+) -> None:
+    pay(two, run_numbered(two, 1))
+    opened = reverse(two, "E1", replace=True)
+    assert opened.replacement_id is not None
+    gone_through(two, opened.run_id)
+    assert gone_through(two, opened.replacement_id).net == 0
+    row = row_numbered(two, opened.replacement or 0)
+    assert row.net > 0 and (row.state.code, row.state.word) == ("settled", "Nothing is left to pay")
+    assert row.state.permission == "ledger.prepare"
+    page = signed_in(two.staff["lead"]).get(f"/c/{two.code}/runs/{row.number}").content.decode()
+    assert "nothing is left to pay" in page and "once the bank statement" not in page
+    with two.acting("lead"):
+        due = {d.what: d.is_kept for d in deadlines.between(NOVEMBER, NOVEMBER)}
+    assert due[f"Pay day of pay run {row.number}"]
+    with two.acting("checker"):
+        run = selectors.named_run(row.number)
+        again = steps.release_run(run)
+    assert again == steps.Released(None, None)
+    with two.acting("bookkeeper"):
+        ledger.lock_period(date(2026, 11, 30), reason="month closed")
+    assert row_numbered(two, row.number).state.code == "closed"
+
+
+@pytest.mark.behaviour("PAY-05")
+@pytest.mark.parametrize("more_for", ["E1", "E2"])
+def test_a_replacement_that_owes_one_of_two_more_waits_for_its_file_and_is_in_it(
+    two: TestClient, more_for: str
+) -> None:
+    pay(two, run_numbered(two, 1))
+    opened = reverse(two, replace=True)
+    assert opened.replacement_id is not None
+    with two.acting():
+        items.add_pay_item(
+            person_of(two, more_for), "bonus_pay", 500_00, period=NOVEMBER, reason="forgotten",
+            run_id=opened.replacement_id,
+        )  # fmt: skip
+    gone_through(two, opened.run_id)
+    gone_through(two, opened.replacement_id)
+    number = opened.replacement or 0
+    assert row_numbered(two, number).state.word == "Released"
+    pay(two, run_numbered(two, number))
+    assert row_numbered(two, number).state.word == "Released, in the payment file"
+
+
+def row_numbered(client: TestClient, number: int) -> selectors.RunRow:
+    with client.acting("lead"):
+        row = selectors.run_row(number)
+    assert row is not None
+    return row
 
 
 @pytest.mark.behaviour("PAY-05")

@@ -300,10 +300,16 @@ def release_run(of: PayRun) -> Released:
     released = Release.objects.filter(**subject).exists()
     run = None if released else payroll.release_pay_run(of.id)
     batch = None
-    net = run.net if run else payroll_selectors.run_figures(of).totals.get("net_pay")
+    net = run.net if run else _left_to_pay(of)
     if net and not PaymentBatch.objects.filter(**subject).exists():
         batch = settlement.release_payments("pay_run", of.id, kind="net_pay", pay_date=of.pay_date)
     return Released(run, batch)
+
+
+def _left_to_pay(of: PayRun) -> int:
+    """Of a released run without a file. What was set against earlier pay is paid by none."""
+    row = payroll_selectors.run_row(of.number)
+    return 0 if row is None or row.has_nothing_left or row.kind == "reversal" else row.net
 
 
 def issue(user: Identity, client_id: UUID, pay_date: date) -> billing.InvoicesIssued | None:

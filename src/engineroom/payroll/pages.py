@@ -365,13 +365,16 @@ def _events(found: PayRun, row: selectors.RunRow, signed: yeses.Signatures) -> l
         events.append(Event(released.at, "Released: frozen, and posted to the books", released.by))
         if row.in_file:
             events.append(Event(None, "In the payment file"))
-        what = (
-            "Paid: the bank statement proves it"
-            if row.is_cleared
-            else "Paid, once the bank statement proves it"
-        )
-        events.append(Event(None, what, kind="done" if row.is_cleared else "open"))
+        events.append(_paid(row))
     return events
+
+
+def _paid(row: selectors.RunRow) -> Event:
+    if row.has_nothing_left:
+        return Event(None, "Set against what was paid before: nothing is left to pay", kind="done")
+    if row.is_cleared:
+        return Event(None, "Paid: the bank statement proves it", kind="done")
+    return Event(None, "Paid, once the bank statement proves it", kind="open")
 
 
 @page("payroll.read")
@@ -481,7 +484,8 @@ def _calculated(
         if of_hours:
             _draft_invoices(request, pay_date, period_ends)
     voided = " The approval it had is void." if done.approval_voided else ""
-    blocked = f" {format_count(done.blockers, 'blocker')} to solve." if done.blockers else ""
+    kept = len(blockers_of(services.find_run(run_id)))
+    blocked = f" {format_count(kept, 'blocker')} to solve." if kept else ""
     return Done(f"Run {number} is calculated: {format_count(done.payslips, 'payslip')}.{blocked}{voided}", to)
 
 

@@ -345,6 +345,8 @@ class RunRow:
     kind: str
     owes_back: bool
     is_taken_back: bool
+    has_nothing_left: bool
+    """Released with net pay, and all of it was set against what people had before: no file is for it."""
     frequency: str
     schedule: str
     """The name of its schedule; empty: the run of timesheets."""
@@ -380,7 +382,7 @@ class RunRow:
 
     @property
     def state(self) -> RunState:
-        pays_nobody = self.net == 0 or self.kind == "reversal"
+        pays_nobody = self.net == 0 or self.kind == "reversal" or self.has_nothing_left
         settled = self.is_released and not self.owes_back and (self.is_cleared or pays_nobody)
         return state_of(
             Standing(
@@ -399,11 +401,13 @@ class RunRow:
                 owes_back=self.owes_back,
                 taken_back=self.is_taken_back,
                 takes_back=self.kind == "reversal",
+                nothing_left=self.has_nothing_left,
             )
         )
 
 
 # A run's net pay goes out in one file: one of its items leads to the payment, and that to money in transit.
+# Of a replacement, which is set against what people had, one that is paid at all.
 RUNS = """
 SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, r.tax_year, r.tax_period,
   r.payslips, coalesce(r.totals[array_position(k.elements, 'gross')], 0),
@@ -445,6 +449,12 @@ SELECT r.number, r.client_id, r.id, r.pay_date, r.period_starts, r.period_ends, 
     JOIN foundation_release x ON x.client_id = v.client_id AND x.subject_kind = 'pay_run'
       AND x.subject_id = v.run_id
     WHERE v.client_id = r.client_id AND v.original_id = r.id) AS taken_back,
+  w.id IS NULL AND one.id IS NOT NULL AND NOT EXISTS (
+    SELECT FROM openitems_openitem i
+    WHERE i.client_id = r.client_id AND i.subject_kind = 'pay_run' AND i.subject_id = r.id
+      AND i.kind = 'net_pay' AND abs(i.amount) <> coalesce((
+        SELECT sum(l.amount) FROM openitems_allocation l
+        WHERE l.client_id = i.client_id AND (l.item_a_id = i.id OR l.item_b_id = i.id)), 0)) AS nothing_left,
   r.frequency,
   coalesce((
     SELECT p.name FROM payroll_payschedule p
@@ -464,6 +474,11 @@ LEFT JOIN LATERAL (
       SELECT FROM payroll_reversedpayslip v
       JOIN payroll_payslip s ON s.client_id = v.client_id AND s.id = v.id
       WHERE v.client_id = i.client_id AND v.original_id = r.id AND s.person_id = i.counterparty_id)
+  ORDER BY r.kind = 'replacement' AND NOT EXISTS (
+    SELECT FROM openitems_allocation l
+    JOIN openitems_openitem p ON p.client_id = l.client_id AND p.kind = 'payment'
+      AND p.id = CASE WHEN l.item_a_id = i.id THEN l.item_b_id ELSE l.item_a_id END
+    WHERE l.client_id = i.client_id AND (l.item_a_id = i.id OR l.item_b_id = i.id))
   LIMIT 1) one ON true
 LEFT JOIN LATERAL (
   SELECT t.id, t.amount

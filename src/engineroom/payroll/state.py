@@ -30,7 +30,8 @@ class Standing:
     settled: the bank statement proves that the net pay went out. closed: the books are locked through its pay
     date besides. client_must: nothing is released without the client's approval; client_wants: they would
     rather see it first. owes_back: people have pay that this run, a reversal, took back. taken_back: every
-    payslip of it was, by released reversals. takes_back: it is one.
+    payslip of it was, by released reversals. takes_back: it is one. nothing_left: all of its net pay was set
+    against what people had before.
     """
 
     calculated: bool = False
@@ -48,6 +49,7 @@ class Standing:
     owes_back: bool = False
     taken_back: bool = False
     takes_back: bool = False
+    nothing_left: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ IN_FILE = RunState(
 TAKEN_BACK = RunState("closed", "void", "Taken back")
 NOTHING_OWED = RunState(
     "settled", "done", "Nothing is owed back", "Lock the books of its period", BOOKKEEPER, "ledger.prepare"
+)
+NOTHING_LEFT = RunState(
+    "settled", "done", "Nothing is left to pay", "Lock the books of its period", BOOKKEEPER, "ledger.prepare"
 )
 OWED_BACK = RunState(
     "released", "wait", "Released, pay is owed back", "Get back what is owed, or pay anew in its place",
@@ -144,8 +149,8 @@ def _released(s: Standing) -> RunState:
         return TAKEN_BACK
     if s.owes_back:
         return OWED_BACK
-    if s.settled and s.takes_back and not s.closed:
-        return NOTHING_OWED
+    if s.settled and not s.closed and (s.takes_back or s.nothing_left):
+        return NOTHING_OWED if s.takes_back else NOTHING_LEFT
     if s.settled:
         return CLOSED if s.closed else SETTLED
     return IN_FILE if s.in_file else RELEASED
