@@ -29,6 +29,7 @@ def test_a_month_is_paid_from_the_command_line(cli: Cli, staffed: TestClient, ma
     assert item.code == 0 and "waits for its run" in item.out, item.err
     twice = cli("payroll", "item-add", code, "E1", "bonus_pay", "99.00", *why, who=priya)
     assert twice.code == 0 and f"payroll items {code}" in twice.out
+    assert "-- -250.00" in cli("payroll", "item-add", "--help").out
     listed = cli("payroll", "items", code, who=priya).out
     assert "250.00" in listed and "99.00" in listed
     place = next(line.split()[0] for line in listed.splitlines() if "99.00" in line)

@@ -118,6 +118,14 @@ def test_the_page_shows_it_to_whoever_prepares_and_logs_the_read(client: TestCli
     assert where in run
 
 
+def test_the_page_of_a_run_without_items_leads_to_the_items(client: TestClient) -> None:
+    months.open_run(client, JUNE, "bonus")
+    answer = signed_in(client.staff["specialist"]).get(f"/c/{client.code}/runs/2/do/preview")
+    page = answer.content.decode()
+    assert answer.status_code == 422 and "No items are for pay run 2" in page
+    assert f'href="/c/{client.code}/pay-items">To the pay items' in page
+
+
 def test_a_released_run_has_no_preview(client: TestClient) -> None:
     with client.acting(), pytest.raises(Conflict, match="is released"):
         preview.preview_run(selectors.named_run(1))

@@ -70,7 +70,9 @@ def item_add(
     client: Client,
     payroll_number: PayrollNumber,
     element: Annotated[str, typer.Argument(help="a pay element, such as bonus_pay")],
-    amount: Annotated[str, typer.Argument(help="as 250.00; after -- also below zero")],
+    amount: Annotated[
+        str, typer.Argument(help="as 250.00; below zero it comes last: every option, then -- -250.00")
+    ],
     period: Annotated[datetime, typer.Option(help="a day of the pay period that it is for")],
     reason: Reason,
     run: Annotated[
@@ -78,7 +80,11 @@ def item_add(
     ] = None,
     hours: Annotated[str, typer.Option(help="of work that it pays, as 37.5 or 37:30")] = "",
 ) -> None:
-    """Pay a person an amount of an element once."""
+    """Pay a person an amount of an element once.
+
+    An amount below zero comes last, after -- and after every option:
+    item-add CLIENT E1 bonus_pay --period 2026-06-30 --reason "paid twice" -- -250.00
+    """
     from engineroom.kernel.money import parse_minor
     from engineroom.payroll import items, selectors
     from engineroom.people.selectors import named_person

@@ -63,6 +63,7 @@ def explain(
     user = identity()
     with acting(user):
         clients = [c for c in my_clients() if client is None or c.code.lower() == client.lower()]
+    blocked = ""
     for row in clients:
         with acting(user, write=row.id):
             found = thread.FIND["payslip"](reference)
@@ -73,9 +74,26 @@ def explain(
                 for line in selectors.explanation(found[0]):
                     typer.echo(line)
                 break
+            blocked = blocked or _blocked(reference)
     else:
-        raise NotFound(f"there is no payslip {reference!r} that you may see; write RUN/PAYROLLNUMBER")
+        raise NotFound(
+            blocked or f"there is no payslip {reference!r} that you may see; write RUN/PAYROLLNUMBER"
+        )
     seal_everything()
+
+
+def _blocked(reference: str) -> str:
+    """Why RUN/PAYROLLNUMBER has no payslip, where the run was calculated without it."""
+    from engineroom.foundation.tenancy.scope import current_scope
+    from engineroom.payroll import selectors
+    from engineroom.payroll.blockers import why_without_payslip
+
+    number, _, person = reference.partition("/")
+    if not (number.isdecimal() and len(number) < 10 and current_scope().may("payroll.read")):
+        return ""
+    run = selectors.run_numbered(int(number))
+    found = why_without_payslip(run, person) if run else None
+    return f"{person} is blocked in run {number}: {found.problem}. {found.remedy}" if found else ""
 
 
 @app.command(rich_help_panel=PROOF)
@@ -276,6 +294,7 @@ def preview(
 ) -> None:
     """What a run would come to if it were calculated now; nothing of it is kept."""
     from engineroom.cli import show
+    from engineroom.foundation.api import hides
     from engineroom.foundation.audit import services as audit
     from engineroom.payroll import preview as previews
     from engineroom.payroll import review, selectors
@@ -287,19 +306,18 @@ def preview(
             would = previews.preview_payday(pay_date.date(), schedule=schedule)
         else:
             would = previews.preview_run(selectors.named_run(run or 0))
+        hidden = hides("pay")
         read = would.run.id if would.is_open else None
         audit.record("read", subject_kind="pay_run", subject_id=read, detail={"purpose": "preview"})
+
+    def money(amount: int | None) -> str:
+        return "••••" if hidden else show.money(amount, row.currency)
+
     headings = ["number", "name", "gross", "net"]
-    people = [
-        [slip.payroll_number, slip.name, *(show.money(of, row.currency) for of in (slip.gross, slip.net))]
-        for slip in would.slips
-    ]
+    people = [[slip.payroll_number, slip.name, money(slip.gross), money(slip.net)] for slip in would.slips]
     if would.before:
         headings.append(f"on run {would.before.number}")
-        people = [
-            [*cells, show.money(slip.change, row.currency)]
-            for cells, slip in zip(people, would.slips, strict=True)
-        ]
+        people = [[*cells, money(slip.change)] for cells, slip in zip(people, would.slips, strict=True)]
     of = f"run {would.run.number}" if would.is_open else f"the run of {would.run.pay_date}"
     show.table(f"Preview of {of}", headings, people, right=[2, 3, 4])
     if not would.is_open:
@@ -310,11 +328,9 @@ def preview(
         typer.echo(f"it would be kept by {one.payroll_number}: {one.problem}. {one.remedy}")
     for odd in would.oddities:
         typer.echo(f"look at: {odd.what} ({', '.join(number for number, _ in odd.people[:20])}). {odd.look}")
-    total = {
-        name: show.money(would.figures.totals.get(name, 0), row.currency) for name in ("gross", "net_pay")
-    }
+    total = {name: money(would.figures.totals.get(name, 0)) for name in ("gross", "net_pay")}
     typer.echo(f"{would.figures.payslips} payslips, gross {total['gross']}, net {total['net_pay']}")
-    if would.change:
+    if would.change and not hidden:
         typer.echo(review.in_words(would.change, row.currency))
     typer.echo("nothing of this is kept" + ("; it is as calculated" if would.is_as_calculated else ""))
 
@@ -477,10 +493,11 @@ def calculate(
     with acting(user, read=[row.id]):
         found = selectors.named_run(run)
     done = steps.calculate_run(user, row.id, found.id)
-    typer.echo(f"pay run {run} is calculated: {done.payslips} payslips, {done.blockers} blockers")
     with acting(user, write=row.id):
-        for blocker in blockers_of(services.find_run(found.id)):
-            typer.echo(f"  {blocker.payroll_number}: {blocker.problem}. {blocker.remedy}")
+        blockers = blockers_of(services.find_run(found.id))
+    typer.echo(f"pay run {run} is calculated: {done.payslips} payslips, {len(blockers)} blockers")
+    for blocker in blockers:
+        typer.echo(f"  {blocker.payroll_number}: {blocker.problem}. {blocker.remedy}")
     ready = f"look at it with `engineroom payroll variance {client} {run}`; another person approves it"
-    typer.echo(f"next: {'solve what keeps it, then calculate it again' if done.blockers else ready}")
+    typer.echo(f"next: {'solve what keeps it, then calculate it again' if blockers else ready}")
     seal_everything()

@@ -120,6 +120,12 @@ def unpaid_of(run: PayRun, blocked: Collection[str]) -> list[Missing]:
         ]
 
 
+def why_without_payslip(run: PayRun, payroll_number: str) -> Missing | None:
+    """What kept a person from a payslip when the run was calculated."""
+    problems = _problems_of(run) if run.published_id else []
+    return next((Missing(**p) for p in problems if p["payroll_number"] == payroll_number), None)
+
+
 def _problems_of(run: PayRun) -> list[dict[str, str]]:
     chunks = AttemptChunk.objects.filter(client_id=run.client_id, attempt=run.published)
     return [p for problems in chunks.values_list("problems", flat=True) for p in problems]

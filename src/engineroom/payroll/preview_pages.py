@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.urls import path
 
 from engineroom.payroll import preview, review, run_head, selectors
+from engineroom.payroll.attempts import NothingToPay
 from engineroom.ui.pages import PageRequest, page
 
 SHOWN = 200
@@ -20,7 +21,12 @@ def shown(request: PageRequest, client: str, number: int) -> HttpResponse:
     request.reading(found.id)
     assert request.client is not None
     currency = request.client.currency
-    would = preview.preview_run(found, at_most=preview.MOST_AT_ONCE)
+    try:
+        would = preview.preview_run(found, at_most=preview.MOST_AT_ONCE)
+    except NothingToPay as nothing:
+        of_items = found.kind != "regular"
+        context = {"run": found, "words": str(nothing), "of_items": of_items}
+        return render(request, "payroll/preview_nothing.html", context, status=nothing.status)
     slips = sorted(would.slips, key=lambda slip: -abs(slip.net - (slip.net_before or 0)))
     context = {
         "run": found,
