@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from calendar import monthrange
 from datetime import date, timedelta
 from io import StringIO
 from typing import cast
@@ -38,11 +39,12 @@ class Period(forms.Form):
 
 
 def _asked(request: PageRequest) -> tuple[date, date, margins.By, Period]:
-    """The period of the address; the year so far where none is given."""
+    """The period of the address; the year up to this month's end where none is given: paydays are booked on
+    their day, which comes after they are released."""
     today = timezone.now().date()
-    first = {"since": today.replace(month=1, day=1), "until": today, "by": "customer"}
+    since, until = today.replace(month=1, day=1), today.replace(day=monthrange(today.year, today.month)[1])
     if not request.GET.get("since"):
-        return first["since"], today, "customer", Period(initial=first)  # type: ignore[return-value]
+        return since, until, "customer", Period(initial={"since": since, "until": until, "by": "customer"})
     form = Period(request.GET)
     asked = filled_in(form)
     if asked["until"] < asked["since"]:
