@@ -438,7 +438,7 @@ def test_migrations_go_back_to_nothing_and_forward_to_the_same(firm):
         [sys.executable, "-c", BACK_AND_FORTH, name],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1_500,
         cwd=Path(__file__).parents[2],
         env=dict(os.environ),
     )
