@@ -400,7 +400,8 @@ class Room(Router):
                     require(scope, needed)
                     return view(client, **given)
 
-            self._hang(path, "GET", view, run, answers(answer), summary, file_extra(media) if media else None)
+            said = answers(answer, ERRORS_OF_COMMANDS if tries else ERRORS)
+            self._hang(path, "GET", view, run, said, summary, file_extra(media) if media else None)
             return view
 
         return hang
